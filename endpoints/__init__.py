@@ -1,0 +1,1 @@
+"""HTTP only: validate, one service call, respond."""

@@ -1,0 +1,166 @@
+"""Every error a user can meet: its code for programs, its HTTP status, its default message for people.
+
+Raised anywhere below the endpoints, turned into the failure envelope by one handler above them.
+The docstring of a class is its default message.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class NetPilotError(Exception):
+    """Something went wrong inside the server. It has been logged; please try again."""
+
+    code: ClassVar[str] = "INTERNAL"
+    status: ClassVar[int] = 500
+    #: True where trying the same again can't help until a person changes something.
+    permanent: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None, *, details: Mapping[str, object] | None = None) -> None:
+        self.message = message or " ".join((type(self).__doc__ or "").split())
+        #: What a program can act on, such as ``{field: what is wrong}``.
+        self.details = dict(details) if details else None
+        super().__init__(self.message)
+
+
+# --- the request -----------------------------------------------------------------------------------------
+
+
+class ValidationFailed(NetPilotError):
+    """The request has a value that can't be used."""
+
+    code = "VALIDATION_ERROR"
+    status = 400
+
+
+class RouterRequired(NetPilotError):
+    """Say which router is meant: ?routerId= or the header X-Router-Id."""
+
+    code = "ROUTER_REQUIRED"
+    status = 400
+
+
+class RequestRefused(NetPilotError):
+    """The request came from a page of another site and was not carried out."""
+
+    code = "CSRF_FAILED"
+    status = 403
+
+
+class NotFound(NetPilotError):
+    """There is nothing at this address."""
+
+    code = "NOT_FOUND"
+    status = 404
+
+
+class RouterNotFound(NetPilotError):
+    """There is no such router."""
+
+    code = "ROUTER_NOT_FOUND"
+    status = 404
+
+
+class DeviceNotFound(NetPilotError):
+    """This router has no such device."""
+
+    code = "DEVICE_NOT_FOUND"
+    status = 404
+
+
+class MethodNotAllowed(NetPilotError):
+    """This address does not take that method."""
+
+    code = "METHOD_NOT_ALLOWED"
+    status = 405
+
+
+class Conflict(NetPilotError):
+    """The change conflicts with what is stored."""
+
+    code = "CONFLICT"
+    status = 409
+
+
+class PayloadTooLarge(NetPilotError):
+    """The request's body is larger than this server takes."""
+
+    code = "PAYLOAD_TOO_LARGE"
+    status = 413
+
+
+# --- the router ------------------------------------------------------------------------------------------
+
+
+class RouterError(NetPilotError):
+    """The router could not be read."""
+
+    code = "ROUTER_UNREACHABLE"
+    status = 502
+
+
+class RouterUnreachable(RouterError):
+    """The router does not answer at its address. Is it on, and is its SSH port open to this server?"""
+
+
+class RouterAuthFailed(RouterError):
+    """The router refused the user name, the password or the key."""
+
+    code = "ROUTER_AUTH_FAILED"
+    permanent = True
+
+
+class HostKeyChanged(RouterError):
+    """The router shows another host key than the one pinned at first contact. No credentials were sent."""
+
+    code = "HOST_KEY_CHANGED"
+    permanent = True
+
+
+class RouterAddressNotAllowed(RouterError):
+    """The router's address is not in one of the networks that ROUTER_ALLOWED_NETWORKS allows."""
+
+    code = "ROUTER_ADDRESS_NOT_ALLOWED"
+    permanent = True
+
+
+class NlbwmonMissing(RouterError):
+    """nlbwmon is not installed on the router. Run there: opkg update && opkg install nlbwmon"""
+
+    code = "NLBWMON_MISSING"
+    permanent = True
+
+
+class NlbwmonDown(RouterError):
+    """nlbwmon is installed but does not answer. Run on the router: /etc/init.d/nlbwmon restart"""
+
+    code = "NLBWMON_DOWN"
+
+
+class BadRouterOutput(RouterError):
+    """The router answered with something that is not nlbwmon's output. Nothing of it was stored."""
+
+    code = "BAD_ROUTER_OUTPUT"
+
+
+class OutputTooLarge(RouterError):
+    """The router's answer is larger than ROUTER_MAX_OUTPUT_BYTES. Nothing of it was stored."""
+
+    code = "OUTPUT_TOO_LARGE"
+
+
+class RouterTimeout(RouterError):
+    """The router did not finish its answer in time."""
+
+    code = "ROUTER_TIMEOUT"
+    status = 504
+
+
+# --- the database ----------------------------------------------------------------------------------------
+
+
+class DatabaseUnavailable(NetPilotError):
+    """The database does not answer at the moment. Nothing was lost; try again shortly."""
+
+    code = "DATABASE_UNAVAILABLE"
+    status = 503
