@@ -1,0 +1,263 @@
+"""What is asked of a router: one function a command, each one SSH round trip unless its docstring says more.
+
+Called by the services. Answers are raw text and bytes; utils.nlbwmon_parser and the services make sense of
+them. Nothing here writes to a router.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Protocol
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from commands_server_operations.router_script import Section, run_script
+from commands_server_operations.router_target import CommandResult, RouterTarget
+from utils.errors import BadRouterOutput, NlbwmonDown, NlbwmonMissing, RouterError
+
+#: nlbw's exit statuses, as measured on a real client.
+_NOT_FOUND = 127
+_NO_DATA = 195
+_NO_DAEMON = 247
+
+#: dropbear takes commands of at most 9,000 bytes, and a large office's archives are half a megabyte each.
+_ARCHIVES_AT_ONCE = 24
+
+_DEVICES: Mapping[str, str] = {
+    "leases": "cat /tmp/dhcp.leases",
+    "neighbours": "ip neigh show",
+    "board": "ubus call system board",
+}
+#: The clock and the uptime stand right around the counters: they say when those were read.
+_BANDWIDTH: Mapping[str, str] = {
+    "clock": "date +%s",
+    "usage": "nlbw -c json",
+    "uptime": "cat /proc/uptime",
+    "utc_offset": "date +%z",
+    "periods": "nlbw -c list",
+    "zone_name": "uci -q get system.@system[0].zonename",
+    "settings": "uci -q show nlbwmon",
+    **_DEVICES,
+}
+_PERIODS: Mapping[str, str] = {"periods": "nlbw -c list", "clock": "date +%s", "utc_offset": "date +%z"}
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_UTC_OFFSET = re.compile(r"([+-])(\d{2})(\d{2})")
+
+
+class Connections(Protocol):
+    """What runs a command on a router: RouterConnectionManager."""
+
+    def run(self, target: RouterTarget, command: str) -> CommandResult: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceListAnswer:
+    """Raw text; None where the router lacks the command or it failed."""
+
+    #: /tmp/dhcp.leases
+    leases: str | None
+    #: ip neigh show
+    neighbours: str | None
+    #: ubus call system board (JSON)
+    board: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandwidthAnswer:
+    """One reading of a router. Text is None where the router lacks the command or it failed."""
+
+    #: nlbw -c json: never empty, but not checked beyond that
+    usage_json: bytes
+    #: nlbw -c list
+    period_list: str | None
+    #: date +%s, just before the counters were read
+    clock: str | None
+    #: date +%z
+    utc_offset: str | None
+    #: /proc/uptime, just after the counters were read
+    uptime: str | None
+    #: uci -q get system.@system[0].zonename
+    zone_name: str | None
+    #: uci -q show nlbwmon
+    settings: str | None
+    devices: DeviceListAnswer
+
+
+@dataclass(frozen=True, kw_only=True)
+class NlbwmonStatus:
+    """Whether the router can be read, with a message for people that says how to mend it."""
+
+    installed: bool
+    running: bool
+    message: str
+
+
+def get_current_bandwidth_data(connections: Connections, target: RouterTarget) -> BandwidthAnswer:
+    """The counters of the current accounting period and all that is needed to account for them.
+
+    Raises NlbwmonMissing, NlbwmonDown (after a second try, 0.2 s later), BadRouterOutput, and what
+    connections.run raises.
+    """
+    for attempt in _twice():
+        with attempt:
+            sections = run_script(connections, target, _BANDWIDTH)
+            usage = _nlbw_output(sections["usage"], target)
+    return BandwidthAnswer(
+        usage_json=usage,
+        period_list=sections["periods"].text,
+        clock=sections["clock"].text,
+        utc_offset=sections["utc_offset"].text,
+        uptime=sections["uptime"].text,
+        zone_name=sections["zone_name"].text,
+        settings=sections["settings"].text,
+        devices=_devices(sections),
+    )
+
+
+def get_archived_periods(connections: Connections, target: RouterTarget, starts: Sequence[date]) -> dict[date, bytes]:
+    """nlbw's JSON of each accounting period that began on one of ``starts``; without archive it is absent.
+
+    One round trip for each 24 of them. nlbwmon says "no data" both where there is no archive and where it was
+    busy, so those are asked for once more, 0.2 s later. Raises as get_current_bandwidth_data.
+    """
+    wanted = list(dict.fromkeys(starts))
+    found: dict[date, bytes] = {}
+    for first in range(0, len(wanted), _ARCHIVES_AT_ONCE):
+        found |= _archives(connections, target, wanted[first : first + _ARCHIVES_AT_ONCE])
+    return found
+
+
+def get_historical_bandwidth_data(connections: Connections, target: RouterTarget, days: int) -> dict[date, bytes]:
+    """nlbw's JSON of the archived accounting periods that began within the last ``days`` days.
+
+    Two round trips: nlbw's list of periods, then all of them. The newest on the list is the current period,
+    still counting, and left out. "Today" is the router's own, since the list's dates are. Raises as
+    get_current_bandwidth_data.
+    """
+    for attempt in _twice():
+        with attempt:
+            sections = run_script(connections, target, _PERIODS)
+            _raise_for_nlbw(sections["periods"], target)
+    starts = sorted(_period_starts(sections["periods"].text or "", target), reverse=True)
+    oldest = _today(sections["clock"].text, sections["utc_offset"].text) - timedelta(days=days)
+    return get_archived_periods(connections, target, [start for start in starts[1:] if start >= oldest])
+
+
+def get_device_list(connections: Connections, target: RouterTarget) -> DeviceListAnswer:
+    """Who is in the network. Raises BadRouterOutput and what connections.run raises."""
+    return _devices(run_script(connections, target, _DEVICES))
+
+
+def validate_nlbwmon_status(connections: Connections, target: RouterTarget) -> NlbwmonStatus:
+    """Whether nlbwmon answers on the router, judged by the same command that readings use.
+
+    Raises BadRouterOutput where the router's shell doesn't answer as one, and what connections.run raises.
+    """
+    script = {"usage": _BANDWIDTH["usage"]}
+    try:
+        for attempt in _twice():
+            with attempt:
+                section = run_script(connections, target, script)["usage"]
+                if section.exit_status in (_NO_DATA, _NO_DAEMON):
+                    raise _nlbw_failure(section.exit_status, target)
+    except NlbwmonDown as error:
+        return NlbwmonStatus(installed=True, running=False, message=error.message)
+    try:
+        _nlbw_output(section, target)
+    except NlbwmonMissing as error:
+        return NlbwmonStatus(installed=False, running=False, message=error.message)
+    except BadRouterOutput as error:
+        return NlbwmonStatus(installed=True, running=False, message=error.message)
+    return NlbwmonStatus(installed=True, running=True, message="nlbwmon is installed and answers.")
+
+
+def _archives(connections: Connections, target: RouterTarget, starts: Sequence[date]) -> dict[date, bytes]:
+    found: dict[date, bytes] = {}
+    missing = list(starts)
+    for attempt in _twice():
+        with attempt:
+            # A date's text holds only digits and dashes: nothing to quote.
+            script = {day.isoformat(): f"nlbw -c json -t {day.isoformat()}" for day in missing}
+            sections = run_script(connections, target, script)
+            for day in list(missing):
+                section = sections[day.isoformat()]
+                if section.exit_status != _NO_DATA:
+                    found[day] = _nlbw_output(section, target)
+                    missing.remove(day)
+            if missing and attempt.retry_state.attempt_number == 1:
+                raise NlbwmonDown
+    return found
+
+
+def _twice() -> Retrying:
+    """Try again once: the daemon serves one client at a time, each for at most 100 ms."""
+    return Retrying(
+        retry=retry_if_exception_type(NlbwmonDown),
+        stop=stop_after_attempt(2),
+        wait=wait_fixed(0.2),
+        reraise=True,
+    )
+
+
+def _devices(sections: Mapping[str, Section]) -> DeviceListAnswer:
+    return DeviceListAnswer(
+        leases=sections["leases"].text,
+        neighbours=sections["neighbours"].text,
+        board=sections["board"].text,
+    )
+
+
+def _nlbw_output(section: Section, target: RouterTarget) -> bytes:
+    _raise_for_nlbw(section, target)
+    if not section.output.strip():
+        raise BadRouterOutput(f"nlbwmon on the router {target.where} answered with nothing.")
+    return section.output
+
+
+def _raise_for_nlbw(section: Section, target: RouterTarget) -> None:
+    if section.exit_status != 0:
+        raise _nlbw_failure(section.exit_status, target)
+
+
+def _nlbw_failure(exit_status: int, target: RouterTarget) -> RouterError:
+    if exit_status == _NOT_FOUND:
+        return NlbwmonMissing(
+            f"nlbwmon is not installed on the router {target.where}. Run there: opkg update && opkg install nlbwmon"
+        )
+    if exit_status in (_NO_DAEMON, _NO_DATA):
+        return NlbwmonDown(
+            f"nlbwmon is installed on the router {target.where} but does not answer. "
+            "Run there: /etc/init.d/nlbwmon restart"
+        )
+    return BadRouterOutput(f"nlbw failed on the router {target.where} with exit status {exit_status}.")
+
+
+def _period_starts(listing: str, target: RouterTarget) -> list[date]:
+    """The dates of ``nlbw -c list``, one a line. Raises BadRouterOutput for any other line."""
+    try:
+        return [_strict_date(line.strip()) for line in listing.splitlines() if line.strip()]
+    except ValueError:
+        raise BadRouterOutput(
+            f"The list of accounting periods of the router {target.where} holds something that is no date."
+        ) from None
+
+
+def _strict_date(text: str) -> date:
+    if not _DATE.fullmatch(text):
+        raise ValueError("not YYYY-MM-DD")
+    return date.fromisoformat(text)
+
+
+def _today(clock: str | None, utc_offset: str | None) -> date:
+    """The router's date; the server's in UTC where the router doesn't tell."""
+    sign = _UTC_OFFSET.fullmatch((utc_offset or "").strip())
+    zone = UTC
+    try:
+        if sign:
+            ahead = timedelta(hours=int(sign[2]), minutes=int(sign[3]))
+            zone = timezone(ahead if sign[1] == "+" else -ahead)
+        return datetime.fromtimestamp(int((clock or "").strip()), zone).date()
+    except (ValueError, OverflowError, OSError):
+        return datetime.now(UTC).date()

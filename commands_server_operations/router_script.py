@@ -1,0 +1,66 @@
+"""Several commands in one SSH round trip, framed so that no output can be mistaken for the frame.
+
+Each command is followed by an echo of a fresh random nonce, the section's name and the exit status. Only
+``;``, double quotes and ``$?`` are used, so busybox ash, dash and bash all run it.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from commands_server_operations.router_target import CommandResult, RouterTarget
+from utils.errors import BadRouterOutput
+
+
+class _Connections(Protocol):
+    def run(self, target: RouterTarget, command: str) -> CommandResult: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """What one command of the script wrote to standard output, and its exit status."""
+
+    output: bytes
+    exit_status: int
+
+    @property
+    def text(self) -> str | None:
+        """The output as text, undecodable bytes replaced; None where the command failed."""
+        return self.output.decode("utf-8", errors="replace") if self.exit_status == 0 else None
+
+
+def run_script(connections: _Connections, target: RouterTarget, commands: Mapping[str, str]) -> dict[str, Section]:
+    """Run the commands one after another and give back a section for each, under the same names.
+
+    Names and commands are the program's own text, never a user's. Raises BadRouterOutput where a section is
+    missing or the shell itself fails, and what connections.run raises.
+    """
+    nonce = secrets.token_hex(16)
+    # The last command is an echo, so a healthy shell exits with 0 whatever the commands did.
+    script = "; ".join(f'{command}; echo "{nonce} {name} $?"' for name, command in commands.items())
+    result = connections.run(target, script)
+    sections = _split(result.stdout, nonce, list(commands), target)
+    if result.exit_status != 0:
+        ended = "no exit status" if result.exit_status is None else f"exit status {result.exit_status}"
+        raise BadRouterOutput(f"The shell of the router {target.where} ended with {ended}.")
+    return sections
+
+
+def _split(output: bytes, nonce: str, names: list[str], target: RouterTarget) -> dict[str, Section]:
+    """The sections in the order of ``names``. The nonce is fresh, so nothing else on the router knows it."""
+    sections = {}
+    at = 0
+    for name in names:
+        # A command's output needs no newline at its end: the marker begins wherever the output stops.
+        marker = re.compile(rf"{nonce} {re.escape(name)} (\d{{1,3}})\r?\n".encode())
+        end = output.find(nonce.encode(), at)
+        match = marker.match(output, end) if end >= 0 else None
+        if match is None:
+            raise BadRouterOutput(
+                f"The answer of the router {target.where} was cut short: its section {name} is missing."
+            )
+        sections[name] = Section(output=output[at:end], exit_status=int(match[1]))
+        at = match.end()
+    return sections

@@ -1,0 +1,132 @@
+"""Devices: who they are and when they were seen. Usage is not here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from db_operations.statements import Connection, fetch_all, fetch_one
+
+_COLUMNS = """
+    device_mac, name, hostname, ips, category, notes, is_monitored, is_router, is_active, first_seen, last_seen
+"""
+
+#: What a list may be sorted by -> the order it means. Fixed text: nothing of a request is ever put into SQL.
+SORT_ORDERS = {
+    "name": "lower(coalesce(name, hostname, device_mac)), device_mac",
+    "mac": "device_mac",
+    "lastSeen": "last_seen DESC NULLS LAST, device_mac",
+    "firstSeen": "first_seen DESC, device_mac",
+}
+
+_FILTER = """
+    session_id = %(session_id)s AND router_id = %(router_id)s AND is_monitored
+    AND (%(active)s::boolean IS NULL OR is_active = %(active)s)
+    AND (%(search)s::text IS NULL
+         OR strpos(lower(concat_ws(' ', name, hostname, device_mac, array_to_string(ips, ' '))), %(search)s) > 0)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceRecord:
+    """One device of one router."""
+
+    mac: str
+    #: The user's own name for it.
+    name: str | None
+    #: What its DHCP lease says.
+    hostname: str | None
+    ips: tuple[str, ...]
+    category: str | None
+    notes: str | None
+    is_monitored: bool
+    is_router: bool
+    #: As of the last reading.
+    is_active: bool
+    first_seen: datetime
+    #: None: not active since monitoring began.
+    last_seen: datetime | None
+
+    @property
+    def display_name(self) -> str:
+        """What people are shown: their own name for it, else the one it calls itself, else its MAC."""
+        return self.name or self.hostname or self.mac
+
+    @classmethod
+    def from_row(cls, row: tuple[object, ...]) -> "DeviceRecord":
+        values = dict(zip(("mac", *(name.strip() for name in _COLUMNS.split(",")[1:])), row, strict=True))
+        values["ips"] = tuple(values["ips"])  # type: ignore[arg-type]
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def list_devices(
+    conn: Connection,
+    session_id: str,
+    router_id: str,
+    *,
+    active: bool | None = None,
+    search: str | None = None,
+    sort: str = "name",
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[DeviceRecord]:
+    """Monitored devices. ``search`` (lower case) is looked for in name, hostname, MAC and addresses."""
+    rows = fetch_all(
+        conn,
+        f"SELECT {_COLUMNS} FROM devices WHERE {_FILTER} ORDER BY {SORT_ORDERS[sort]} "
+        "LIMIT %(limit)s OFFSET %(offset)s",
+        {
+            "session_id": session_id,
+            "router_id": router_id,
+            "active": active,
+            "search": search,
+            "limit": limit,
+            "offset": offset,
+        },
+    )
+    return [DeviceRecord.from_row(row) for row in rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceCounts:
+    """How many devices a filter finds, and how many a router has; the router itself counts in neither total."""
+
+    matching: int
+    total: int
+    active: int
+
+
+def count_devices(
+    conn: Connection, session_id: str, router_id: str, *, active: bool | None = None, search: str | None = None
+) -> DeviceCounts:
+    row = fetch_one(
+        conn,
+        f"""
+        SELECT count(*) FILTER (WHERE {_FILTER}), count(*) FILTER (WHERE NOT is_router),
+               count(*) FILTER (WHERE NOT is_router AND is_active)
+        FROM devices WHERE session_id = %(session_id)s AND router_id = %(router_id)s AND is_monitored
+        """,
+        {"session_id": session_id, "router_id": router_id, "active": active, "search": search},
+    )
+    assert row is not None
+    return DeviceCounts(matching=row[0], total=row[1], active=row[2])
+
+
+def get_device_by_mac(conn: Connection, session_id: str, router_id: str, mac: str) -> DeviceRecord | None:
+    row = fetch_one(
+        conn,
+        f"""
+        SELECT {_COLUMNS} FROM devices
+        WHERE session_id = %(session_id)s AND router_id = %(router_id)s AND device_mac = %(mac)s
+        """,
+        {"session_id": session_id, "router_id": router_id, "mac": mac},
+    )
+    return DeviceRecord.from_row(row) if row else None
+
+
+def list_all_devices(conn: Connection, session_id: str, router_id: str) -> list[DeviceRecord]:
+    """Every known device, those taken out of monitoring among them."""
+    rows = fetch_all(
+        conn,
+        f"SELECT {_COLUMNS} FROM devices WHERE session_id = %(session_id)s AND router_id = %(router_id)s",
+        {"session_id": session_id, "router_id": router_id},
+    )
+    return [DeviceRecord.from_row(row) for row in rows]

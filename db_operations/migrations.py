@@ -1,0 +1,21 @@
+"""Brings the database's schema up to date. Called once at start, by every process."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+
+_INI = Path(__file__).resolve().parent.parent / "migrations" / "alembic.ini"
+
+
+def migrate(database_url: str) -> None:
+    """Apply what is missing. Safe to run in several processes at once: the later ones wait and find nothing to do."""
+    config = AlembicConfig(str(_INI))
+    config.attributes["database_url"] = _sqlalchemy_url(database_url)
+    command.upgrade(config, "head")
+
+
+def _sqlalchemy_url(libpq_url: str) -> str:
+    """SQLAlchemy knows libpq's URLs, but only under one of their two names."""
+    scheme, separator, rest = libpq_url.partition("://")
+    return f"postgresql+psycopg2{separator}{rest}" if scheme in ("postgres", "postgresql") else libpq_url

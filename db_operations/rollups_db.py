@@ -1,0 +1,173 @@
+"""The rollups: usage per device by hour and by day. Written with every reading, read by every history."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+from db_operations.arrays import int_array, text_array
+from db_operations.statements import Connection, execute, fetch_all
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """One rollup as its queries need it: fixed text, never anything of a request."""
+
+    #: Table, or table with its fixed condition.
+    source: str
+    #: The column that names the bucket.
+    bucket: str
+
+
+#: Buckets are UTC hours, or the parts of one that the router's midnight cuts.
+HOURLY = Rollup("device_usage_hourly", "slot_start")
+
+#: Buckets are local days.
+DAILY = Rollup("(SELECT * FROM device_usage_history WHERE span = 'day') AS daily", "start_date")
+
+
+class RollupRow(NamedTuple):
+    """Bytes to add to one device's bucket. ``bucket``: start of the slot, or the local day."""
+
+    mac: str
+    bucket: datetime | date
+    bytes_down: int
+    bytes_up: int
+
+
+def add_to_hourly(conn: Connection, session_id: str, router_id: str, rows: Sequence[RollupRow]) -> None:
+    """Add usage to the hourly rollup; each row counts as one more reading behind its bucket."""
+    execute(
+        conn,
+        """
+        INSERT INTO device_usage_hourly (session_id, router_id, device_mac, slot_start, total_download, total_upload,
+                                         data_points)
+        SELECT %(session_id)s, %(router_id)s, mac, slot_start, down, up, 1
+        FROM unnest(%(macs)s::text[], %(buckets)s::timestamptz[], %(downs)s::bigint[], %(ups)s::bigint[])
+             AS used (mac, slot_start, down, up)
+        ON CONFLICT (router_id, slot_start, device_mac) DO UPDATE SET
+            total_download = device_usage_hourly.total_download + excluded.total_download,
+            total_upload = device_usage_hourly.total_upload + excluded.total_upload,
+            data_points = device_usage_hourly.data_points + 1
+        """,
+        _as_arrays(session_id, router_id, rows),
+    )
+
+
+def add_to_daily(conn: Connection, session_id: str, router_id: str, rows: Sequence[RollupRow]) -> None:
+    """Add usage to the daily rollup; each row counts as one more reading behind its day."""
+    execute(
+        conn,
+        """
+        INSERT INTO device_usage_history (session_id, router_id, device_mac, span, start_date, end_date,
+                                          total_download, total_upload, total_usage, data_points)
+        SELECT %(session_id)s, %(router_id)s, mac, 'day', day, day, down, up, down + up, 1
+        FROM unnest(%(macs)s::text[], %(buckets)s::date[], %(downs)s::bigint[], %(ups)s::bigint[])
+             AS used (mac, day, down, up)
+        ON CONFLICT (router_id, span, start_date, device_mac) DO UPDATE SET
+            total_download = device_usage_history.total_download + excluded.total_download,
+            total_upload = device_usage_history.total_upload + excluded.total_upload,
+            total_usage = device_usage_history.total_usage + excluded.total_usage,
+            data_points = device_usage_history.data_points + 1
+        """,
+        _as_arrays(session_id, router_id, rows),
+    )
+
+
+def insert_period_totals(
+    conn: Connection, session_id: str, router_id: str, rows: Sequence[RollupRow], *, end_date: date
+) -> None:
+    """Store what a router counted in an accounting period (or its part before monitoring began), once."""
+    execute(
+        conn,
+        """
+        INSERT INTO device_usage_history (session_id, router_id, device_mac, span, start_date, end_date,
+                                          total_download, total_upload, total_usage, data_points)
+        SELECT %(session_id)s, %(router_id)s, mac, 'period', start_date, %(end_date)s, down, up, down + up, 1
+        FROM unnest(%(macs)s::text[], %(buckets)s::date[], %(downs)s::bigint[], %(ups)s::bigint[])
+             AS counted (mac, start_date, down, up)
+        ON CONFLICT (router_id, span, start_date, device_mac) DO NOTHING
+        """,
+        {**_as_arrays(session_id, router_id, rows), "end_date": end_date},
+    )
+
+
+def _as_arrays(session_id: str, router_id: str, rows: Iterable[RollupRow]) -> dict[str, object]:
+    macs, buckets, downs, ups = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return {
+        "session_id": session_id,
+        "router_id": router_id,
+        "macs": text_array(macs),
+        "buckets": text_array([bucket.isoformat() for bucket in buckets]),
+        "downs": int_array(downs),
+        "ups": int_array(ups),
+    }
+
+
+class BucketTotal(NamedTuple):
+    """All devices together in one bucket, in bytes."""
+
+    bucket: date | datetime
+    bytes_down: int
+    bytes_up: int
+
+
+class DeviceTotal(NamedTuple):
+    """One device over a whole range, in bytes."""
+
+    mac: str
+    bytes_down: int
+    bytes_up: int
+
+
+def list_totals(
+    conn: Connection, session_id: str, router_id: str, rollup: Rollup, *, start: date | datetime, end: date | datetime
+) -> tuple[list[BucketTotal], list[DeviceTotal]]:
+    """Totals of ``start`` <= bucket < ``end``, by bucket in order and by device, largest first. One scan for both."""
+    rows = fetch_all(
+        conn,
+        f"""
+        SELECT {rollup.bucket}, device_mac, sum(total_download)::bigint, sum(total_upload)::bigint
+        FROM {rollup.source}
+        WHERE session_id = %(session_id)s AND router_id = %(router_id)s
+          AND {rollup.bucket} >= %(start)s AND {rollup.bucket} < %(end)s
+        GROUP BY GROUPING SETS (({rollup.bucket}), (device_mac))
+        """,
+        {"session_id": session_id, "router_id": router_id, "start": start, "end": end},
+    )
+    buckets = [BucketTotal(bucket, down, up) for bucket, mac, down, up in rows if mac is None]
+    devices = [DeviceTotal(mac, down, up) for bucket, mac, down, up in rows if mac is not None]
+    buckets.sort(key=lambda total: total.bucket)
+    devices.sort(key=lambda total: (-(total.bytes_down + total.bytes_up), total.mac))
+    return buckets, devices
+
+
+def list_device_totals(
+    conn: Connection,
+    session_id: str,
+    router_id: str,
+    mac: str,
+    *,
+    starts: Sequence[date],
+    end: date,
+) -> list[tuple[int, int]]:
+    """One device's bytes down and up in each of the ranges of days that begin at ``starts`` and end before ``end``."""
+    rows = fetch_all(
+        conn,
+        """
+        SELECT coalesce(sum(total_download), 0)::bigint, coalesce(sum(total_upload), 0)::bigint
+        FROM unnest(%(starts)s::date[]) WITH ORDINALITY AS wanted (start_date, position)
+        LEFT JOIN device_usage_history AS used
+          ON used.session_id = %(session_id)s AND used.router_id = %(router_id)s AND used.span = 'day'
+         AND used.device_mac = %(mac)s AND used.start_date >= wanted.start_date AND used.start_date < %(end)s
+        GROUP BY position ORDER BY position
+        """,
+        {
+            "session_id": session_id,
+            "router_id": router_id,
+            "mac": mac,
+            "starts": text_array([day.isoformat() for day in starts]),
+            "end": end,
+        },
+    )
+    return [(row[0], row[1]) for row in rows]

@@ -1,0 +1,241 @@
+"""Routers: registration and the collector's schedule. Called by services/routers and the collector.
+
+Every statement is bound to the account, but for the claim, which serves all accounts at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from psycopg2.errors import UniqueViolation
+
+from db_operations.statements import Connection, execute, fetch_all, fetch_one
+from utils.errors import Conflict
+
+_COLUMNS = """
+    id, session_id, name, host, port, username, credentials, host_key, timezone, collect_interval_minutes,
+    next_collect_at, last_attempt_at, last_success_at, consecutive_failures, last_error_at, last_error_code,
+    last_error_message, created_at
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterRecord:
+    """One registered router."""
+
+    id: str
+    session_id: str
+    name: str
+    host: str
+    port: int
+    username: str
+    #: Encrypted; services/credentials opens it.
+    credentials: bytes = field(repr=False)
+    #: Pinned at first contact, None before.
+    host_key: str | None = None
+    #: None until a person says it or the router told it.
+    timezone: str | None = None
+    collect_interval_minutes: int
+    next_collect_at: datetime | None = None
+    last_attempt_at: datetime | None = None
+    last_success_at: datetime | None = None
+    consecutive_failures: int = 0
+    last_error_at: datetime | None = None
+    last_error_code: str | None = None
+    last_error_message: str | None = None
+    created_at: datetime | None = None
+
+    @classmethod
+    def from_row(cls, row: tuple[object, ...]) -> "RouterRecord":
+        values = dict(zip((name.strip() for name in _COLUMNS.split(",")), row, strict=True))
+        values["credentials"] = bytes(values["credentials"])  # type: ignore[call-overload]
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def insert_router(conn: Connection, router: RouterRecord) -> RouterRecord:
+    """Store a new router. Raises Conflict where the account has one at this host and port."""
+    params = {
+        "id": router.id,
+        "session_id": router.session_id,
+        "name": router.name,
+        "host": router.host,
+        "port": router.port,
+        "username": router.username,
+        "credentials": router.credentials,
+        "timezone": router.timezone,
+        "interval": router.collect_interval_minutes,
+    }
+    try:
+        row = fetch_one(
+            conn,
+            f"""
+            INSERT INTO routers (id, session_id, name, host, port, username, credentials, timezone,
+                                 collect_interval_minutes)
+            VALUES (%(id)s, %(session_id)s, %(name)s, %(host)s, %(port)s, %(username)s, %(credentials)s,
+                    %(timezone)s, %(interval)s)
+            RETURNING {_COLUMNS}
+            """,
+            params,
+        )
+    except UniqueViolation:
+        raise Conflict(f"There is a router at {router.host} port {router.port} already.") from None
+    assert row is not None  # RETURNING answers with the row it inserted
+    return RouterRecord.from_row(row)
+
+
+def get_router(conn: Connection, session_id: str, router_id: str) -> RouterRecord | None:
+    row = fetch_one(
+        conn,
+        f"SELECT {_COLUMNS} FROM routers WHERE session_id = %(session_id)s AND id = %(id)s",
+        {"session_id": session_id, "id": router_id},
+    )
+    return RouterRecord.from_row(row) if row else None
+
+
+def list_routers(conn: Connection, session_id: str, *, limit: int | None, offset: int) -> list[RouterRecord]:
+    """The account's routers by name; ``limit`` None: all of them."""
+    rows = fetch_all(
+        conn,
+        f"""
+        SELECT {_COLUMNS} FROM routers WHERE session_id = %(session_id)s
+        ORDER BY name, id LIMIT %(limit)s OFFSET %(offset)s
+        """,
+        {"session_id": session_id, "limit": limit, "offset": offset},
+    )
+    return [RouterRecord.from_row(row) for row in rows]
+
+
+def count_routers(conn: Connection, session_id: str) -> int:
+    row = fetch_one(
+        conn, "SELECT count(*) FROM routers WHERE session_id = %(session_id)s", {"session_id": session_id}
+    )
+    return int(row[0]) if row else 0
+
+
+def update_router(
+    conn: Connection, session_id: str, router_id: str, changes: Mapping[str, object]
+) -> RouterRecord | None:
+    """Set what ``changes`` names (name, host, port, username, credentials, timezone, collect_interval_minutes).
+
+    ``clear_host_key`` forgets the pinned key: another address is another router.
+
+    Collected again at once: what was changed may be what was wrong. Raises Conflict as `insert_router` does.
+    """
+    params = {"session_id": session_id, "id": router_id, "clear_host_key": False, **_NO_CHANGE, **changes}
+    try:
+        row = fetch_one(
+            conn,
+            f"""
+            UPDATE routers SET
+                name = coalesce(%(name)s, name), host = coalesce(%(host)s, host), port = coalesce(%(port)s, port),
+                username = coalesce(%(username)s, username),
+                credentials = coalesce(%(credentials)s, credentials),
+                host_key = CASE WHEN %(clear_host_key)s THEN NULL ELSE host_key END,
+                timezone = coalesce(%(timezone)s, timezone),
+                collect_interval_minutes = coalesce(%(collect_interval_minutes)s, collect_interval_minutes),
+                next_collect_at = now(), consecutive_failures = 0, updated_at = now()
+            WHERE session_id = %(session_id)s AND id = %(id)s
+            RETURNING {_COLUMNS}
+            """,
+            params,
+        )
+    except UniqueViolation:
+        raise Conflict("Another of your routers has this host and port already.") from None
+    return RouterRecord.from_row(row) if row else None
+
+
+_NO_CHANGE: dict[str, object] = dict.fromkeys(
+    ("name", "host", "port", "username", "credentials", "timezone", "collect_interval_minutes")
+)
+
+
+def pin_host_key(conn: Connection, session_id: str, router_id: str, presented: str) -> str | None:
+    """Pin ``presented`` unless a key is pinned already; the key that is pinned now, None without such a router."""
+    row = fetch_one(
+        conn,
+        """
+        UPDATE routers SET host_key = coalesce(host_key, %(key)s)
+        WHERE session_id = %(session_id)s AND id = %(id)s RETURNING host_key
+        """,
+        {"session_id": session_id, "id": router_id, "key": presented},
+    )
+    return str(row[0]) if row else None
+
+
+def delete_router(conn: Connection, session_id: str, router_id: str) -> bool:
+    """Remove the router and what hangs on it by foreign keys; its usage rows are `delete_usage`'s."""
+    return bool(
+        execute(
+            conn,
+            "DELETE FROM routers WHERE session_id = %(session_id)s AND id = %(id)s",
+            {"session_id": session_id, "id": router_id},
+        )
+    )
+
+
+# --- the schedule ----------------------------------------------------------------------------------------
+
+
+def claim_due_routers(conn: Connection, *, now: datetime, claim_for: timedelta, limit: int) -> list[RouterRecord]:
+    """Routers that are due, claimed for this process: nobody else sees them as due before ``claim_for`` is over.
+
+    Those that answered last time come first, so that failing ones can't crowd them out. A process that dies
+    leaves its claim to run out.
+    """
+    rows = fetch_all(
+        conn,
+        f"""
+        UPDATE routers SET next_collect_at = %(until)s, last_attempt_at = %(now)s
+        WHERE id IN (
+            SELECT id FROM routers WHERE next_collect_at <= %(now)s
+            ORDER BY consecutive_failures > 0, next_collect_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        )
+        RETURNING {_COLUMNS}
+        """,
+        {"now": now, "until": now + claim_for, "limit": limit},
+    )
+    return [RouterRecord.from_row(row) for row in rows]
+
+
+def record_success(
+    conn: Connection, session_id: str, router_id: str, *, at: datetime, timezone: str, next_collect_at: datetime
+) -> None:
+    """The router was read. The zone it told is kept unless a person said one."""
+    execute(
+        conn,
+        """
+        UPDATE routers SET last_success_at = %(at)s, last_attempt_at = %(at)s, consecutive_failures = 0,
+                           timezone = coalesce(timezone, %(timezone)s), next_collect_at = %(next)s
+        WHERE session_id = %(session_id)s AND id = %(id)s
+        """,
+        {"session_id": session_id, "id": router_id, "at": at, "timezone": timezone, "next": next_collect_at},
+    )
+
+
+def record_failure(
+    conn: Connection,
+    session_id: str,
+    router_id: str,
+    *,
+    at: datetime,
+    code: str,
+    message: str,
+    next_collect_at: datetime,
+) -> None:
+    execute(
+        conn,
+        """
+        UPDATE routers SET consecutive_failures = consecutive_failures + 1, last_attempt_at = %(at)s,
+                           last_error_at = %(at)s, last_error_code = %(code)s, last_error_message = %(message)s,
+                           next_collect_at = %(next)s
+        WHERE session_id = %(session_id)s AND id = %(id)s
+        """,
+        {
+            "session_id": session_id,
+            "id": router_id,
+            "at": at,
+            "code": code,
+            "message": message,
+            "next": next_collect_at,
+        },
+    )

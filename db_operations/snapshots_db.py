@@ -1,0 +1,44 @@
+"""Reading back snapshot rows: the newest reading, and what is stored in all."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from db_operations.device_usage_db import SnapshotRow
+from db_operations.statements import Connection, fetch_all, fetch_one
+
+
+def list_snapshot(conn: Connection, session_id: str, router_id: str, *, at: datetime) -> list[SnapshotRow]:
+    """The rows of the reading taken at ``at``: one partition, one stretch of its key."""
+    rows = fetch_all(
+        conn,
+        """
+        SELECT device_mac, device_name, bytes_downloaded, bytes_uploaded, usage_down, usage_up
+        FROM device_usage_monitoring
+        WHERE session_id = %(session_id)s AND router_id = %(router_id)s AND timestamp = %(at)s
+        ORDER BY device_mac
+        """,
+        {"session_id": session_id, "router_id": router_id, "at": at},
+    )
+    return [SnapshotRow._make(row) for row in rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredSnapshots:
+    """How many rows (a device in a reading) of one router are stored, and of when; None where there are none."""
+
+    snapshots: int
+    oldest: datetime | None
+    newest: datetime | None
+
+
+def count_snapshots(conn: Connection, session_id: str, router_id: str) -> StoredSnapshots:
+    row = fetch_one(
+        conn,
+        """
+        SELECT count(*), min(timestamp), max(timestamp) FROM device_usage_monitoring
+        WHERE session_id = %(session_id)s AND router_id = %(router_id)s
+        """,
+        {"session_id": session_id, "router_id": router_id},
+    )
+    assert row is not None
+    return StoredSnapshots(snapshots=row[0], oldest=row[1], newest=row[2])

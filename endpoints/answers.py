@@ -1,0 +1,102 @@
+"""From a service's answer to an HTTP response: the envelope around it, the exceptions into it."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from apiflask import APIFlask
+from apiflask.exceptions import HTTPError
+from flask import Response, current_app, g, request
+from pydantic import BaseModel
+from pydantic_core import to_json
+from werkzeug.exceptions import HTTPException
+
+from utils.errors import (
+    DatabaseUnavailable,
+    MethodNotAllowed,
+    NetPilotError,
+    NotFound,
+    PayloadTooLarge,
+    ValidationFailed,
+)
+from utils.responses import error_body, success_body
+
+logger = logging.getLogger(__name__)
+
+_JSON = "application/json"
+
+#: What Flask raises by itself -> our error of the same status.
+_BY_STATUS: dict[int, type[NetPilotError]] = {
+    error.status: error for error in (ValidationFailed, NotFound, MethodNotAllowed, PayloadTooLarge)
+}
+
+#: Where APIFlask says a bad value was -> nothing to add: the field's name is enough.
+_LOCATIONS = ("query", "json", "path")
+
+
+def answer(data: BaseModel, *, status: int = 200, pagination: Mapping[str, int] | None = None) -> Response:
+    """The success envelope around ``data``."""
+    context = g.get("router_id")
+    body = success_body(data, request_id=g.request_id, router_id=context, pagination=pagination)
+    return current_app.response_class(to_json(body, by_alias=True), status=status, mimetype=_JSON)
+
+
+def failure(error: NetPilotError, headers: Mapping[str, str] | None = None) -> Response:
+    """The failure envelope of ``error``."""
+    body = error_body(error.code, error.message, request_id=g.request_id, details=error.details)
+    response = current_app.response_class(to_json(body), status=error.status, mimetype=_JSON)
+    response.headers.extend(headers or {})
+    return response
+
+
+def register_error_handlers(app: APIFlask) -> None:
+    """Turn every exception into the failure envelope, those that Flask raises by itself too."""
+
+    @app.error_processor
+    def from_apiflask(error: HTTPError) -> Response:
+        # Reached for bad parameters and bodies; detail is {location: {field: [what is wrong]}}.
+        details: dict[str, Any] = {}
+        for location, fields in error.detail.items() if isinstance(error.detail, dict) else ():
+            details |= fields if location in _LOCATIONS and isinstance(fields, dict) else {location: fields}
+        return failure(ValidationFailed(_name_fields(details), details=_plain(details)))
+
+    @app.errorhandler(NetPilotError)
+    def from_service(error: NetPilotError) -> Response:
+        if isinstance(error, DatabaseUnavailable):
+            logger.warning("%s %s: %s", request.method, request.path, error.message)
+        elif error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.error("%s %s: %s", request.method, request.path, error.message)
+        return failure(error)
+
+    @app.errorhandler(HTTPException)
+    def from_flask(error: HTTPException) -> Response:
+        kind = _BY_STATUS.get(error.code or 500)
+        if kind is ValidationFailed:
+            return failure(ValidationFailed("The request's body is not valid JSON.", details={"body": ["no valid JSON"]}))
+        allow = dict(error.get_headers()).get("Allow")
+        if kind is not None:
+            return failure(kind(), {"Allow": allow} if allow else None)
+        if error.code is not None and error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return failure(ValidationFailed(error.description))
+        return failure(NetPilotError())
+
+    @app.errorhandler(Exception)
+    def from_anything(error: Exception) -> Response:
+        logger.exception("%s %s failed", request.method, request.path, exc_info=error)
+        return failure(NetPilotError())
+
+
+def _name_fields(details: Mapping[str, Any]) -> str:
+    names = ", ".join(sorted(details))
+    return f"The request has a value that can't be used: {names}." if names else "The request can't be used."
+
+
+def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
+    """pydantic says "Value error, " before what our own validators say."""
+    return {
+        name: [str(message).removeprefix("Value error, ") for message in messages]
+        if isinstance(messages, list)
+        else messages
+        for name, messages in details.items()
+    }

@@ -1,0 +1,41 @@
+"""The services an application was built with, as its endpoints reach them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from services.accounts import UserRecord
+from services.device_usage_service import DeviceUsageService
+from services.routers import RouterService
+from services.status import StatusService
+from services.usage_history import UsageHistoryService
+from services.usage_summary import UsageSummaryService
+
+_EXTENSION = "netpilot"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppServices:
+    """Everything the endpoints may call."""
+
+    device_usage: DeviceUsageService
+    history: UsageHistoryService
+    summary: UsageSummaryService
+    status: StatusService
+    routers: RouterService
+    #: Who is signed in without signing in: the account of the local mode.
+    local_session_id: str
+    #: Raises NotFound for an account that is gone.
+    get_user: Callable[[str], UserRecord]
+    #: Raises DatabaseUnavailable unless the server can answer requests.
+    check_ready: Callable[[], None]
+
+    def attach_to(self, extensions: dict[str, object]) -> None:
+        extensions[_EXTENSION] = self
+
+
+def app_services() -> AppServices:
+    """The services of the application that handles this request."""
+    return cast(AppServices, current_app.extensions[_EXTENSION])

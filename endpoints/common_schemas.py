@@ -1,0 +1,103 @@
+"""What the schemas of several endpoints share: spelling, the envelope in the OpenAPI document, paging, checked values."""
+
+import re
+from datetime import date
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from utils.errors import ValidationFailed
+from utils.mac import parse_mac
+
+Data = TypeVar("Data", bound=BaseModel)
+
+#: Whole bytes, exact. Above 2^53 JavaScript needs a reader for big integers.
+Bytes = Annotated[int, Field(ge=0, description="bytes, exact")]
+NullableBytes = Annotated[int | None, Field(description="bytes, exact; null where nothing was observed")]
+Share = Annotated[float, Field(ge=0, le=1, description="share that lies between good readings, 0 to 1")]
+
+
+class Out(BaseModel):
+    """A part of an answer: camelCase outside, made from the services' dataclasses by name."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
+
+
+class In(BaseModel):
+    """A body or a query string: what isn't known is refused by name, so that a typo doesn't pass for a default."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+
+class RouterQuery(In):
+    """Names the router; with one router it may be left out. The header X-Router-Id does as well."""
+
+    router_id: str | None = Field(default=None, max_length=255, description="which router")
+
+
+class Pagination(Out):
+    page: int
+    page_size: int
+    total_items: int
+    total_pages: int
+
+
+class Metadata(Out):
+    request_id: str
+    router_id: str | None = None
+    pagination: Pagination | None = None
+
+
+class Success(Out, Generic[Data]):
+    """Every success."""
+
+    success: bool = True
+    data: Data
+    metadata: Metadata
+
+
+class ErrorPart(Out):
+    code: str = Field(description="for programs")
+    message: str = Field(description="for people")
+    details: dict[str, list[str]] | None = Field(default=None, description="field -> what is wrong with it")
+
+
+class Failure(Out):
+    """Every failure."""
+
+    success: bool = False
+    error: ErrorPart
+    metadata: Metadata
+
+
+class Warned(Out):
+    """Something that did not work, but did not keep the answer from being given."""
+
+    code: str
+    message: str
+
+
+def _iso_date(value: object) -> object:
+    if isinstance(value, str):
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+            raise ValueError("not a date; write it as YYYY-MM-DD")
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            raise ValueError("there is no such day") from None
+        if not 2000 <= day.year <= 2200:
+            raise ValueError("must lie between 2000-01-01 and 2200-12-31")
+        return day
+    return value
+
+
+IsoDate = Annotated[date, BeforeValidator(_iso_date)]
+
+
+def checked_mac(text: str) -> str:
+    """The MAC of a URL, in the one spelling used inside. Raises ValidationFailed."""
+    try:
+        return parse_mac(text)
+    except ValueError as error:
+        raise ValidationFailed(f"{text[:40]!r} is {error}.", details={"mac": [str(error)]}) from None

@@ -1,0 +1,247 @@
+"""What /api/device-usage takes and gives. Validation and the OpenAPI document come from the same classes."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from endpoints.common_schemas import Bytes, IsoDate, NullableBytes, Out, RouterQuery, Share, Warned
+from services.buckets import Granularity
+from services.usage_summary import Period
+
+# --- query strings ---------------------------------------------------------------------------------------
+
+
+class PageQuery(RouterQuery):
+    page: int = Field(default=1, ge=1, le=1_000_000)
+    page_size: int = Field(default=50, ge=1, le=500)
+
+
+class DevicesQuery(PageQuery):
+    active: bool | None = Field(default=None, description="only those active, or only those not")
+    search: str | None = Field(default=None, max_length=255, description="in name, hostname, MAC, addresses")
+    sort: Literal["name", "mac", "lastSeen", "firstSeen"] = "name"
+
+
+class HistoryRangeQuery(RouterQuery):
+    start_date: IsoDate | None = Field(default=None, description="first local day; 6 days before endDate if left out")
+    end_date: IsoDate | None = Field(default=None, description="last local day, included; today if left out")
+    granularity: Granularity = Granularity.DAY
+
+
+class HistoryQuery(HistoryRangeQuery):
+    page: int = Field(default=1, ge=1, le=1_000_000)
+    page_size: int = Field(default=50, ge=1, le=500)
+
+
+class SummaryQuery(RouterQuery):
+    period: Period = Period.LAST_7_DAYS
+    top: int = Field(default=10, ge=1, le=100)
+
+
+# --- answers ---------------------------------------------------------------------------------------------
+
+
+class DeviceOut(Out):
+    mac: str
+    name: str
+    ip: str | None = Field(description="the first of ips")
+    ips: list[str]
+    is_active: bool = Field(description="had traffic in the last interval, or answered as a neighbour")
+    last_seen: datetime | None
+    first_seen: datetime
+    vendor: str | None
+    category: str | None
+    notes: str | None
+    is_randomized_mac: bool = Field(description="a private address that the device made up")
+    is_router: bool
+    is_monitored: bool
+
+
+class DevicesOut(Out):
+    devices: list[DeviceOut]
+    total_devices: int = Field(description="without the router itself")
+    active_devices: int
+
+
+class UsageOut(Out):
+    bytes_down: Bytes
+    bytes_up: Bytes
+    total_bytes: Bytes
+
+
+class DeviceUsageOut(Out):
+    today: UsageOut
+    last7_days: UsageOut = Field(alias="last7Days")
+    last30_days: UsageOut = Field(alias="last30Days")
+    current_period: UsageOut = Field(description="nlbwmon's total of its running accounting period")
+
+
+class DeviceInfoOut(DeviceOut):
+    usage: DeviceUsageOut
+
+
+class PeriodOut(Out):
+    start: date
+    end: date
+
+
+class CurrentDeviceOut(UsageOut):
+    mac: str
+    name: str
+    rate_down: int | None = Field(description="bit/s over the last interval")
+    rate_up: int | None = Field(description="bit/s over the last interval")
+    is_router: bool
+    is_unresolved: bool = Field(description="hosts whose MAC nlbwmon could not look up, together")
+
+
+class TotalBandwidthOut(Out):
+    download: Bytes
+    upload: Bytes
+    total: Bytes
+
+
+class NowOut(Out):
+    """When and how it was read."""
+
+    timestamp: datetime
+    source: Literal["live", "stored"]
+    stale: bool
+    period: PeriodOut = Field(description="nlbwmon's accounting period, local days")
+    warning: Warned | None = None
+
+
+class CurrentOut(NowOut):
+    devices: list[CurrentDeviceOut]
+    total_bandwidth: TotalBandwidthOut
+
+
+class ProtocolOut(Out):
+    name: str
+    bytes_down: Bytes
+    bytes_up: Bytes
+    connections: int
+
+
+class DeviceCurrentOut(NowOut, CurrentDeviceOut):
+    protocols: list[ProtocolOut]
+
+
+class UsageOrNothingOut(Out):
+    bytes_down: NullableBytes
+    bytes_up: NullableBytes
+    total_bytes: NullableBytes
+
+
+class BucketOut(UsageOrNothingOut):
+    start: datetime
+    end: datetime
+    coverage: Share
+
+
+class HistoryTotalsOut(UsageOut):
+    pass
+
+
+class DeviceHistoryOut(UsageOut):
+    mac: str
+    name: str
+    is_router: bool
+    is_unresolved: bool
+    buckets: list[UsageOrNothingOut] = Field(description="in the order of the history's own buckets")
+
+
+class RangeOut(Out):
+    granularity: Granularity
+    timezone: str
+    start_date: date
+    end_date: date
+    totals: UsageOut
+    coverage: Share
+    buckets: list[BucketOut]
+
+
+class HistoryOut(RangeOut):
+    devices: list[DeviceHistoryOut]
+
+
+class OneDeviceHistoryOut(RangeOut):
+    mac: str
+    name: str
+
+
+class TopDeviceOut(Out):
+    mac: str
+    name: str
+    usage: Bytes
+    percentage: Annotated[float, Field(ge=0, le=100)]
+
+
+class TrendsOut(Out):
+    increasing: list[str]
+    stable: list[str]
+    decreasing: list[str]
+
+
+class SummaryOut(Out):
+    period: Period
+    start: datetime
+    end: datetime
+    total_usage: Bytes
+    average_daily: int | None = Field(description="bytes per observed day")
+    top_devices: list[TopDeviceOut]
+    usage_trends: TrendsOut
+    coverage: Share
+
+
+class RefreshOut(Out):
+    timestamp: datetime
+    devices: int
+    new_devices: list[str] = Field(description="MACs never seen before")
+    bytes_down: Bytes
+    bytes_up: Bytes
+    duration_ms: int
+    notes: list[str] = Field(description="what the accounting noticed, in words")
+
+
+class CollectorOut(Out):
+    running: bool
+    interval_minutes: int
+    next_run_at: datetime | None
+
+
+class RouterErrorOut(Out):
+    at: datetime
+    code: str
+    message: str
+
+
+class RouterStatusOut(Out):
+    reachable: bool | None = Field(description="null before the first attempt")
+    last_success_at: datetime | None
+    last_error: RouterErrorOut | None
+    consecutive_failures: int
+
+
+class NlbwmonOut(Out):
+    running: bool | None = Field(description="null where it isn't known")
+    database_interval: str | None
+
+
+class StorageOut(Out):
+    snapshots: int = Field(description="stored rows: a device in a reading")
+    oldest: datetime | None
+    newest: datetime | None
+
+
+class StatusWarningOut(Warned):
+    fix: str | None = None
+
+
+class StatusOut(Out):
+    collector: CollectorOut
+    router: RouterStatusOut
+    nlbwmon: NlbwmonOut
+    storage: StorageOut
+    coverage24h: Share = Field(alias="coverage24h")
+    warnings: list[StatusWarningOut]

@@ -1,0 +1,79 @@
+"""What every request passes through: its id, whose it is, which router it means, and what keeps strangers out.
+
+Sets ``g.request_id``, ``g.session_id`` and ``g.router_id``; endpoints pass the last two on as a RouterContext.
+"""
+
+import re
+import secrets
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+
+from endpoints.app_services import app_services
+from utils.config import is_loopback
+from utils.errors import NotFound, PayloadTooLarge, RequestRefused
+
+#: Bodies are small JSON documents; a router's private key is the largest thing in one.
+MAX_BODY_BYTES = 256 * 1024
+
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+}
+
+
+def register_middleware(app: Flask, *, allowed_origins: frozenset[str]) -> None:
+    """``allowed_origins``: pages of which other sites may call, exact (CORS_ORIGINS)."""
+
+    @app.before_request
+    def give_it_an_id() -> None:
+        """A caller may bring its own, to find the request in both logs."""
+        brought = request.headers.get("X-Request-Id", "")
+        g.request_id = brought if _REQUEST_ID.fullmatch(brought) else secrets.token_hex(8)
+
+    @app.before_request
+    def refuse_foreign_hosts() -> None:
+        """The local mode has no sign-in: a name that somebody else points at this machine must not get in."""
+        if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
+            raise NotFound("This server answers only to the name it was started with.")
+
+    @app.before_request
+    def refuse_writes_from_other_sites() -> None:
+        origin = request.headers.get("Origin")
+        if request.method in _SAFE_METHODS or origin is None or origin in allowed_origins:
+            return
+        if origin != f"{request.scheme}://{request.host}":
+            raise RequestRefused
+
+    @app.before_request
+    def refuse_large_bodies() -> None:
+        if (request.content_length or 0) > MAX_BODY_BYTES:
+            raise PayloadTooLarge(f"The request's body may have at most {MAX_BODY_BYTES // 1024} KiB.")
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        if request.path.startswith("/api/") and response.mimetype == "application/json":
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def verify_session() -> None:
+    """Whose request it is. The local mode's account is always signed in."""
+    g.session_id = app_services().local_session_id
+
+
+def choose_router() -> None:
+    """Which of the account's routers the request means. Raises RouterRequired, RouterNotFound."""
+    named = request.args.get("routerId") or request.headers.get("X-Router-Id") or None
+    g.router_id = app_services().routers.choose(g.session_id, named).router_id

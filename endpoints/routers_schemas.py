@@ -1,0 +1,139 @@
+"""What /api/routers takes and gives. Secrets go in and never come out."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from endpoints.common_schemas import In, Out, Warned
+from services.credentials import Credentials
+from utils.config import COLLECT_INTERVALS
+from utils.time import parse_zone
+
+
+def _host(value: str) -> str:
+    """A name or an address. What it means and whether it is allowed is judged when connecting."""
+    if not re.fullmatch(r"[A-Za-z0-9._:-]+", value):
+        raise ValueError("not a host name or IP address")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.strip() or any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise ValueError("must be one line of text and not empty")
+    return value.strip()
+
+
+def _zone_name(value: str) -> str:
+    return parse_zone(value).key
+
+
+def _interval(value: int) -> int:
+    if value not in COLLECT_INTERVALS:
+        raise ValueError(f"must be one of {', '.join(map(str, COLLECT_INTERVALS))}")
+    return value
+
+
+def _no_null(value: object) -> object:
+    if value is None:
+        raise ValueError("may be left out, but not null")
+    return value
+
+
+Name = Annotated[str, Field(max_length=255), AfterValidator(_one_line)]
+Host = Annotated[str, Field(max_length=253), AfterValidator(_host)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Username = Annotated[str, Field(max_length=64), AfterValidator(_one_line)]
+Password = Annotated[SecretStr, Field(max_length=1024)]
+PrivateKey = Annotated[SecretStr, Field(max_length=32_768, description="OpenSSH or PEM text, without a passphrase")]
+ZoneName = Annotated[str, Field(max_length=64, description="as Europe/Berlin"), AfterValidator(_zone_name)]
+Interval = Annotated[int, AfterValidator(_interval), Field(description="minutes: 5, 15, 30 or 60")]
+NotNull = BeforeValidator(_no_null)
+
+
+class _WithCredentials(In):
+    password: Password | None = None
+    private_key: PrivateKey | None = None
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Self:
+        if self.password is not None and self.private_key is not None:
+            raise ValueError("give a password or a privateKey, not both")
+        return self
+
+    def credentials(self) -> Credentials:
+        """The secrets of the body, for the service."""
+        return Credentials(
+            password=self.password.get_secret_value() if self.password else None,
+            private_key=self.private_key.get_secret_value() if self.private_key else None,
+        )
+
+
+class RouterIn(_WithCredentials):
+    """A new router. Neither password nor key: the router lets its user in without."""
+
+    name: Name
+    host: Host
+    port: Port = 22
+    username: Username = "root"
+    timezone: ZoneName | None = Field(default=None, description="the router tells it where left out")
+    collect_interval_minutes: Interval | None = None
+
+
+class RouterChangesIn(_WithCredentials):
+    """What is left out stays. host, port and username change only together with the secret."""
+
+    name: Annotated[Name | None, NotNull] = None
+    host: Annotated[Host | None, NotNull] = None
+    port: Annotated[Port | None, NotNull] = None
+    username: Annotated[Username | None, NotNull] = None
+    timezone: Annotated[ZoneName | None, NotNull] = None
+    collect_interval_minutes: Annotated[Interval | None, NotNull] = None
+
+    def changes(self) -> dict[str, object]:
+        """What was given, under the names that the service knows."""
+        return self.model_dump(exclude_unset=True, exclude={"password", "private_key"})
+
+    def has_secret(self) -> bool:
+        return self.password is not None or self.private_key is not None
+
+
+class RoutersQuery(In):
+    page: int = Field(default=1, ge=1, le=1_000_000)
+    page_size: int = Field(default=50, ge=1, le=500)
+
+
+class RouterOut(Out):
+    id: str
+    name: str
+    host: str
+    port: int
+    username: str
+    host_key_fingerprint: str | None = Field(description="SHA256:…; null before first contact")
+    timezone: str | None = Field(description="null until you say it or the router told it")
+    collect_interval_minutes: int
+    created_at: datetime
+
+
+class RegisteredRouterOut(RouterOut):
+    warning: Warned | None = Field(default=None, description="why it could not be read just now")
+
+
+class RoutersOut(Out):
+    routers: list[RouterOut]
+
+
+class DeletedOut(Out):
+    deleted: str = Field(description="the id of what is gone")
+
+
+class CheckOut(Out):
+    check: str
+    ok: bool
+    message: str
+    fix: str | None = None
+
+
+class ChecksOut(Out):
+    checks: list[CheckOut]

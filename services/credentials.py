@@ -1,0 +1,54 @@
+"""Router passwords and keys: encrypted before they reach the database, opened only to sign in to a router."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from utils.errors import NetPilotError
+
+
+class CredentialsUnreadable(NetPilotError):
+    """The stored credentials can't be opened with the present CREDENTIALS_KEYS. Enter the router's password again."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """How to sign in to a router: a password or a private key (OpenSSH or PEM text), or neither."""
+
+    password: str | None = field(default=None, repr=False)
+    private_key: str | None = field(default=None, repr=False)
+
+
+class CredentialVault:
+    """Encrypts with the newest key, decrypts with any."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """``keys``: Fernet keys, newest first. Raises ValueError for one that is none."""
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def seal(self, credentials: Credentials) -> bytes:
+        text = json.dumps({"password": credentials.password, "privateKey": credentials.private_key})
+        return self._fernet.encrypt(text.encode())
+
+    def open(self, sealed: bytes) -> Credentials:
+        try:
+            values = json.loads(self._fernet.decrypt(sealed))
+        except InvalidToken:
+            raise CredentialsUnreadable from None
+        return Credentials(password=values["password"], private_key=values["privateKey"])
+
+
+def load_or_create_key(data_dir: Path) -> str:
+    """The Fernet key kept in ``data_dir`` (mode 0600), made at first start."""
+    path = data_dir / "credentials.key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key := Fernet.generate_key().decode())
+    return key

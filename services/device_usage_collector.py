@@ -1,0 +1,157 @@
+"""The collector: takes a reading and has it stored, one router now or every router when it is due.
+
+`collect` serves POST /refresh and each scheduled pass; `collect_due` is called every second by the scheduler and
+hands due routers to a bounded number of workers. Each router is alone: one that fails or hangs delays no other,
+is pushed forward, and what was wrong stands in its record for /status.
+"""
+
+import logging
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+from db_operations import routers_db
+from db_operations.database import Database
+from db_operations.routers_db import RouterRecord
+from services.context import RouterContext
+from services.reading_store import ReadingStore, StaleBase, StoredReading
+from services.router_readings import ReadingTaker, TakenReading
+from services.schedule import next_retry_at
+from services.single_flight import SingleFlight
+from utils.errors import Conflict, DatabaseUnavailable, NetPilotError, RouterNotFound
+from utils.time import Clock
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collection:
+    """One collection of one router: the reading, and what storing it brought."""
+
+    taken: TakenReading
+    stored: StoredReading
+
+
+class DeviceUsageCollector:
+    """Collects routers, in parallel up to a bound, none twice at the same time."""
+
+    def __init__(
+        self, database: Database, taker: ReadingTaker, clock: Clock, *, workers: int, claim_for: timedelta
+    ) -> None:
+        """``claim_for``: longer than any collection takes; a process that died blocks its routers no longer."""
+        self._database = database
+        self._taker = taker
+        self._store = ReadingStore(database)
+        self._clock = clock
+        self._workers = workers
+        self._claim_for = claim_for
+        self._flights: SingleFlight[RouterContext, Collection] = SingleFlight()
+        self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="collector")
+        self._lock = threading.Lock()
+        self._running: set[Future[None]] = set()
+        self._is_stopping = False
+
+    def collect(self, context: RouterContext) -> Collection:
+        """Read the router now and store it; callers at the same time share one reading.
+
+        Raises RouterError (recorded for /status), RouterNotFound, DatabaseUnavailable.
+        """
+        return self._flights.run(context, lambda: self._collect(context))
+
+    def _collect(self, context: RouterContext) -> Collection:
+        with self._database.transaction() as conn:
+            router = routers_db.get_router(conn, context.session_id, context.router_id)
+        if router is None:
+            raise RouterNotFound
+        try:
+            collection = self._take_and_store(router)
+        except (DatabaseUnavailable, RouterNotFound):
+            raise
+        except NetPilotError as error:
+            self._record_failure(router, error)
+            raise
+        for note in collection.taken.usage.notes:
+            logger.info("router %s: %s", router.id, note.message)
+        logger.debug("router %s: collected in %.0f ms", router.id, collection.taken.duration_s * 1000)
+        return collection
+
+    def _take_and_store(self, router: RouterRecord) -> Collection:
+        """Take again where another process stored a reading in between; once is nearly always enough."""
+        try:
+            for attempt in Retrying(retry=retry_if_exception_type(StaleBase), stop=stop_after_attempt(4), reraise=True):
+                with attempt:
+                    taken = self._taker.take(router)
+                    stored = self._store.store(router, taken)
+        except StaleBase:
+            raise Conflict("Other processes keep storing readings of this router. Try again.") from None
+        return Collection(taken=taken, stored=stored)
+
+    def _record_failure(self, router: RouterRecord, error: NetPilotError) -> None:
+        now = self._clock()
+        retry_at = next_retry_at(
+            router.id,
+            router.collect_interval_minutes,
+            now,
+            failures=router.consecutive_failures + 1,
+            permanent=error.permanent,
+        )
+        logger.warning("router %s: %s: %s Next try at %s.", router.id, error.code, error.message, retry_at)
+        with self._database.transaction() as conn:
+            routers_db.record_failure(
+                conn,
+                router.session_id,
+                router.id,
+                at=now,
+                code=error.code,
+                message=error.message,
+                next_collect_at=retry_at,
+            )
+
+    # --- all routers, when they are due ------------------------------------------------------------------
+
+    def collect_due(self) -> None:
+        """Claim due routers for the workers that are free, and set them to work. Returns at once."""
+        with self._lock:
+            free = self._workers - len(self._running)
+        if free <= 0 or self._is_stopping:
+            return
+        try:
+            with self._database.transaction() as conn:
+                due = routers_db.claim_due_routers(conn, now=self._clock(), claim_for=self._claim_for, limit=free)
+        except DatabaseUnavailable as error:
+            logger.warning("no collection at the moment: %s", error.message)
+            return
+        for router in due:
+            self._start(RouterContext(router.session_id, router.id))
+
+    def _start(self, context: RouterContext) -> None:
+        future = self._executor.submit(self._collect_scheduled, context)
+        with self._lock:
+            self._running.add(future)
+        future.add_done_callback(self._forget)
+
+    def _forget(self, future: Future[None]) -> None:
+        with self._lock:
+            self._running.discard(future)
+
+    def _collect_scheduled(self, context: RouterContext) -> None:
+        try:
+            self.collect(context)
+        except DatabaseUnavailable as error:
+            logger.warning("router %s: not collected: %s", context.router_id, error.message)
+        except NetPilotError:
+            pass  # recorded and logged already; its next try is scheduled
+        except Exception:
+            logger.exception("router %s: collecting it failed", context.router_id)
+
+    def stop(self, grace_s: float) -> bool:
+        """Take on nothing more and wait up to ``grace_s`` seconds for what runs; whether all of it finished."""
+        self._is_stopping = True
+        with self._lock:
+            running = set(self._running)
+        unfinished = wait(running, timeout=grace_s).not_done
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        return not unfinished

@@ -1,0 +1,318 @@
+"""What a router's devices use: the list of devices, one device, and what is going on now.
+
+Histories and summaries are services/usage_history.py's; storing is the collector's.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from db_operations import devices_db, readings_db, rollups_db, routers_db, snapshots_db
+from db_operations.database import Database
+from db_operations.devices_db import DeviceRecord
+from services.context import RouterContext
+from services.device_usage_collector import Collection, DeviceUsageCollector
+from services.router_readings import ReadingTaker, TakenReading, as_reading
+from services.single_flight import SingleFlight
+from services.vendors import vendor_of
+from utils.errors import DeviceNotFound, RouterError, RouterNotFound
+from utils.mac import ZERO_MAC, is_locally_administered
+from utils.nlbwmon_parser import CounterRow, DeviceTotals, calculate_usage_metrics
+from utils.time import Clock, parse_zone
+
+#: A live reading serves everybody who asks within this many seconds of it.
+SHARE_LIVE_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """A device as people see it."""
+
+    record: DeviceRecord
+    #: Who made it, from its MAC; None for a private address and for a maker that is not in the table.
+    vendor: str | None
+    is_randomized_mac: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevicePage:
+    """One page of a router's devices."""
+
+    devices: Sequence[Device]
+    #: How many the filter finds, on all pages.
+    matching: int
+    #: How many the router has, itself left out.
+    total: int
+    active: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceInfo:
+    """One device and what it used lately, in bytes down and up."""
+
+    device: Device
+    today: DeviceTotals
+    last_7_days: DeviceTotals
+    last_30_days: DeviceTotals
+    #: nlbwmon's own total of its running accounting period.
+    current_period: DeviceTotals
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolUsage:
+    """nlbwmon's totals of one layer-7 protocol in the running accounting period."""
+
+    name: str
+    bytes_down: int
+    bytes_up: int
+    connections: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentDevice:
+    """One MAC now. Totals are nlbwmon's of its accounting period, in bytes; rates in bit/s over the last interval."""
+
+    mac: str
+    name: str
+    bytes_down: int
+    bytes_up: int
+    #: None where there is no interval to speak of yet.
+    rate_down: int | None
+    rate_up: int | None
+    is_router: bool
+    #: Hosts whose MAC nlbwmon could not look up, together.
+    is_unresolved: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentUsage:
+    """What is going on at a router, read now or, where it can't be read, at its last reading."""
+
+    timestamp: datetime
+    is_live: bool
+    period_start: date
+    period_end: date
+    devices: Sequence[CurrentDevice]
+    total: DeviceTotals
+    #: The rows behind it, for what is asked of one device.
+    rows: Sequence[CounterRow]
+    #: Why it isn't live.
+    warning: RouterError | None = None
+
+
+class DeviceUsageService:
+    """Answers for one router at a time; every query is bound to its account."""
+
+    def __init__(
+        self, database: Database, collector: DeviceUsageCollector, taker: ReadingTaker, clock: Clock
+    ) -> None:
+        self._database = database
+        self._collector = collector
+        self._taker = taker
+        self._clock = clock
+        self._live: SingleFlight[RouterContext, TakenReading] = SingleFlight(keep_s=SHARE_LIVE_S)
+
+    def refresh(self, context: RouterContext) -> Collection:
+        """Collect now; callers at the same time share one reading."""
+        collection = self._collector.collect(context)
+        self._live.publish(context, collection.taken)
+        return collection
+
+    # --- devices -----------------------------------------------------------------------------------------
+
+    def list_devices(
+        self, context: RouterContext, *, active: bool | None, search: str | None, sort: str, page: int, page_size: int
+    ) -> DevicePage:
+        """One page of the monitored devices; ``search`` is looked for in names, MAC and addresses."""
+        needle = search.lower() if search else None
+        owner = (context.session_id, context.router_id)
+        with self._database.transaction() as conn:
+            counts = devices_db.count_devices(conn, *owner, active=active, search=needle)
+            records = devices_db.list_devices(
+                conn,
+                *owner,
+                active=active,
+                search=needle,
+                sort=sort,
+                limit=page_size,
+                offset=(page - 1) * page_size,
+            )
+        return DevicePage(
+            devices=[as_device(record) for record in records],
+            matching=counts.matching,
+            total=counts.total,
+            active=counts.active,
+        )
+
+    def get_device_info(self, context: RouterContext, mac: str) -> DeviceInfo:
+        """Raises DeviceNotFound."""
+        owner = (context.session_id, context.router_id)
+        with self._database.transaction() as conn:
+            record = devices_db.get_device_by_mac(conn, *owner, mac)
+            router = routers_db.get_router(conn, *owner)
+            if record is None or router is None:
+                raise DeviceNotFound
+            today = parse_zone(router.timezone or "UTC").day_of(self._clock())
+            starts = [today, today - timedelta(days=6), today - timedelta(days=29)]
+            sums = rollups_db.list_device_totals(conn, *owner, mac, starts=starts, end=today + timedelta(days=1))
+            last = readings_db.get_last_reading(conn, *owner)
+        period = calculate_usage_metrics(as_reading(last).rows).get(mac) if last else None
+        return DeviceInfo(
+            device=as_device(record),
+            today=DeviceTotals(*sums[0]),
+            last_7_days=DeviceTotals(*sums[1]),
+            last_30_days=DeviceTotals(*sums[2]),
+            current_period=period or DeviceTotals(0, 0),
+        )
+
+    # --- now ---------------------------------------------------------------------------------------------
+
+    def get_current(self, context: RouterContext) -> CurrentUsage:
+        """Read now, or shared with a reading at most 5 s old; the last stored one where the router can't be read.
+
+        Raises what kept it from being read where nothing is stored yet.
+        """
+        with self._database.transaction() as conn:
+            router = routers_db.get_router(conn, context.session_id, context.router_id)
+        if router is None:
+            raise RouterNotFound
+        try:
+            taken = self._live.run(context, lambda: self._taker.take(router))
+        except RouterError as error:
+            return self._stored_current(context, error)
+        return self._live_current(context, taken)
+
+    def get_device_current(self, context: RouterContext, mac: str) -> tuple[CurrentUsage, CurrentDevice]:
+        """What is going on, and the one device in it. Raises DeviceNotFound."""
+        current = self.get_current(context)
+        for device in current.devices:
+            if device.mac == mac:
+                return current, device
+        with self._database.transaction() as conn:
+            record = devices_db.get_device_by_mac(conn, context.session_id, context.router_id, mac)
+        if record is None:
+            raise DeviceNotFound
+        return current, _current_device(mac, record, DeviceTotals(0, 0), usage=(0, 0), seconds=None)
+
+    def _live_current(self, context: RouterContext, taken: TakenReading) -> CurrentUsage:
+        known = self._known_devices(context)
+        totals = calculate_usage_metrics(taken.reading.rows)
+        usage = taken.usage.by_device()
+        seconds = (taken.usage.end - taken.usage.start).total_seconds()
+        hostnames = {device.mac: device for device in taken.devices}
+        devices = [
+            _current_device(
+                mac,
+                known.get(mac),
+                total,
+                usage=usage.get(mac, (0, 0)),
+                seconds=seconds if seconds > 0 else None,
+                hostname=hostnames[mac].hostname if mac in hostnames else None,
+            )
+            for mac, total in totals.items()
+            if _is_shown(known.get(mac))
+        ]
+        return CurrentUsage(
+            timestamp=taken.reading.read_at,
+            is_live=True,
+            period_start=taken.period.start,
+            period_end=taken.period.end,
+            devices=_largest_first(devices),
+            total=_sum(total for mac, total in totals.items() if _is_shown(known.get(mac))),
+            rows=taken.reading.rows,
+        )
+
+    def _stored_current(self, context: RouterContext, error: RouterError) -> CurrentUsage:
+        owner = (context.session_id, context.router_id)
+        with self._database.transaction() as conn:
+            last = readings_db.get_last_reading(conn, *owner)
+            if last is None:
+                raise error
+            snapshot = {row.mac: row for row in snapshots_db.list_snapshot(conn, *owner, at=last.read_at)}
+        known = self._known_devices(context)
+        rows = as_reading(last).rows
+        seconds = (last.read_at - last.usage_since).total_seconds() if last.usage_since else None
+        totals = {mac: total for mac, total in calculate_usage_metrics(rows).items() if _is_shown(known.get(mac))}
+        devices = []
+        for mac, total in totals.items():
+            row = snapshot.get(mac)
+            usage = (row.usage_down or 0, row.usage_up or 0) if row else (0, 0)
+            devices.append(_current_device(mac, known.get(mac), total, usage=usage, seconds=seconds))
+        return CurrentUsage(
+            timestamp=last.read_at,
+            is_live=False,
+            period_start=last.period_start,
+            period_end=last.period_end,
+            devices=_largest_first(devices),
+            total=_sum(totals.values()),
+            rows=rows,
+            warning=error,
+        )
+
+    def _known_devices(self, context: RouterContext) -> dict[str, DeviceRecord]:
+        with self._database.transaction() as conn:
+            devices = devices_db.list_all_devices(conn, context.session_id, context.router_id)
+        return {device.mac: device for device in devices}
+
+
+def protocols_of(rows: Iterable[CounterRow], mac: str) -> list[ProtocolUsage]:
+    """One device's rows by layer-7 protocol, largest first; traffic on no known port is "other"."""
+    sums: dict[str, list[int]] = {}
+    for row in rows:
+        if row.mac == mac:
+            cell = sums.setdefault(row.layer7 or "other", [0, 0, 0])
+            cell[0] += row.rx_bytes
+            cell[1] += row.tx_bytes
+            cell[2] += row.conns
+    usages = [ProtocolUsage(name=name, bytes_down=d, bytes_up=u, connections=c) for name, (d, u, c) in sums.items()]
+    return sorted(usages, key=lambda usage: (-(usage.bytes_down + usage.bytes_up), usage.name))
+
+
+def as_device(record: DeviceRecord) -> Device:
+    """A stored device with what its MAC says."""
+    is_random = is_locally_administered(record.mac)
+    return Device(record=record, vendor=None if is_random else vendor_of(record.mac), is_randomized_mac=is_random)
+
+
+def display_name(mac: str, record: DeviceRecord | None, hostname: str | None = None) -> str:
+    """What people are shown for a MAC."""
+    if mac == ZERO_MAC:
+        return "Unresolved hosts"
+    return record.display_name if record else hostname or mac
+
+
+def _current_device(
+    mac: str,
+    record: DeviceRecord | None,
+    total: DeviceTotals,
+    *,
+    usage: tuple[int, int],
+    seconds: float | None,
+    hostname: str | None = None,
+) -> CurrentDevice:
+    return CurrentDevice(
+        mac=mac,
+        name=display_name(mac, record, hostname),
+        bytes_down=total.bytes_down,
+        bytes_up=total.bytes_up,
+        rate_down=int(usage[0] * 8 / seconds) if seconds else None,
+        rate_up=int(usage[1] * 8 / seconds) if seconds else None,
+        is_router=record is not None and record.is_router,
+        is_unresolved=mac == ZERO_MAC,
+    )
+
+
+def _is_shown(record: DeviceRecord | None) -> bool:
+    return record is None or record.is_monitored
+
+
+def _largest_first(devices: Iterable[CurrentDevice]) -> list[CurrentDevice]:
+    return sorted(devices, key=lambda device: (-(device.bytes_down + device.bytes_up), device.mac))
+
+
+def _sum(totals: Iterable[DeviceTotals]) -> DeviceTotals:
+    down = up = 0
+    for total in totals:
+        down += total.bytes_down
+        up += total.bytes_up
+    return DeviceTotals(down, up)

@@ -1,0 +1,104 @@
+"""A range of time as a history reads it: its buckets, how much of each was observed, and which rollup serves it."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from db_operations import devices_db, readings_db, routers_db
+from db_operations.devices_db import DeviceRecord
+from db_operations.rollups_db import DAILY, HOURLY, Rollup
+from db_operations.statements import Connection
+from services.buckets import Bucket, Granularity, Span, covered_share
+from services.context import RouterContext
+from utils.errors import RouterNotFound
+from utils.time import Zone, parse_zone
+
+
+class BucketUsage(NamedTuple):
+    """Usage in one bucket, in bytes. None where nothing of it was observed."""
+
+    bytes_down: int | None
+    bytes_up: int | None
+
+
+NOT_OBSERVED = BucketUsage(bytes_down=None, bytes_up=None)
+
+Row = tuple[date | datetime, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRange:
+    """A range of buckets and what is needed to read and fold its rollup."""
+
+    zone: Zone
+    rollup: Rollup
+    start: date | datetime
+    end: date | datetime
+    span: Span
+    buckets: Sequence[Bucket]
+    coverages: Sequence[float]
+    coverage: float
+    #: Where each bucket begins, in the rollup's own terms.
+    firsts: Sequence[Any]
+
+    def position_of(self, bucket: date | datetime) -> int:
+        """Which bucket shows a rollup row: by its place in time, as the zone may have changed since."""
+        return max(0, bisect_right(self.firsts, bucket) - 1)
+
+
+def load_range(
+    conn: Connection,
+    context: RouterContext,
+    zone: Zone,
+    buckets: Sequence[Bucket],
+    granularity: Granularity,
+    now: datetime,
+) -> HistoryRange:
+    """``buckets`` with the coverage that is stored of them."""
+    span = Span(buckets[0].span.start, buckets[-1].span.end)
+    stretches = [
+        Span(start, end)
+        for start, end in readings_db.list_coverage(
+            conn, context.session_id, context.router_id, start=span.start, end=span.end
+        )
+    ]
+    is_hourly = granularity is Granularity.HOUR
+    return HistoryRange(
+        zone=zone,
+        rollup=HOURLY if is_hourly else DAILY,
+        start=span.start if is_hourly else buckets[0].first_day,
+        end=span.end if is_hourly else buckets[-1].last_day + timedelta(days=1),
+        span=span,
+        buckets=buckets,
+        coverages=[covered_share(bucket.span, stretches, now) for bucket in buckets],
+        coverage=covered_share(span, stretches, now),
+        firsts=[bucket.span.start if is_hourly else bucket.first_day for bucket in buckets],
+    )
+
+
+def zone_of(conn: Connection, context: RouterContext) -> Zone:
+    """The zone of the router's days, UTC until it is known. Raises RouterNotFound."""
+    router = routers_db.get_router(conn, context.session_id, context.router_id)
+    if router is None:
+        raise RouterNotFound
+    return parse_zone(router.timezone or "UTC")
+
+
+def devices_by_mac(conn: Connection, context: RouterContext) -> dict[str, DeviceRecord]:
+    """Every known device of the router."""
+    devices = devices_db.list_all_devices(conn, context.session_id, context.router_id)
+    return {device.mac: device for device in devices}
+
+
+def fold(wanted: HistoryRange, rows: Iterable[Row]) -> list[BucketUsage]:
+    """Rollup rows added up into the range's buckets: 0 where one was observed, None where it was not."""
+    sums = [[0, 0] for _ in wanted.buckets]
+    seen = [share > 0 for share in wanted.coverages]
+    for bucket, down, up in rows:
+        position = wanted.position_of(bucket)
+        sums[position][0] += down
+        sums[position][1] += up
+        seen[position] = True
+    return [BucketUsage(*cell) if known else NOT_OBSERVED for cell, known in zip(sums, seen, strict=True)]

@@ -1,0 +1,149 @@
+"""Taking a reading: one SSH round trip, parsed, accounted against the stored one. Stores nothing.
+
+The collector stores what comes out; `/current` only shows it. No database connection is held during SSH.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from commands_server_operations.device_usage_execute import (
+    BandwidthAnswer,
+    Connections,
+    get_archived_periods,
+    get_current_bandwidth_data,
+)
+from commands_server_operations.router_target import RouterTarget
+from db_operations import readings_db
+from db_operations.database import Database
+from db_operations.readings_db import ReadingRecord
+from db_operations.routers_db import RouterRecord
+from services.accounting import Reading, Usage, account, find_missing_files
+from services.accounting_periods import AccountingPeriod, PeriodRule, current_period
+from services.credentials import CredentialVault
+from services.routers import target_of
+from utils.nlbwmon_parser import (
+    CounterRow,
+    ObservedDevice,
+    normalize_device_data,
+    parse_nlbw_json,
+    parse_period_list,
+)
+from utils.router_parser import parse_clock, parse_leases, parse_neighbours, parse_uci_section, parse_uptime
+from utils.time import Clock, Zone, parse_zone, zone_from_offset
+
+_UTC = parse_zone("UTC")
+
+#: Beyond this a router's clock doesn't name its periods (1970 after a boot): the server's does, in its zone.
+_MAX_CLOCK_SKEW_S = 86_400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenReading:
+    """A reading, the usage since the stored one, and everything else the router said in the same breath."""
+
+    reading: Reading
+    period: AccountingPeriod
+    #: The reading that ``usage`` starts from; None at a first one.
+    previous: ReadingRecord | None
+    usage: Usage
+    devices: Sequence[ObservedDevice]
+    #: Days and hours of this reading are cut in this zone.
+    zone: Zone
+    #: Seconds the router's clock is ahead of ours; None where it doesn't tell.
+    clock_skew_s: float | None
+    #: nlbwmon's `database_interval`; None where the router doesn't tell.
+    database_interval: str | None
+    #: What the router printed, as it came.
+    usage_json: bytes = field(repr=False)
+    #: Seconds from asking to the accounted answer.
+    duration_s: float
+
+
+class ReadingTaker:
+    """Takes readings of any router."""
+
+    def __init__(self, database: Database, connections: Connections, vault: CredentialVault, clock: Clock) -> None:
+        self._database = database
+        self._connections = connections
+        self._vault = vault
+        self._clock = clock
+
+    def take(self, router: RouterRecord) -> TakenReading:
+        """Read the router now. Raises RouterError; then nothing has changed anywhere."""
+        started = time.monotonic()
+        target = target_of(router, self._vault)
+        read_at = self._clock()
+        answer = get_current_bandwidth_data(self._connections, target)
+        rows = parse_nlbw_json(answer.usage_json)
+        zone = _zone_of(router, answer)
+        listed = parse_period_list(answer.period_list or "")
+        settings = parse_uci_section(answer.settings or "", "nlbwmon.@nlbwmon[0]")
+        rule = PeriodRule.parse(settings.get("database_interval"))
+        clock = parse_clock(answer.clock or "")
+        skew_s = (clock - read_at).total_seconds() if clock else None
+        is_clock_usable = clock is not None and abs((clock - read_at).total_seconds()) <= _MAX_CLOCK_SKEW_S
+        today = zone.day_of(clock if clock and is_clock_usable else read_at)
+        period = current_period(rule, today, listed)
+        reading = Reading(
+            read_at=read_at, period_start=period.start, rows=rows, uptime_s=parse_uptime(answer.uptime or "")
+        )
+        with self._database.transaction() as conn:
+            previous = readings_db.get_last_reading(conn, router.session_id, router.id)
+        usage = self._account(target, previous, reading, [*listed, *_starts_since(rule, previous, period)])
+        neighbours = parse_neighbours(answer.devices.neighbours or "")
+        return TakenReading(
+            reading=reading,
+            period=period,
+            previous=previous,
+            usage=usage,
+            devices=normalize_device_data(
+                rows, parse_leases(answer.devices.leases or ""), neighbours, router_ip=router.host
+            ),
+            zone=zone,
+            clock_skew_s=skew_s,
+            database_interval=settings.get("database_interval"),
+            usage_json=answer.usage_json,
+            duration_s=time.monotonic() - started,
+        )
+
+    def _account(
+        self, target: RouterTarget, previous: ReadingRecord | None, reading: Reading, known_starts: Sequence[date]
+    ) -> Usage:
+        """The usage since ``previous``; fetches the router's older files where the accounting needs them."""
+        base = as_reading(previous) if previous else None
+        missing = find_missing_files(base, reading, known_starts=known_starts)
+        files: dict[date, list[CounterRow]] = {}
+        if wanted := [*missing.archives, *missing.committed]:
+            answers = get_archived_periods(self._connections, target, wanted)
+            files = {start: parse_nlbw_json(answer) for start, answer in answers.items()}
+        return account(base, reading, files)
+
+
+def as_reading(record: ReadingRecord) -> Reading:
+    """A stored reading as the accounting takes it."""
+    return Reading(
+        read_at=record.read_at,
+        period_start=record.period_start,
+        rows=parse_nlbw_json(record.usage_json),
+        uptime_s=record.uptime_s,
+    )
+
+
+def _starts_since(rule: PeriodRule, previous: ReadingRecord | None, period: AccountingPeriod) -> list[date]:
+    """Starts of whole periods that were missed, worked out from the settings: the list may be empty."""
+    if previous is None or previous.period_start >= period.start:
+        return []
+    return rule.starts_between(previous.period_start, period.start)
+
+
+def _zone_of(router: RouterRecord, answer: BandwidthAnswer) -> Zone:
+    """A person's word, else what the router says, else UTC."""
+    for name in (router.timezone, (answer.zone_name or "").strip()):
+        if name:
+            try:
+                return parse_zone(name)
+            except ValueError:
+                continue
+    return zone_from_offset((answer.utc_offset or "").strip()) or _UTC

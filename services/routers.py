@@ -1,0 +1,268 @@
+"""Registering routers, changing them, trying them out. Endpoints and the start of the server call it."""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from commands_server_operations.device_usage_execute import get_device_list, validate_nlbwmon_status
+from commands_server_operations.router_connection_manager import RouterConnectionManager
+from commands_server_operations.router_target import RouterTarget
+from commands_server_operations.ssh_keys import fingerprint
+from db_operations import device_usage_db, routers_db
+from db_operations.database import Database
+from db_operations.routers_db import RouterRecord
+from services.context import RouterContext
+from services.credentials import Credentials, CredentialVault
+from utils.errors import (
+    NlbwmonDown,
+    NlbwmonMissing,
+    RouterAddressNotAllowed,
+    RouterError,
+    RouterNotFound,
+    RouterRequired,
+    ValidationFailed,
+)
+from utils.router_parser import parse_leases, parse_neighbours
+
+logger = logging.getLogger(__name__)
+
+#: Where credentials are sent to or as whom: changing it needs them again, so that nobody who gets hold of a
+#: session can have a stored password sent to a machine of his own.
+_ADDRESS_FIELDS = ("host", "port", "username")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterRegistration:
+    """What a person says of a router."""
+
+    name: str
+    host: str
+    port: int = 22
+    username: str = "root"
+    credentials: Credentials = field(default=Credentials(), repr=False)
+    #: IANA name; None: the router tells it at its first reading.
+    timezone: str | None = None
+    #: None: COLLECT_INTERVAL_MINUTES.
+    collect_interval_minutes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredRouter:
+    """A stored router, and what was wrong when it was first contacted, if anything was."""
+
+    router: RouterRecord
+    warning: RouterError | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One line of the router doctor."""
+
+    check: str
+    ok: bool
+    message: str
+    fix: str | None = None
+
+
+def target_of(router: RouterRecord, vault: CredentialVault) -> RouterTarget:
+    """The router as the connection pool needs it, credentials opened."""
+    credentials = vault.open(router.credentials)
+    return RouterTarget(
+        session_id=router.session_id,
+        router_id=router.id,
+        host=router.host,
+        port=router.port,
+        username=router.username,
+        password=credentials.password,
+        private_key=credentials.private_key,
+        host_key=router.host_key,
+    )
+
+
+def host_key_fingerprint(router: RouterRecord) -> str | None:
+    """The pinned key as ssh-keygen prints it; None before first contact."""
+    return fingerprint(router.host_key) if router.host_key else None
+
+
+def pin_host_key(database: Database, target: RouterTarget, presented: str) -> str:
+    """Pin a router's host key at first contact; whichever key is pinned then, ours or another process's."""
+    with database.transaction() as conn:
+        pinned = routers_db.pin_host_key(conn, target.session_id, target.router_id, presented)
+    if pinned is None:
+        raise RouterNotFound
+    return pinned
+
+
+class RouterService:
+    """The routers of every account, one account a call."""
+
+    def __init__(
+        self, database: Database, connections: RouterConnectionManager, vault: CredentialVault, *, default_interval: int
+    ) -> None:
+        """``default_interval``: minutes between collections where a registration names none."""
+        self._database = database
+        self._connections = connections
+        self._vault = vault
+        self._default_interval = default_interval
+
+    def register(self, session_id: str, registration: RouterRegistration) -> RegisteredRouter:
+        """Store a router and contact it once, which pins its host key.
+
+        One that can't be reached just now is kept, with a warning: it may be switched off. One whose address
+        is not allowed is not. Raises Conflict where the account has a router at this host and port.
+        """
+        new = RouterRecord(
+            id=secrets.token_hex(8),
+            session_id=session_id,
+            name=registration.name,
+            host=registration.host,
+            port=registration.port,
+            username=registration.username,
+            credentials=self._vault.seal(registration.credentials),
+            timezone=registration.timezone,
+            collect_interval_minutes=registration.collect_interval_minutes or self._default_interval,
+        )
+        with self._database.transaction() as conn:
+            router = routers_db.insert_router(conn, new)
+        logger.info("router %s registered: %s port %d", router.id, router.host, router.port)
+        try:
+            warning = self._first_contact(router)
+        except RouterAddressNotAllowed:
+            self.delete(RouterContext(session_id, router.id))
+            raise
+        return RegisteredRouter(router=self.get(RouterContext(session_id, router.id)), warning=warning)
+
+    def ensure_registered(self, session_id: str, registration: RouterRegistration) -> RouterRecord:
+        """The router at this host and port with these credentials, registered or brought up to date.
+
+        For the ROUTER_* variables: the router need not answer for the server to start.
+        """
+        for router in self.list_all(session_id):
+            if (router.host, router.port) == (registration.host, registration.port):
+                same = (router.username, self._vault.open(router.credentials)) == (
+                    registration.username,
+                    registration.credentials,
+                )
+                if same:
+                    return router
+                changes = {"username": registration.username}
+                return self.update(
+                    RouterContext(session_id, router.id), changes, credentials=registration.credentials
+                )
+        return self.register(session_id, registration).router
+
+    def list_page(self, session_id: str, *, page: int, page_size: int) -> tuple[list[RouterRecord], int]:
+        """One page of the account's routers by name, and how many there are."""
+        with self._database.transaction() as conn:
+            routers = routers_db.list_routers(
+                conn, session_id, limit=page_size, offset=(page - 1) * page_size
+            )
+            return routers, routers_db.count_routers(conn, session_id)
+
+    def list_all(self, session_id: str) -> list[RouterRecord]:
+        with self._database.transaction() as conn:
+            return routers_db.list_routers(conn, session_id, limit=None, offset=0)
+
+    def get(self, context: RouterContext) -> RouterRecord:
+        """Raises RouterNotFound, for another account's router as for none."""
+        with self._database.transaction() as conn:
+            router = routers_db.get_router(conn, context.session_id, context.router_id)
+        if router is None:
+            raise RouterNotFound
+        return router
+
+    def update(
+        self, context: RouterContext, changes: Mapping[str, object], *, credentials: Credentials | None = None
+    ) -> RouterRecord:
+        """Change what ``changes`` names. Another address is another router: its host key is pinned anew.
+
+        Raises ValidationFailed where address or user change without the credentials being given again.
+        """
+        before = self.get(context)
+        moved = [name for name in _ADDRESS_FIELDS if name in changes and changes[name] != getattr(before, name)]
+        if moved and credentials is None:
+            raise ValidationFailed(
+                "To change where or as whom credentials are sent, enter them again.",
+                details={name: ["changing it needs password or privateKey in the same request"] for name in moved},
+            )
+        values = dict(changes)
+        if credentials is not None:
+            values["credentials"] = self._vault.seal(credentials)
+        if "host" in moved or "port" in moved:
+            values["clear_host_key"] = True
+        with self._database.transaction() as conn:
+            after = routers_db.update_router(conn, context.session_id, context.router_id, values)
+        if after is None:
+            raise RouterNotFound
+        self._connections.forget((context.session_id, context.router_id))
+        return after
+
+    def delete(self, context: RouterContext) -> None:
+        """Remove the router and everything stored of it. Raises RouterNotFound."""
+        with self._database.transaction() as conn:
+            if not routers_db.delete_router(conn, context.session_id, context.router_id):
+                raise RouterNotFound
+            device_usage_db.delete_usage(conn, context.session_id, context.router_id)
+        self._connections.forget((context.session_id, context.router_id))
+        logger.info("router %s deleted with its data", context.router_id)
+
+    def choose(self, session_id: str, router_id: str | None) -> RouterContext:
+        """The router a request means: the one it names, or the account's only one.
+
+        Raises RouterRequired where it could be several or there is none, RouterNotFound.
+        """
+        if router_id is not None:
+            return RouterContext(session_id, self.get(RouterContext(session_id, router_id)).id)
+        with self._database.transaction() as conn:
+            routers = routers_db.list_routers(conn, session_id, limit=2, offset=0)
+        if len(routers) == 1:
+            return RouterContext(session_id, routers[0].id)
+        if not routers:
+            raise RouterRequired("No router is registered yet. Register one with POST /api/routers.")
+        raise RouterRequired("You have several routers. Say which one: ?routerId= or the header X-Router-Id.")
+
+    def test(self, context: RouterContext) -> list[Check]:
+        """Try the router out, step by step; stops at the first step that the others need."""
+        router = self.get(context)
+        target = target_of(router, self._vault)
+        try:
+            status = validate_nlbwmon_status(self._connections, target)
+        except RouterError as error:
+            return [Check(check="ssh", ok=False, message=error.message, fix=_SSH_FIXES.get(error.code))]
+        checks = [Check(check="ssh", ok=True, message=f"Signed in to {router.host} as {router.username}.")]
+        fix = None if status.running else _NLBWMON_FIXES[status.installed]
+        checks.append(Check(check="nlbwmon", ok=status.running, message=status.message, fix=fix))
+        try:
+            answer = get_device_list(self._connections, target)
+        except RouterError as error:
+            checks.append(Check(check="devices", ok=False, message=error.message))
+        else:
+            leases, neighbours = parse_leases(answer.leases or ""), parse_neighbours(answer.neighbours or "")
+            message = f"{len(leases)} DHCP lease(s), {len(neighbours)} neighbour(s)."
+            checks.append(Check(check="devices", ok=bool(leases or neighbours), message=message))
+        return checks
+
+    def _first_contact(self, router: RouterRecord) -> RouterError | None:
+        try:
+            status = validate_nlbwmon_status(self._connections, target_of(router, self._vault))
+        except RouterAddressNotAllowed:
+            raise
+        except RouterError as error:
+            return error
+        return None if status.running else _status_error(status.installed, status.message)
+
+
+def _status_error(installed: bool, message: str) -> RouterError:
+    """The error that says what nlbwmon's status says."""
+    return NlbwmonDown(message) if installed else NlbwmonMissing(message)
+
+
+_SSH_FIXES = {
+    "ROUTER_UNREACHABLE": "Check address and port, and that dropbear runs on the router: /etc/init.d/dropbear enable",
+    "ROUTER_TIMEOUT": "Check that the router is not overloaded and that no firewall swallows the connection.",
+    "ROUTER_AUTH_FAILED": "Enter the password again, or add the public key to /etc/dropbear/authorized_keys.",
+    "HOST_KEY_CHANGED": "If the router was reinstalled, delete and register it again; otherwise find out who answers.",
+    "ROUTER_ADDRESS_NOT_ALLOWED": "Add the router's network to ROUTER_ALLOWED_NETWORKS.",
+}
+_NLBWMON_FIXES = {True: "/etc/init.d/nlbwmon restart", False: "opkg update && opkg install nlbwmon"}

@@ -1,0 +1,58 @@
+"""Many callers, one piece of work: whoever asks while it runs, or shortly after, shares its outcome."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Result = TypeVar("Result")
+
+
+class SingleFlight(Generic[Key, Result]):
+    """Shares results and failures alike, so that a dead router is waited for once, not once a caller."""
+
+    def __init__(self, *, keep_s: float = 0.0) -> None:
+        """``keep_s``: how long after its end an outcome still serves, in seconds."""
+        self._keep_s = keep_s
+        self._lock = threading.Lock()
+        self._flights: dict[Key, tuple[Future[Result], float]] = {}
+
+    def run(self, key: Key, work: Callable[[], Result]) -> Result:
+        """The outcome of ``work``, or of the call that is doing the same for ``key`` already."""
+        with self._lock:
+            self._drop_old()
+            flight = self._flights.get(key)
+            if flight is None:
+                future: Future[Result] = Future()
+                self._flights[key] = (future, float("inf"))
+        if flight is not None:
+            return flight[0].result()
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+        self._finish(key, future)
+        return future.result()
+
+    def publish(self, key: Key, result: Result) -> None:
+        """Offer a result that came about elsewhere, for ``keep_s``."""
+        future: Future[Result] = Future()
+        future.set_result(result)
+        self._finish(key, future)
+
+    def forget(self, key: Key) -> None:
+        """What was known of ``key`` no longer holds."""
+        with self._lock:
+            self._flights.pop(key, None)
+
+    def _finish(self, key: Key, future: Future[Result]) -> None:
+        with self._lock:
+            self._flights[key] = (future, time.monotonic() + self._keep_s)
+            self._drop_old()
+
+    def _drop_old(self) -> None:
+        now = time.monotonic()
+        for key in [key for key, (_, until) in self._flights.items() if until <= now]:
+            del self._flights[key]

@@ -1,0 +1,122 @@
+"""How well a router is watched: the collector, the router, nlbwmon, what is stored, and what should be mended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from db_operations import readings_db, routers_db, snapshots_db
+from db_operations.database import Database
+from db_operations.readings_db import ReadingRecord
+from db_operations.routers_db import RouterRecord
+from db_operations.snapshots_db import StoredSnapshots
+from services.buckets import Span, covered_share
+from services.context import RouterContext
+from utils.errors import NlbwmonDown, NlbwmonMissing, RouterNotFound
+from utils.time import Clock
+
+#: A router's clock that is further off than this is worth a word.
+_CLOCK_SKEW_S = 300
+
+_FIXES = {
+    "ROUTER_UNREACHABLE": "Check that the router is on and that its SSH port can be reached from this server.",
+    "ROUTER_TIMEOUT": "Check the router's load and the network to it.",
+    "ROUTER_AUTH_FAILED": "Enter the router's password or key again with PUT /api/routers/{id}.",
+    "HOST_KEY_CHANGED": "If the router was reinstalled, delete and register it again; otherwise find out who answers.",
+    "NLBWMON_MISSING": "opkg update && opkg install nlbwmon",
+    "NLBWMON_DOWN": "/etc/init.d/nlbwmon restart",
+    "ROUTER_ADDRESS_NOT_ALLOWED": "Add the router's network to ROUTER_ALLOWED_NETWORKS.",
+    "OUTPUT_TOO_LARGE": "Raise ROUTER_MAX_OUTPUT_BYTES, or lower nlbwmon's database_limit on the router.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusWarning:
+    """One thing to know or to mend."""
+
+    code: str
+    message: str
+    fix: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringStatus:
+    """Everything /status tells."""
+
+    is_collector_running: bool
+    router: RouterRecord
+    #: None before the first attempt.
+    is_reachable: bool | None
+    #: None where that isn't known: the router can't be asked.
+    is_nlbwmon_running: bool | None
+    database_interval: str | None
+    stored: StoredSnapshots
+    #: Which share of the last 24 hours lies between good readings, 0 to 1.
+    coverage_24h: float
+    warnings: Sequence[StatusWarning]
+
+
+class StatusService:
+    """Looks at what is stored; it never asks the router itself, so it answers at once whatever the router does."""
+
+    def __init__(self, database: Database, clock: Clock, *, is_collector_running: bool) -> None:
+        self._database = database
+        self._clock = clock
+        self._is_collector_running = is_collector_running
+
+    def get_status(self, context: RouterContext) -> MonitoringStatus:
+        """Raises RouterNotFound."""
+        owner = (context.session_id, context.router_id)
+        now = self._clock()
+        day = Span(now - timedelta(days=1), now)
+        with self._database.transaction() as conn:
+            router = routers_db.get_router(conn, *owner)
+            if router is None:
+                raise RouterNotFound
+            last = readings_db.get_last_reading(conn, *owner)
+            stored = snapshots_db.count_snapshots(conn, *owner)
+            stretches = readings_db.list_coverage(conn, *owner, start=day.start, end=day.end)
+        return MonitoringStatus(
+            is_collector_running=self._is_collector_running,
+            router=router,
+            is_reachable=None if router.last_attempt_at is None else not has_failed(router),
+            is_nlbwmon_running=_is_nlbwmon_running(router),
+            database_interval=last.database_interval if last else None,
+            stored=stored,
+            coverage_24h=covered_share(day, [Span(*stretch) for stretch in stretches], now),
+            warnings=_warnings(router, last, now, is_collector_running=self._is_collector_running),
+        )
+
+
+def has_failed(router: RouterRecord) -> bool:
+    """Whether the last attempt to read the router failed."""
+    return router.consecutive_failures > 0
+
+
+def _is_nlbwmon_running(router: RouterRecord) -> bool | None:
+    if not has_failed(router):
+        return True if router.last_success_at else None
+    return False if router.last_error_code in (NlbwmonDown.code, NlbwmonMissing.code) else None
+
+
+def _warnings(
+    router: RouterRecord, last: ReadingRecord | None, now: datetime, *, is_collector_running: bool
+) -> list[StatusWarning]:
+    warnings = []
+    if has_failed(router) and router.last_error_code:
+        fix = _FIXES.get(router.last_error_code)
+        warnings.append(StatusWarning(code=router.last_error_code, message=router.last_error_message or "", fix=fix))
+    if not is_collector_running:
+        message = "This server does not collect by itself: COLLECTOR_ENABLED is false."
+        warnings.append(StatusWarning(code="COLLECTOR_OFF", message=message))
+    if last is None:
+        message = "No reading is stored yet. The first one sets the base; usage is shown from the second on."
+        warnings.append(StatusWarning(code="NO_READING_YET", message=message))
+    elif now - last.read_at > timedelta(minutes=2 * router.collect_interval_minutes):
+        minutes = int((now - last.read_at) / timedelta(minutes=1))
+        message = f"The last good reading is {minutes} minutes old."
+        warnings.append(StatusWarning(code="READING_OLD", message=message))
+    if last and last.clock_skew_s is not None and abs(last.clock_skew_s) > _CLOCK_SKEW_S:
+        ahead = "ahead of" if last.clock_skew_s > 0 else "behind"
+        message = f"The router's clock is {abs(last.clock_skew_s) / 60:.0f} minutes {ahead} this server's."
+        warnings.append(StatusWarning(code="CLOCK_SKEW", message=message, fix="/etc/init.d/sysntpd restart"))
+    return warnings

@@ -1,0 +1,142 @@
+"""The summary of a period: totals, the devices that used most, and where usage goes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from db_operations import rollups_db
+from db_operations.database import Database
+from db_operations.device_usage_db import DeviceBucketRow, get_device_usage_history
+from db_operations.devices_db import DeviceRecord
+from db_operations.rollups_db import DeviceTotal
+from db_operations.statements import Connection
+from services.buckets import Bucket, Granularity, buckets_between, slots_between
+from services.context import RouterContext
+from services.device_usage_analytics import UsageTrends, calculate_usage_trends
+from services.device_usage_service import display_name
+from services.history_range import HistoryRange, devices_by_mac, load_range, zone_of
+from utils.mac import ZERO_MAC
+from utils.time import Clock, floor_hour
+
+#: A share of a bucket observed from which a device's value in it may speak for a trend.
+_TREND_COVERAGE = 0.5
+
+
+class Period(StrEnum):
+    """What a summary sums up."""
+
+    LAST_24_HOURS = "24hours"
+    LAST_7_DAYS = "7days"
+    LAST_30_DAYS = "30days"
+    MONTH = "month"
+
+
+_DAYS_OF = {Period.LAST_7_DAYS: 7, Period.LAST_30_DAYS: 30}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopDevice:
+    """One of the devices that used most."""
+
+    mac: str
+    name: str
+    usage: int
+    #: Of all usage of the period, 0 to 100.
+    percentage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A period in a few numbers, in bytes."""
+
+    period: Period
+    start: datetime
+    end: datetime
+    total_usage: int
+    #: Per day that was observed at all; None where none was.
+    average_daily: int | None
+    top_devices: Sequence[TopDevice]
+    trends: UsageTrends
+    coverage: float
+
+
+class UsageSummaryService:
+    """Summaries of one router at a time; every query is bound to its account."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def get_summary(self, context: RouterContext, period: Period, *, top: int) -> Summary:
+        """Totals, the ``top`` devices and trends. The router's own and unresolved traffic count in the total alone."""
+        owner = (context.session_id, context.router_id)
+        with self._database.transaction() as conn:
+            wanted = self._period(conn, context, period)
+            names = devices_by_mac(conn, context)
+            bucket_totals, device_totals = rollups_db.list_totals(
+                conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end
+            )
+            rows = get_device_usage_history(conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end)
+        total = sum(bucket.bytes_down + bucket.bytes_up for bucket in bucket_totals)
+        ranked = [device for device in device_totals if _is_ranked(device.mac, names)]
+        now = self._clock()
+        end = min(wanted.span.end, now)
+        return Summary(
+            period=period,
+            start=wanted.span.start,
+            end=end,
+            total_usage=total,
+            average_daily=_average_daily(total, wanted.coverage, end - wanted.span.start),
+            top_devices=[
+                TopDevice(
+                    mac=device.mac,
+                    name=display_name(device.mac, names.get(device.mac)),
+                    usage=device.bytes_down + device.bytes_up,
+                    percentage=round(100 * (device.bytes_down + device.bytes_up) / total, 1) if total else 0.0,
+                )
+                for device in ranked[:top]
+            ],
+            trends=calculate_usage_trends(_series_for_trends(wanted, ranked, rows, now)),
+            coverage=wanted.coverage,
+        )
+
+    def _period(self, conn: Connection, context: RouterContext, period: Period) -> HistoryRange:
+        zone = zone_of(conn, context)
+        now = self._clock()
+        today = zone.day_of(now)
+        if period is Period.LAST_24_HOURS:
+            slots = slots_between(floor_hour(now) - timedelta(hours=23), now, zone)
+            cut = ((slot, zone.day_of(slot.start)) for slot in slots)
+            buckets = [Bucket(span=slot, first_day=day, last_day=day) for slot, day in cut]
+            return load_range(conn, context, zone, buckets, Granularity.HOUR, now)
+        first = today.replace(day=1) if period is Period.MONTH else today - timedelta(days=_DAYS_OF[period] - 1)
+        days = buckets_between(first, today, Granularity.DAY, zone)
+        return load_range(conn, context, zone, days, Granularity.DAY, now)
+
+
+def _series_for_trends(
+    wanted: HistoryRange, devices: Iterable[DeviceTotal], rows: Iterable[DeviceBucketRow], now: datetime
+) -> dict[str, list[int | None]]:
+    """Bytes per device and finished bucket; None where less than half of it was observed."""
+    finished = sum(1 for bucket in wanted.buckets if bucket.span.end <= now)
+    is_telling = [share >= _TREND_COVERAGE for share in wanted.coverages[:finished]]
+    series: dict[str, list[int | None]] = {
+        device.mac: [0 if telling else None for telling in is_telling] for device in devices
+    }
+    for mac, bucket, down, up in rows:
+        position = wanted.position_of(bucket)
+        if mac in series and position < finished and (value := series[mac][position]) is not None:
+            series[mac][position] = value + down + up
+    return series
+
+
+def _average_daily(total: int, coverage: float, elapsed: timedelta) -> int | None:
+    """Per observed day; what was seen in less than one day is not blown up to a whole one."""
+    observed = coverage * elapsed
+    return int(total / max(observed / timedelta(days=1), 1.0)) if observed else None
+
+
+def _is_ranked(mac: str, known: Mapping[str, DeviceRecord]) -> bool:
+    record = known.get(mac)
+    return mac != ZERO_MAC and (record is None or (record.is_monitored and not record.is_router))

@@ -1,0 +1,191 @@
+"""The nlbwmon daemon: rows in memory, a copy in RAM, files in the database directory, and what survives what.
+
+All times are given from outside, as microseconds: `mono` is true time (what timers run on), `wall` is what the
+router's clock says (what periods are named by). Traffic is `add`ed; between two additions the owner asks `next_event`
+and calls `do_due`.
+
+Left out, because nobody could tell from outside: the up to 30 s by which a rollover waits for the next refresh (here
+it is on time), and the RAM copy that keeps the old period's rows until the refresh after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from simulator.periods import parse_interval
+from simulator.rows import Counters, Delta, RowKey, Rows, grow
+
+SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NlbwmonSettings:
+    """The section `nlbwmon` of /etc/config/nlbwmon."""
+
+    #: "N" (day of the month) or "YYYY-MM-DD/N" (every N days)
+    database_interval: str = "1"
+    #: seconds between two writes to the database directory
+    commit_interval: int = 86_400
+    #: seconds between two copies to RAM
+    refresh_interval: int = 30
+    #: OpenWrt's own default, /var/lib/nlbwmon, is in RAM; this one is on flash
+    database_directory: str = "/etc/nlbwmon"
+    database_generations: int = 10
+    #: rows; 0 is no limit
+    database_limit: int = 10_000
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the database directory survives a power loss: on OpenWrt, /var is a link to /tmp."""
+        return not self.database_directory.startswith(("/tmp", "/var"))  # noqa: S108 - a router's path, not ours
+
+
+class Nlbwmon:
+    """One daemon and its database directory, which outlives it."""
+
+    def __init__(self, settings: NlbwmonSettings, zone: ZoneInfo) -> None:
+        self.settings = settings
+        self.interval = parse_interval(settings.database_interval, zone)
+        self.zone = zone
+        self.running = False
+        self.period = ""
+        self.rows: Rows = {}
+        #: period name -> rows: the archives and the last commit of the current period
+        self.files: dict[str, Rows] = {}
+        self.started_us = 0
+        self.starts = 0
+        self._ram_copy: Rows | None = None
+        self._commit_due = 0
+        self._rollover_wall = 0
+
+    # -- living and dying ------------------------------------------------------------------------------
+
+    def start(self, mono: int, wall: int) -> None:
+        """Take up the copy in RAM, or else the file of the period that the router's clock names, or nothing."""
+        self.running = True
+        self.starts += 1
+        self.started_us = mono
+        self.period = self._name(wall)
+        restored = self.files.get(self.period, {}) if self._ram_copy is None else self._ram_copy
+        self.rows = {}
+        self.add((key, *counters) for key, counters in restored.items())
+        self._commit_due = mono + self.settings.commit_interval * SECOND_US
+        self._rollover_wall = self._next_start(wall)
+
+    def stop(self, wall: int) -> None:
+        """SIGTERM: everything is saved, the copy in RAM is removed."""
+        if self.running:
+            self.commit(wall)
+        self.running = False
+        self._ram_copy = None
+        self.rows = {}
+
+    def crash(self, mono: int, wall: int) -> None:
+        """The daemon alone dies and procd starts it again: back to the copy in RAM."""
+        if self.running:
+            self.start(mono, wall)
+
+    def lose_ram(self, keep_files: bool) -> None:
+        """The router goes down: the copy in RAM is gone, the files too unless they are on flash."""
+        self.running = False
+        self.rows = {}
+        self._ram_copy = None
+        if not keep_files:
+            self.files.clear()
+
+    # -- counting -------------------------------------------------------------------------------------
+
+    def add(self, deltas: Iterable[Delta]) -> None:
+        """Count traffic. At the limit the oldest rows make room, oldest by when they were first written: upstream
+        overwrites its table from the front, however busy a row is."""
+        rows, limit = self.rows, self.settings.database_limit
+        for delta in deltas:
+            if limit and len(rows) >= limit and delta[0] not in rows:
+                del rows[next(iter(rows))]
+            grow(rows, delta)
+
+    # -- what happens by itself -----------------------------------------------------------------------
+
+    def next_event(self, offset: int) -> int:
+        """True time (us) of the next rollover or commit, `offset` being how far the router's clock is ahead."""
+        return min(self._commit_due, self._rollover_wall - offset)
+
+    def last_refresh(self, mono: int) -> int:
+        """True time (us) of the last copy to RAM up to `mono`."""
+        step = self.settings.refresh_interval * SECOND_US
+        return self.started_us + (mono - self.started_us) // step * step
+
+    def refresh(self) -> None:
+        self._ram_copy = self.rows.copy()
+
+    def do_due(self, mono: int, wall: int) -> None:
+        """Roll over and commit if it is time. A clock that went back rolls nothing over."""
+        if self._name(wall) > self.period:
+            self._roll_over(wall)
+        self._rollover_wall = self._next_start(wall)
+        while mono >= self._commit_due:
+            self.commit(wall)
+            self._commit_due += self.settings.commit_interval * SECOND_US
+
+    def commit(self, wall: int) -> None:
+        """Write the rows to the file of the period that the router's clock names *now*, right or wrong."""
+        self.files[self._name(wall)] = self.rows.copy()
+
+    def _roll_over(self, wall: int) -> None:
+        self.files[self.period] = self.rows
+        self.period = self._name(wall)
+        self.rows = {}
+        self._ram_copy = {}
+        if generations := self.settings.database_generations:
+            too_old = self._name(wall, -generations)
+            for name in [name for name in self.files if "2000-01-01" <= name <= too_old]:
+                del self.files[name]
+
+    # -- what clients ask -----------------------------------------------------------------------------
+
+    def periods(self, wall: int) -> list[str]:
+        """`nlbw -c list`: from the current period back, up to the first that has no file. Hence nothing at all between
+        a rollover and the next commit."""
+        found: list[str] = []
+        while (name := self._name(wall, -len(found))) in self.files:
+            found.append(name)
+        return found
+
+    def archive(self, period: str) -> Rows | None:
+        """The file of a period: an archive, or for the current period the last commit."""
+        return self.files.get(period)
+
+    def _name(self, wall: int, offset: int = 0) -> str:
+        return self.interval.name(wall // SECOND_US, self.zone, offset)
+
+    def _next_start(self, wall: int) -> int:
+        return self.interval.next_start(wall // SECOND_US, self.zone) * SECOND_US
+
+
+def load_rows(table: dict[str, list[list[int | str | None]]]) -> Rows:
+    """Rows from `nlbw -c json` output (default grouping), to put captured states into a daemon."""
+    at = {name: index for index, name in enumerate(map(str, table["columns"]))}
+
+    def number(row: list[int | str | None], name: str) -> int:
+        return int(row[at[name]] or 0)
+
+    rows: Rows = {}
+    for row in table["data"]:
+        key: RowKey = (
+            number(row, "family"),
+            str(row[at["proto"]]),
+            number(row, "port"),
+            str(row[at["mac"]]),
+            str(row[at["ip"]]),
+        )
+        counters: Counters = (
+            number(row, "conns"),
+            number(row, "rx_bytes"),
+            number(row, "rx_pkts"),
+            number(row, "tx_bytes"),
+            number(row, "tx_pkts"),
+        )
+        rows[key] = counters
+    return rows

@@ -1,0 +1,330 @@
+"""The router commands against a real dropbear and real shells, with an nlbw that replays captured output."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from commands_server_operations import device_usage_execute as execute
+from commands_server_operations.router_connection_manager import (
+    CommandResult,
+    RouterConnectionManager,
+    RouterTarget,
+)
+from commands_server_operations.router_script import run_script
+from tests.commands_server_operations.conftest import FIXTURES, Home
+from tests.commands_server_operations.paramiko_router import ParamikoRouter, shell
+from utils.errors import BadRouterOutput, NlbwmonDown, NlbwmonMissing, OutputTooLarge
+
+LIVE = (FIXTURES / "live-dual-stack.json").read_bytes()
+
+
+@pytest.fixture
+def connections(manager: Callable[..., RouterConnectionManager]) -> RouterConnectionManager:
+    return manager()
+
+
+@pytest.fixture(params=["dropbear", "sh", "bash", "busybox"])
+def at(request: pytest.FixtureRequest, home: Home, target: Callable[..., RouterTarget]) -> Iterator[RouterTarget]:
+    """A router that runs commands in ``home``, once behind dropbear and once for each shell."""
+    if request.param == "dropbear":
+        port, private_key = request.getfixturevalue("dropbear")
+        yield target(port, password=None, private_key=private_key)
+        return
+    if not shutil.which(request.param):
+        pytest.skip(f"{request.param} is not installed")
+    program = request.param
+    if program == "busybox":
+        program = str(home.bin / "ash")
+        (home.bin / "ash").symlink_to(str(shutil.which("busybox")))
+    router = ParamikoRouter(shell(home.path, program))
+    yield target(router.port)
+    router.close()
+
+
+@pytest.fixture
+def one(home: Home, router: Callable[..., ParamikoRouter], target: Callable[..., RouterTarget]) -> RouterTarget:
+    """The same with one shell, for what does not depend on it."""
+    return target(router(shell(home.path)).port)
+
+
+class Scripted:
+    """Connections that answer with what a test wrote, {nonce} filled in."""
+
+    def __init__(self, *answers: str | bytes, status: int | None = 0) -> None:
+        self.answers = list(answers)
+        self.status = status
+        self.commands: list[str] = []
+
+    def run(self, target: RouterTarget, command: str) -> CommandResult:
+        self.commands.append(command)
+        nonce = command.rpartition('echo "')[2].split()[0]
+        answer = self.answers.pop(0)
+        raw = answer if isinstance(answer, bytes) else answer.replace("{nonce}", nonce).encode()
+        return CommandResult(stdout=raw, stderr=b"", exit_status=self.status, duration_s=0)
+
+
+def test_a_reading_is_complete_and_byte_for_byte(
+    connections: RouterConnectionManager, at: RouterTarget, home: Home
+) -> None:
+    home.command("uci", "#!/bin/sh\ncase $3 in nlbwmon) echo \"nlbwmon.a='1'\" ;; *) echo Europe/Berlin ;; esac\n")
+    answer = execute.get_current_bandwidth_data(connections, at)
+    assert answer.usage_json == LIVE
+    assert answer.period_list == (FIXTURES / "list.txt").read_text()
+    assert answer.clock is not None
+    assert abs(int(answer.clock) - datetime.now(UTC).timestamp()) < 60
+    assert answer.uptime is not None
+    assert float(answer.uptime.split()[0]) > 0
+    assert answer.utc_offset is not None
+    assert answer.utc_offset.strip()[0] in "+-"
+    assert answer.settings == "nlbwmon.a='1'\n"
+    assert answer.zone_name == "Europe/Berlin\n"
+    assert answer.devices.board is not None
+    assert json.loads(answer.devices.board) == {"hostname": "OpenWrt"}
+
+
+def test_everything_but_nlbw_may_be_missing(connections: RouterConnectionManager, at: RouterTarget, home: Home) -> None:
+    home.command("ubus", "#!/bin/sh\necho half an answer\nexit 4\n")
+    home.command("ip", "#!/bin/sh\nexit 1\n")
+    answer = execute.get_current_bandwidth_data(connections, at)
+    assert answer.usage_json == LIVE
+    assert answer.settings is None
+    assert answer.zone_name is None
+    assert answer.devices.board is None
+    assert answer.devices.neighbours is None
+
+
+def test_an_office_of_250_devices_comes_whole(
+    connections: RouterConnectionManager, at: RouterTarget, home: Home
+) -> None:
+    shutil.copy(FIXTURES / "office-250-devices.json", home.folder / "live.json")
+    answer = execute.get_current_bandwidth_data(connections, at)
+    assert answer.usage_json == (FIXTURES / "office-250-devices.json").read_bytes()
+
+
+def test_the_counters_are_read_between_clock_and_uptime() -> None:
+    connections = Scripted(b"")
+    with pytest.raises(BadRouterOutput):
+        execute.get_current_bandwidth_data(connections, _anywhere())
+    commands = [part.strip() for part in connections.commands[0].split(";")]
+    at = commands.index("nlbw -c json")
+    assert commands[at - 2] == "date +%s"
+    assert commands[at + 2] == "cat /proc/uptime"
+
+
+def test_no_script_has_more_than_plain_words_semicolons_quotes_and_the_status(home: Home) -> None:
+    connections = Scripted(b"")
+    with pytest.raises(BadRouterOutput):
+        execute.get_current_bandwidth_data(connections, _anywhere())
+    left = connections.commands[0].replace('"', "").replace("$?", "").replace(";", "")
+    assert not set(left) & set("`$|&<>(){}\\'*~#\n")
+
+
+def test_a_router_without_nlbwmon_says_so_at_once(
+    connections: RouterConnectionManager, at: RouterTarget, home: Home
+) -> None:
+    (home.bin / "nlbw").unlink()
+    with pytest.raises(NlbwmonMissing, match="opkg install nlbwmon"):
+        execute.get_current_bandwidth_data(connections, at)
+
+
+@pytest.mark.parametrize("status", ["247", "195"])
+def test_a_daemon_that_was_busy_is_asked_again(
+    connections: RouterConnectionManager, one: RouterTarget, home: Home, status: str
+) -> None:
+    home.nlbw_fails(f"once {status}")
+    assert execute.get_current_bandwidth_data(connections, one).usage_json == LIVE
+    assert home.nlbw_calls.count("-c json") == 2
+
+
+@pytest.mark.parametrize("status", ["247", "195"])
+def test_a_daemon_that_is_down_is_asked_twice(
+    connections: RouterConnectionManager, one: RouterTarget, home: Home, status: str
+) -> None:
+    home.nlbw_fails(status)
+    with pytest.raises(NlbwmonDown, match=r"127\.0\.0\.1"):
+        execute.get_current_bandwidth_data(connections, one)
+    assert home.nlbw_calls.count("-c json") == 2
+
+
+def test_any_other_failure_names_the_exit_status(
+    connections: RouterConnectionManager, one: RouterTarget, home: Home
+) -> None:
+    home.nlbw_fails("139")
+    with pytest.raises(BadRouterOutput, match="exit status 139"):
+        execute.get_current_bandwidth_data(connections, one)
+
+
+def test_no_output_with_success_is_refused(connections: RouterConnectionManager, one: RouterTarget, home: Home) -> None:
+    (home.folder / "live.json").write_bytes(b"")
+    with pytest.raises(BadRouterOutput, match="nothing"):
+        execute.get_current_bandwidth_data(connections, one)
+
+
+def test_an_answer_above_the_limit_is_refused(
+    manager: Callable[..., RouterConnectionManager], one: RouterTarget, home: Home
+) -> None:
+    shutil.copy(FIXTURES / "office-250-devices.json", home.folder / "live.json")
+    with pytest.raises(OutputTooLarge, match="ROUTER_MAX_OUTPUT_BYTES"):
+        execute.get_current_bandwidth_data(manager(max_output_bytes=100_000), one)
+
+
+# --- the frame ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "first",
+        "first{nonce} a 0\n",
+        "first{nonce} a 0\nsecond{nonce} b",
+        "first{nonce} a 0\nsecond{nonce} b 0",
+        "second{nonce} b 0\nfirst{nonce} a 0\n",
+        "first{nonce} a 0\nfirst{nonce} a 0\nsecond{nonce} b 0\n",
+        "first{nonce} a x\nsecond{nonce} b 0\n",
+    ],
+)
+def test_sections_that_are_missing_or_out_of_order_are_cut_short(answer: str) -> None:
+    with pytest.raises(BadRouterOutput, match="cut short"):
+        run_script(Scripted(answer), _anywhere(), {"a": "date", "b": "date"})
+
+
+@pytest.mark.parametrize("status", [1, 255, None])
+def test_a_complete_answer_of_a_failed_shell_is_refused(status: int | None) -> None:
+    with pytest.raises(BadRouterOutput, match="exit status"):
+        run_script(Scripted("{nonce} a 0\n", status=status), _anywhere(), {"a": "date"})
+
+
+def test_a_marker_with_another_nonce_is_output() -> None:
+    fake = "0" * 32 + " a 0\n"
+    sections = run_script(Scripted(fake + "{nonce} a 0\n"), _anywhere(), {"a": "date"})
+    assert sections["a"].text == fake
+
+
+def test_text_that_is_no_utf8_is_kept_readable() -> None:
+    class Latin(Scripted):
+        def run(self, target: RouterTarget, command: str) -> CommandResult:
+            result = super().run(target, command)
+            return CommandResult(stdout=b"M\xfcller" + result.stdout, stderr=b"", exit_status=0, duration_s=0)
+
+    assert run_script(Latin("{nonce} a 0\n"), _anywhere(), {"a": "date"})["a"].text == "M�ller"
+
+
+def test_the_nonce_is_fresh_for_every_script() -> None:
+    connections = Scripted("{nonce} a 0\n", "{nonce} a 0\n")
+    for _ in range(2):
+        run_script(connections, _anywhere(), {"a": "date"})
+    assert connections.commands[0] != connections.commands[1]
+
+
+# --- archives ----------------------------------------------------------------------------------------------
+
+OCTOBER, SEPTEMBER, MAY = date(2026, 10, 1), date(2026, 9, 1), date(2026, 5, 1)
+
+
+def test_archives_come_by_start_date_and_missing_ones_are_absent(
+    connections: RouterConnectionManager, at: RouterTarget, home: Home
+) -> None:
+    found = execute.get_archived_periods(connections, at, [OCTOBER, MAY, SEPTEMBER])
+    assert found == {day: (FIXTURES / f"home-{day}.json").read_bytes() for day in (OCTOBER, SEPTEMBER)}
+    # "No data" is also what a busy daemon says, so that one alone is asked for again.
+    assert home.nlbw_calls.count("-c json -t 2026-05-01") == 2
+    assert home.nlbw_calls.count("-c json -t 2026-10-01") == 1
+
+
+def test_no_start_dates_need_no_round_trip() -> None:
+    assert execute.get_archived_periods(Scripted(), _anywhere(), []) == {}
+
+
+def test_an_archive_that_was_busy_is_not_taken_for_absent(
+    connections: RouterConnectionManager, one: RouterTarget, home: Home
+) -> None:
+    home.nlbw_fails("once 195")
+    assert list(execute.get_archived_periods(connections, one, [OCTOBER])) == [OCTOBER]
+
+
+def test_many_archives_stay_below_the_length_of_command_that_dropbear_takes(
+    connections: RouterConnectionManager, one: RouterTarget, home: Home
+) -> None:
+    starts = [OCTOBER + timedelta(days=n) for n in range(60)]
+    seen = []
+
+    class Watching:
+        def run(self, target: RouterTarget, command: str) -> CommandResult:
+            seen.append(len(command))
+            return connections.run(target, command)
+
+    assert list(execute.get_archived_periods(Watching(), one, starts)) == [OCTOBER]
+    assert max(seen) < 9000
+
+
+@pytest.mark.parametrize(("days", "expected"), [(0, []), (60, [OCTOBER]), (3650, [OCTOBER, SEPTEMBER])])
+def test_history_leaves_out_the_current_period_and_older_ones(
+    connections: RouterConnectionManager, one: RouterTarget, home: Home, days: int, expected: list[date]
+) -> None:
+    home.command("date", "#!/bin/sh\n[ $1 = +%s ] && echo 1794700800 || echo +0100\n")  # 15 November 2026
+    assert list(execute.get_historical_bandwidth_data(connections, one, days)) == expected
+    assert "-c json -t 2026-11-01" not in home.nlbw_calls
+
+
+def test_history_after_a_rollover_with_an_empty_list_is_empty(
+    connections: RouterConnectionManager, one: RouterTarget, home: Home
+) -> None:
+    (home.folder / "list.txt").write_text("")
+    assert execute.get_historical_bandwidth_data(connections, one, 365) == {}
+
+
+@pytest.mark.parametrize("line", ["2026-13-01", "20261001", "2026-10-01; reboot", "$(reboot)"])
+def test_a_list_with_something_else_than_dates_is_refused(line: str) -> None:
+    connections = Scripted(
+        f"2026-11-01\n{line}\n{{nonce}} periods 0\n1{{nonce}} clock 0\n+0000{{nonce}} utc_offset 0\n"
+    )
+    with pytest.raises(BadRouterOutput, match="no date"):
+        execute.get_historical_bandwidth_data(connections, _anywhere(), 365)
+    assert len(connections.commands) == 1
+
+
+# --- devices and the daemon's state ------------------------------------------------------------------------
+
+
+def test_the_device_list_is_raw_text(connections: RouterConnectionManager, at: RouterTarget, home: Home) -> None:
+    home.command("ip", '#!/bin/sh\necho "192.168.1.101 dev br-lan lladdr 02:11:22:33:44:01 STALE"\n')
+    answer = execute.get_device_list(connections, at)
+    assert answer.neighbours == "192.168.1.101 dev br-lan lladdr 02:11:22:33:44:01 STALE\n"
+    assert answer.board == '{"hostname": "OpenWrt"}\n'
+
+
+def test_nlbwmon_that_answers_is_running(connections: RouterConnectionManager, at: RouterTarget) -> None:
+    status = execute.validate_nlbwmon_status(connections, at)
+    assert (status.installed, status.running) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "installed", "running", "message"),
+    [
+        ("247", True, False, "restart"),
+        ("once 247", True, True, "answers"),
+        ("127", False, False, "opkg"),
+        ("1", True, False, "exit status 1"),
+    ],
+)
+def test_the_status_says_what_to_mend(
+    connections: RouterConnectionManager,
+    one: RouterTarget,
+    home: Home,
+    state: str,
+    installed: bool,
+    running: bool,
+    message: str,
+) -> None:
+    home.nlbw_fails(state)
+    status = execute.validate_nlbwmon_status(connections, one)
+    assert (status.installed, status.running) == (installed, running)
+    assert message in status.message
+
+
+def _anywhere() -> RouterTarget:
+    return RouterTarget(session_id="alice", router_id="r1", host="192.168.1.1", port=22, username="root")

@@ -1,0 +1,158 @@
+"""Which addresses may be connected to, however they are written and whatever a name stands for."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from commands_server_operations.router_address import NameLookup, allowed_addresses
+from commands_server_operations.router_connection_manager import RouterConnectionManager, RouterTarget
+from tests.commands_server_operations.paramiko_router import ParamikoRouter, says
+from utils.errors import RouterAddressNotAllowed, RouterTimeout, RouterUnreachable
+
+PRIVATE = [ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
+EVERYTHING = [ip_network("0.0.0.0/0"), ip_network("::/0")]
+
+
+def judge(host: str, *resolved: str, networks: Sequence[object] = PRIVATE) -> list[str]:
+    target = RouterTarget(session_id="alice", router_id="r1", host=host, port=22, username="root")
+    lookup = NameLookup(lambda name: resolved)
+    return [str(ip) for ip in allowed_addresses(target, networks, lookup, time.monotonic() + 5)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("host", ["192.168.1.1", "10.255.0.1", "fd00::1"])
+def test_private_addresses_are_allowed_by_default(host: str) -> None:
+    assert judge(host) == [host]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "127.0.0.1",
+        "8.8.8.8",
+        "172.32.0.1",
+        "0.0.0.0",
+        "::",
+        "::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fd00::1%eth0",
+        "::ffff:169.254.169.254",
+        "::ffff:7f00:1",
+        "2002:7f00:1::1",
+        "64:ff9b::a9fe:a9fe",
+    ],
+)
+def test_other_addresses_are_not_allowed(host: str) -> None:
+    with pytest.raises(RouterAddressNotAllowed, match="ROUTER_ALLOWED_NETWORKS") as caught:
+        judge(host)
+    assert host in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "host", ["2852039166", "0xa9fea9fe", "0xA9.254.169.254", "10.1", "010.0.0.1", "10.0.0.08", "10.0.0.1.", "10.0.0.0x"]
+)
+def test_numbers_that_are_no_plain_address_are_not_even_looked_up(host: str) -> None:
+    with pytest.raises(RouterAddressNotAllowed, match="four decimal numbers"):
+        judge(host, "10.0.0.1", networks=EVERYTHING)
+
+
+def test_a_mapped_address_is_judged_and_reached_as_the_ipv4_address_it_is() -> None:
+    assert judge("::ffff:10.0.0.1") == ["10.0.0.1"]
+    assert judge("router.lan", "::ffff:10.0.0.1", "10.0.0.1") == ["10.0.0.1"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "ff02::1", "224.0.0.1", "fe80::1%lo"])
+def test_addresses_that_no_network_can_judge_are_refused_even_where_everything_is_allowed(host: str) -> None:
+    with pytest.raises(RouterAddressNotAllowed):
+        judge(host, networks=EVERYTHING)
+
+
+def test_of_a_names_addresses_only_allowed_ones_are_left() -> None:
+    assert judge("router.lan", "169.254.169.254", "192.168.1.1", "::1", "fd00::1") == ["192.168.1.1", "fd00::1"]
+
+
+def test_a_name_for_forbidden_addresses_is_refused_with_both_named() -> None:
+    with pytest.raises(RouterAddressNotAllowed) as caught:
+        judge("metadata.example", "169.254.169.254")
+    assert "metadata.example" in caught.value.message
+    assert "169.254.169.254" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a b", "router\x00.lan", "[fd00::1]", "-oProxyCommand=x y", "a" * 300, "röuter..lan"]
+)
+def test_text_that_is_no_host_name_is_unreachable(host: str) -> None:
+    with pytest.raises(RouterUnreachable):
+        judge(host, "192.168.1.1")
+
+
+def test_an_unknown_name_is_unreachable() -> None:
+    def unknown(host: str) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "not known")
+
+    target = RouterTarget(session_id="alice", router_id="r1", host="no.such.name", port=22, username="root")
+    with pytest.raises(RouterUnreachable, match=r"no\.such\.name"):
+        allowed_addresses(target, PRIVATE, NameLookup(unknown), time.monotonic() + 5)
+
+
+def test_a_lookup_that_hangs_ends_at_the_deadline_and_is_shared() -> None:
+    hold = threading.Event()
+    lookups = []
+
+    def hangs(host: str) -> list[str]:
+        lookups.append(host)
+        hold.wait(10)
+        return ["192.168.1.1"]
+
+    target = RouterTarget(session_id="alice", router_id="r1", host="slow.lan", port=22, username="root")
+    lookup = NameLookup(hangs)
+    for _ in range(3):
+        with pytest.raises(RouterTimeout):
+            allowed_addresses(target, PRIVATE, lookup, time.monotonic() + 0.05)
+    assert lookups == ["slow.lan"]
+    hold.set()
+
+
+def test_the_manager_connects_to_the_address_that_was_judged(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+) -> None:
+    answers = iter([["127.0.0.1"], ["169.254.169.254"]])
+    server = router(says(b"fine"))
+    connections = manager(resolve=lambda host: next(answers))
+    at = target(server.port, host="rebinding.example")
+    assert connections.run(at, "cmd").stdout == b"fine"
+    connections.forget(at)
+    with pytest.raises(RouterAddressNotAllowed):
+        connections.run(at, "cmd")
+    assert server.connections == 1
+
+
+def test_the_address_really_reached_is_checked_again(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = router(says(b"fine"))
+    monkeypatch.setattr(socket.socket, "getpeername", lambda sock: ("127.0.0.9", 22))
+    with pytest.raises(RouterAddressNotAllowed, match=r"127\.0\.0\.9"):
+        manager().run(target(server.port), "cmd")
+    assert server.sign_ins == []
+
+
+def test_the_second_address_is_tried_where_the_first_does_not_answer(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+) -> None:
+    server = router(says(b"fine"))
+    connections = manager(resolve=lambda host: ["127.0.0.77", "127.0.0.1"])
+    assert connections.run(target(server.port, host="router.lan"), "cmd").stdout == b"fine"
+    assert ip_address("127.0.0.77") in ip_network("127.0.0.0/8")

@@ -1,0 +1,162 @@
+"""The server's configuration: read once at start from the environment and ``.env``, every value checked.
+
+A bad value names itself (`ConfigurationError`) and the server exits with 2. docs/configuration.md explains
+each variable for people; a test keeps the two in step.
+"""
+
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PostgresDsn,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from utils.time import parse_zone
+
+CollectInterval = Literal[5, 15, 30, 60]
+
+#: How often a router may be collected, in minutes.
+COLLECT_INTERVALS: tuple[CollectInterval, ...] = (5, 15, 30, 60)
+
+
+class ConfigurationError(Exception):
+    """One or more environment variables can't be used; the message names each and says why."""
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _as_network(value: object) -> object:
+    return ip_network(value) if isinstance(value, str) else value
+
+
+def _exact_origin(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    if scheme not in ("http", "https") or not rest or set(rest) & set("/*?#@ "):
+        raise ValueError(f"{value!r} is not an exact origin such as https://dash.example.org")
+    return value
+
+
+def _libpq_url(value: str) -> str:
+    TypeAdapter(PostgresDsn).validate_python(value)
+    return value
+
+
+CommaSeparated = BeforeValidator(_split)
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_as_network)]
+Origin = Annotated[str, AfterValidator(_exact_origin)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Config(BaseSettings):
+    """Every environment variable of the server, parsed. Names in the environment are upper case."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = None
+    data_dir: Path = Path("data")
+    host: str = "127.0.0.1"
+    port: Port = 5000
+    public_url: str | None = None
+    auth_mode: Literal["local"] = "local"
+    credentials_keys: Annotated[tuple[SecretStr, ...], NoDecode, CommaSeparated] = ()
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated] = ()
+    collector_enabled: bool = True
+    collect_interval_minutes: Annotated[CollectInterval, BeforeValidator(lambda v: int(v))] = 5
+    collector_workers: Annotated[int, Field(ge=1, le=256)] = 16
+    router_allowed_networks: Annotated[tuple[Network, ...], NoDecode, CommaSeparated] = (
+        IPv4Network("10.0.0.0/8"),
+        IPv4Network("172.16.0.0/12"),
+        IPv4Network("192.168.0.0/16"),
+        IPv6Network("fc00::/7"),
+    )
+    router_connect_timeout_s: Seconds = 10
+    router_command_timeout_s: Seconds = 30
+    router_max_output_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 16 * 2**20
+    raw_retention_days: Annotated[int, Field(ge=0)] = 35
+    hourly_retention_days: Annotated[int, Field(ge=0)] = 400
+    daily_retention_days: Annotated[int, Field(ge=0)] = 0
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+    # One router registered for the local user at start.
+    router_host: str | None = None
+    router_port: Port = 22
+    router_username: str = "root"
+    router_password: SecretStr | None = None
+    router_key_file: Path | None = None
+    router_timezone: Annotated[str | None, AfterValidator(lambda v: v and parse_zone(v).key)] = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_means_unset(cls, value: object, info: Any) -> object:
+        """``NAME=`` in an .env file is how people leave a variable at its default."""
+        if isinstance(value, str) and not value.strip():
+            return cls.model_fields[info.field_name].get_default()
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_url_is_libpq(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                _libpq_url(value.get_secret_value())
+            except ValidationError:
+                raise ValueError("not a URL such as postgresql://user:password@host:5432/database") from None
+        return value
+
+    @field_validator("router_key_file")
+    @classmethod
+    def _key_file_is_readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError("no such file")
+        return value
+
+    @model_validator(mode="after")
+    def _local_mode_stays_on_loopback(self) -> Self:
+        if self.auth_mode == "local" and not is_loopback(self.host):
+            raise ValueError(
+                f"HOST: AUTH_MODE=local has no sign-in and is only for this machine; "
+                f"{self.host!r} is no loopback address, use 127.0.0.1"
+            )
+        return self
+
+    @property
+    def base_url(self) -> str:
+        """Where people reach the server, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` names this machine alone. Names other than localhost are not resolved: they say no."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def load_config(**overrides: Any) -> Config:
+    """The configuration from environment, ``.env`` and ``overrides``; ConfigurationError names what is bad."""
+    try:
+        return Config(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _explain(problem: Any) -> str:
+    """One line a variable: its name, what is wrong. The value is left out, as it may be a secret."""
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{str(problem['loc'][0]).upper()}: {message}" if problem["loc"] else message

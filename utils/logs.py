@@ -1,0 +1,21 @@
+"""Logging, set up once at start: lines for people or JSON for programs."""
+
+import logging
+import sys
+
+from pythonjsonlogger.json import JsonFormatter
+
+_TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_JSON = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+#: Libraries that say more at INFO than anybody running this server wants to read.
+_QUIET = ("apscheduler", "alembic", "waitress.queue", "paramiko")
+
+
+def set_up_logging(level: str, log_format: str) -> None:
+    """``level``: LOG_LEVEL, ``log_format``: LOG_FORMAT (text or json). Everything goes to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(_JSON) if log_format == "json" else logging.Formatter(_TEXT))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR if name == "waitress.queue" else logging.WARNING)

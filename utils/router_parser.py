@@ -1,0 +1,140 @@
+"""What a router's other commands print: leases, neighbours, board, clock, settings. One parser a command.
+
+All of them are optional on a router and none is trusted: a line that doesn't fit is left out, never an error.
+"""
+
+import json
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from utils.mac import ZERO_MAC, parse_mac
+
+#: A DHCP hostname may be at most 255 characters; longer ones are cut before they reach the database.
+MAX_NAME_LENGTH = 255
+
+#: States in which the kernel heard from the neighbour within the last seconds.
+_REACHABLE = {"REACHABLE", "DELAY", "PROBE", "PERMANENT"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """One DHCP lease."""
+
+    mac: str
+    ip: str
+    #: None where the client sent none (dnsmasq writes ``*``).
+    hostname: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """One entry of the router's neighbour (ARP/NDP) table that has a MAC."""
+
+    mac: str
+    ip: str
+    is_reachable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """What the router says it is."""
+
+    hostname: str | None
+    model: str | None
+    release: str | None
+
+
+def parse_leases(text: str) -> list[Lease]:
+    """The DHCP server's lease file: ``EXPIRY MAC IP HOSTNAME CLIENTID`` a line."""
+    leases = []
+    for line in text.splitlines():
+        words = line.split(" ")
+        if len(words) < 4:
+            continue
+        mac, ip = _mac(words[1]), _ip(words[2])
+        if mac and ip:
+            leases.append(Lease(mac=mac, ip=ip, hostname=None if words[3] == "*" else clean_name(words[3])))
+    return leases
+
+
+def parse_neighbours(text: str) -> list[Neighbour]:
+    """`ip neigh show`: ``192.168.1.101 dev br-lan lladdr 02:11:22:33:44:01 STALE`` a line; no lladdr, no neighbour."""
+    neighbours = []
+    for line in text.splitlines():
+        words = line.split()
+        if "lladdr" not in words[:-1]:
+            continue
+        mac, ip = _mac(words[words.index("lladdr") + 1]), _ip(words[0])
+        if mac and ip:
+            neighbours.append(Neighbour(mac=mac, ip=ip, is_reachable=words[-1] in _REACHABLE))
+    return neighbours
+
+
+def parse_board(text: str) -> Board | None:
+    """`ubus call system board`: JSON with hostname, model and release.description."""
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(answer, dict):
+        return None
+    release = answer.get("release")
+    return Board(
+        hostname=_text(answer.get("hostname")),
+        model=_text(answer.get("model")),
+        release=_text(release.get("description")) if isinstance(release, dict) else None,
+    )
+
+
+def parse_clock(text: str) -> datetime | None:
+    """`date +%s`: the router's own idea of now."""
+    try:
+        return datetime.fromtimestamp(int(text.strip()), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def parse_uptime(text: str) -> float | None:
+    """/proc/uptime: seconds since the router booted."""
+    try:
+        seconds = float(text.split()[0])
+    except (ValueError, IndexError):
+        return None
+    return seconds if 0 <= seconds < 1e10 else None
+
+
+def parse_uci_section(text: str, section: str) -> dict[str, str]:
+    """`uci -q show nlbwmon`: the options of one section, ``nlbwmon.@nlbwmon[0].database_interval='1'`` a line."""
+    options = {}
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        if name.startswith(f"{section}."):
+            options[name.removeprefix(f"{section}.")] = value.strip().strip("'")
+    return options
+
+
+def clean_name(text: str) -> str | None:
+    """A name as it can be stored: no NUL (PostgreSQL takes none), no lone surrogates, at most 255 characters."""
+    stored = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return stored[:MAX_NAME_LENGTH] or None
+
+
+def _text(value: object) -> str | None:
+    return clean_name(value) if isinstance(value, str) else None
+
+
+def _mac(text: str) -> str | None:
+    try:
+        mac = parse_mac(text)
+    except ValueError:
+        return None
+    return None if mac == ZERO_MAC else mac
+
+
+def _ip(text: str) -> str | None:
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+    except (OSError, ValueError):
+        return None
+    return text
