@@ -1,23 +1,23 @@
 """The composition root: builds pools, services and endpoints from the configuration, and is the command line.
 
-    python server.py serve [--demo] [--host H] [--port P]    web and collector; migrates first
-    python server.py collect                                 the collector alone
-    python server.py migrate                                 migrations alone
+python server.py serve [--demo] [--host H] [--port P]    web and collector; migrates first
+python server.py collect                                 the collector alone
+python server.py migrate                                 migrations alone
 """
 
 import argparse
 import logging
 import signal
-import socket
 import sys
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Event, Thread
 from types import FrameType
-from typing import Any
 
 from apiflask import APIFlask
+from apscheduler.schedulers.background import BackgroundScheduler
 from flask_cors import CORS
 from waitress.server import create_server
 
@@ -25,6 +25,7 @@ from commands_server_operations.router_connection_manager import RouterConnectio
 from db_operations.database import Database
 from db_operations.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from db_operations.migrations import migrate
+from demo import demo_config, running_demo
 from endpoints.answers import register_error_handlers
 from endpoints.app_services import AppServices
 from endpoints.auth import auth
@@ -46,7 +47,7 @@ from services.status import StatusService
 from services.usage_history import UsageHistoryService
 from services.usage_summary import UsageSummaryService
 from utils.config import Config, ConfigurationError, load_config
-from utils.errors import DatabaseUnavailable
+from utils.errors import DatabaseUnavailable, NetPilotError
 from utils.logs import set_up_logging
 from utils.time import Clock, utc_now
 
@@ -57,3 +58,293 @@ WEB_THREADS = 32
 
 #: How long a stopping server waits for collections that run before it cuts them off.
 STOP_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """Everything one process is made of; `build_runtime` makes it, `close` takes it down."""
+
+    config: Config
+    database: Database
+    connections: RouterConnectionManager
+    vault: CredentialVault
+    taker: ReadingTaker
+    collector: DeviceUsageCollector
+    routers: RouterService
+    retention: RetentionService
+    services: AppServices
+
+    def close(self) -> None:
+        self.collector.stop(0)
+        self.connections.close()
+        self.database.close()
+
+
+def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) -> Runtime:
+    """Pools and services over a database that is migrated already. Nothing runs by itself yet."""
+    database = Database(database_url, max_connections=WEB_THREADS + config.collector_workers)
+    vault = CredentialVault(_credentials_keys(config))
+    connections = RouterConnectionManager(
+        allowed_networks=config.router_allowed_networks,
+        connect_timeout_s=config.router_connect_timeout_s,
+        command_timeout_s=config.router_command_timeout_s,
+        max_output_bytes=config.router_max_output_bytes,
+        pin_host_key=lambda target, presented: pin_host_key(database, target, presented),
+    )
+    taker = ReadingTaker(database, connections, vault, clock)
+    # A reading is one connection and a few commands at most (rollover and restart fetch older files).
+    longest_collection = timedelta(seconds=config.router_connect_timeout_s + 3 * config.router_command_timeout_s)
+    collector = DeviceUsageCollector(
+        database, taker, clock, workers=config.collector_workers, claim_for=longest_collection + timedelta(seconds=30)
+    )
+    routers_service = RouterService(database, connections, vault, default_interval=config.collect_interval_minutes)
+    user = ensure_local_user(database)
+    services = AppServices(
+        device_usage=DeviceUsageService(database, collector, taker, clock),
+        history=UsageHistoryService(database, clock),
+        summary=UsageSummaryService(database, clock),
+        status=StatusService(database, clock, is_collector_running=config.collector_enabled),
+        routers=routers_service,
+        local_session_id=user.session_id,
+        get_user=lambda session_id: get_user(database, session_id),
+        # Its own account can be read: the database answers and is migrated.
+        check_ready=lambda: get_user(database, user.session_id),
+    )
+    return Runtime(
+        config=config,
+        database=database,
+        connections=connections,
+        vault=vault,
+        taker=taker,
+        collector=collector,
+        routers=routers_service,
+        retention=RetentionService(
+            database,
+            clock,
+            raw_days=config.raw_retention_days,
+            hourly_days=config.hourly_retention_days,
+            daily_days=config.daily_retention_days,
+        ),
+        services=services,
+    )
+
+
+def create_app(runtime: Runtime) -> APIFlask:
+    """The web application over ``runtime``."""
+    app = APIFlask(
+        "netpilot",
+        title="NetPilot device usage",
+        version="0.1.0",
+        spec_path="/openapi.json",
+        docs_path=None,
+        static_folder=None,  # type: ignore[arg-type]  # Flask itself takes None
+    )
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        VALIDATION_ERROR_STATUS_CODE=400,
+        VALIDATION_ERROR_SCHEMA=Failure,
+        HTTP_ERROR_SCHEMA=Failure,
+        AUTO_SERVERS=False,
+    )
+    runtime.services.attach_to(app.extensions)
+    register_error_handlers(app)
+    register_middleware(app, allowed_origins=frozenset(runtime.config.cors_origins))
+    if runtime.config.cors_origins:
+        CORS(app, origins=list(runtime.config.cors_origins), supports_credentials=True, resources="/api/*")
+    for blueprint in (device_usage, routers, auth, health, docs):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def _credentials_keys(config: Config) -> list[str]:
+    """CREDENTIALS_KEYS, or the key that the local mode keeps in DATA_DIR."""
+    if config.credentials_keys:
+        return [key.get_secret_value() for key in config.credentials_keys]
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    return [load_or_create_key(config.data_dir)]
+
+
+# --- commands --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def open_database(config: Config) -> Iterator[tuple[str, EmbeddedPostgres | None]]:
+    """The database's URL, migrated; the embedded server where DATABASE_URL is unset, stopped at the end."""
+    if config.database_url is not None:
+        url = config.database_url.get_secret_value()
+        migrate(url)
+        yield url, None
+        return
+    embedded = EmbeddedPostgres(config.data_dir)
+    try:
+        url = embedded.start()
+        migrate(url)
+        yield url, embedded
+    finally:
+        embedded.stop()
+
+
+def serve(config: Config, *, demo: bool) -> None:
+    """Web and collector, until SIGTERM or Ctrl-C."""
+    with ExitStack() as stack:
+        url, embedded = stack.enter_context(open_database(config))
+        runtime = build_runtime(config, url)
+        stack.callback(runtime.close)
+        if demo:
+            stack.enter_context(
+                running_demo(
+                    data_dir=config.data_dir,
+                    database=runtime.database,
+                    connections=runtime.connections,
+                    vault=runtime.vault,
+                    routers=runtime.routers,
+                    say=_say,
+                )
+            )
+        web = create_server(
+            create_app(runtime),
+            host=config.host,
+            port=config.port,
+            threads=WEB_THREADS,
+            ident="",
+            max_request_body_size=2**20,
+            channel_request_lookahead=1,
+        )
+        clockwork = _start_clockwork(runtime, embedded)
+        stack.callback(clockwork.shutdown, wait=False)
+        Thread(target=_register_configured_router, args=(runtime,), name="register", daemon=True).start()
+        _say(_welcome(runtime))
+        _wind_down_on_signal(runtime)
+        web.run()  # until a signal raises SystemExit in it; then it finishes the requests that run
+        web.close()
+
+
+def collect(config: Config) -> None:
+    """The collector alone, until SIGTERM or Ctrl-C."""
+    with ExitStack() as stack:
+        url, embedded = stack.enter_context(open_database(config))
+        runtime = build_runtime(config, url)
+        stack.callback(runtime.close)
+        clockwork = _start_clockwork(runtime, embedded)
+        stack.callback(clockwork.shutdown, wait=False)
+        _register_configured_router(runtime)
+        _say("NetPilot collects. Stop it with Ctrl-C.")
+        stop = Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        stop.wait()
+        runtime.collector.stop(STOP_GRACE_S)
+
+
+def _start_clockwork(runtime: Runtime, embedded: EmbeddedPostgres | None) -> BackgroundScheduler:
+    """What runs by itself: collecting, closing idle connections, keeping the embedded server up, cleaning up."""
+    jobs: list[Callable[[], object]] = [runtime.connections.close_idle]
+    if embedded is not None:
+        jobs.append(embedded.ensure_running)
+    scheduler = make_scheduler(
+        every_second=runtime.collector.collect_due if runtime.config.collector_enabled else None,
+        every_few_seconds=jobs,
+        every_day=runtime.retention.clean_up,
+        now=utc_now(),
+    )
+    scheduler.start()
+    return scheduler
+
+
+def _wind_down_on_signal(runtime: Runtime) -> None:
+    """From now on a signal ends collections and requests side by side; the second one doesn't wait for the first."""
+
+    def wind_down() -> None:
+        runtime.collector.stop(STOP_GRACE_S)
+        runtime.connections.close()  # what still hangs on a router comes back with an error
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        Thread(target=wind_down, name="wind-down").start()
+        raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+
+
+def _register_configured_router(runtime: Runtime) -> None:
+    """Register the router of the ROUTER_* variables. It need not answer for the server to start."""
+    config = runtime.config
+    if config.router_host is None:
+        return
+    registration = RouterRegistration(
+        name=config.router_host,
+        host=config.router_host,
+        port=config.router_port,
+        username=config.router_username,
+        credentials=Credentials(
+            password=config.router_password.get_secret_value() if config.router_password else None,
+            private_key=config.router_key_file.read_text() if config.router_key_file else None,
+        ),
+        timezone=config.router_timezone,
+    )
+    try:
+        runtime.routers.ensure_registered(LOCAL_SESSION_ID, registration)
+    except NetPilotError as error:
+        logger.error("ROUTER_HOST %s could not be registered: %s", config.router_host, error.message)
+
+
+def _welcome(runtime: Runtime) -> str:
+    url = runtime.config.base_url
+    if runtime.config.router_host or runtime.routers.list_all(LOCAL_SESSION_ID):
+        return f"NetPilot is ready: {url}"
+    return (
+        f"NetPilot is ready: {url}\n"
+        "No router is registered yet. Set ROUTER_HOST and ROUTER_PASSWORD (or ROUTER_KEY_FILE) and start again, or:\n"
+        f"  curl {url}/api/routers -H 'Content-Type: application/json' \\\n"
+        """       -d '{"name": "Home", "host": "192.168.1.1", "password": "..."}'"""
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="server.py", description="NetPilot device usage")
+    commands = parser.add_subparsers(dest="command")
+    serving = commands.add_parser("serve", help="web and collector; migrates first")
+    serving.add_argument("--demo", action="store_true", help="with a simulated home that has 30 days of history")
+    serving.add_argument("--host", help="address to listen on (HOST)")
+    serving.add_argument("--port", type=int, help="port to listen on (PORT)")
+    commands.add_parser("collect", help="the collector alone")
+    commands.add_parser("migrate", help="bring the database up to date and end")
+    return parser.parse_args(argv or ["serve"])
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; the exit status. 2: the configuration can't be used."""
+    arguments = _arguments(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    is_demo = arguments.command == "serve" and arguments.demo
+    overrides = {name: value for name in ("host", "port") if (value := getattr(arguments, name, None)) is not None}
+    try:
+        config = load_config(**overrides)
+        if is_demo:
+            config = demo_config(config)
+        set_up_logging(config.log_level, config.log_format)
+        if arguments.command == "migrate":
+            with open_database(config):
+                _say("The database is up to date.")
+        elif arguments.command == "collect":
+            collect(config)
+        else:
+            serve(config, demo=is_demo)
+    except ConfigurationError as error:
+        sys.stderr.write(f"The configuration can't be used:\n{error}\n")
+        return 2
+    except (EmbeddedPostgresError, DatabaseUnavailable, OSError) as error:
+        sys.stderr.write(f"NetPilot can't start: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

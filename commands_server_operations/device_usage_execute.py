@@ -34,6 +34,8 @@ _BANDWIDTH: Mapping[str, str] = {
     "clock": "date +%s",
     "usage": "nlbw -c json",
     "uptime": "cat /proc/uptime",
+    "boot_id": "cat /proc/sys/kernel/random/boot_id",
+    "router_mac": "cat /sys/class/net/br-lan/address",
     "utc_offset": "date +%z",
     "periods": "nlbw -c list",
     "zone_name": "uci -q get system.@system[0].zonename",
@@ -78,6 +80,10 @@ class BandwidthAnswer:
     utc_offset: str | None
     #: /proc/uptime, just after the counters were read
     uptime: str | None
+    #: /proc/sys/kernel/random/boot_id: names the boot
+    boot_id: str | None
+    #: /sys/class/net/br-lan/address: the MAC under which nlbwmon counts the router's own traffic
+    router_mac: str | None
     #: uci -q get system.@system[0].zonename
     zone_name: str | None
     #: uci -q show nlbwmon
@@ -110,6 +116,8 @@ def get_current_bandwidth_data(connections: Connections, target: RouterTarget) -
         clock=sections["clock"].text,
         utc_offset=sections["utc_offset"].text,
         uptime=sections["uptime"].text,
+        boot_id=sections["boot_id"].text,
+        router_mac=sections["router_mac"].text,
         zone_name=sections["zone_name"].text,
         settings=sections["settings"].text,
         devices=_devices(sections),

@@ -106,9 +106,7 @@ def list_routers(conn: Connection, session_id: str, *, limit: int | None, offset
 
 
 def count_routers(conn: Connection, session_id: str) -> int:
-    row = fetch_one(
-        conn, "SELECT count(*) FROM routers WHERE session_id = %(session_id)s", {"session_id": session_id}
-    )
+    row = fetch_one(conn, "SELECT count(*) FROM routers WHERE session_id = %(session_id)s", {"session_id": session_id})
     return int(row[0]) if row else 0
 
 

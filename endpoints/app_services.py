@@ -30,7 +30,7 @@ class AppServices:
     #: Raises NotFound for an account that is gone.
     get_user: Callable[[str], UserRecord]
     #: Raises DatabaseUnavailable unless the server can answer requests.
-    check_ready: Callable[[], None]
+    check_ready: Callable[[], object]
 
     def attach_to(self, extensions: dict[str, object]) -> None:
         extensions[_EXTENSION] = self

@@ -1,4 +1,4 @@
-"""What the schemas of several endpoints share: spelling, the envelope in the OpenAPI document, paging, checked values."""
+"""What schemas of several endpoints share: spelling, the envelope in the OpenAPI document, paging, checked values."""
 
 import re
 from datetime import date

@@ -103,9 +103,7 @@ class CurrentUsage:
 class DeviceUsageService:
     """Answers for one router at a time; every query is bound to its account."""
 
-    def __init__(
-        self, database: Database, collector: DeviceUsageCollector, taker: ReadingTaker, clock: Clock
-    ) -> None:
+    def __init__(self, database: Database, collector: DeviceUsageCollector, taker: ReadingTaker, clock: Clock) -> None:
         self._database = database
         self._collector = collector
         self._taker = taker

@@ -30,7 +30,15 @@ from utils.nlbwmon_parser import (
     parse_nlbw_json,
     parse_period_list,
 )
-from utils.router_parser import parse_clock, parse_leases, parse_neighbours, parse_uci_section, parse_uptime
+from utils.router_parser import (
+    parse_boot_id,
+    parse_clock,
+    parse_hardware_address,
+    parse_leases,
+    parse_neighbours,
+    parse_uci_section,
+    parse_uptime,
+)
 from utils.time import Clock, Zone, parse_zone, zone_from_offset
 
 _UTC = parse_zone("UTC")
@@ -74,8 +82,9 @@ class ReadingTaker:
         """Read the router now. Raises RouterError; then nothing has changed anywhere."""
         started = time.monotonic()
         target = target_of(router, self._vault)
-        read_at = self._clock()
         answer = get_current_bandwidth_data(self._connections, target)
+        # Stamped when the answer is here: the wait for a router that is busy belongs to the time before.
+        read_at = self._clock()
         rows = parse_nlbw_json(answer.usage_json)
         zone = _zone_of(router, answer)
         listed = parse_period_list(answer.period_list or "")
@@ -87,19 +96,26 @@ class ReadingTaker:
         today = zone.day_of(clock if clock and is_clock_usable else read_at)
         period = current_period(rule, today, listed)
         reading = Reading(
-            read_at=read_at, period_start=period.start, rows=rows, uptime_s=parse_uptime(answer.uptime or "")
+            read_at=read_at,
+            period_start=period.start,
+            rows=rows,
+            uptime_s=parse_uptime(answer.uptime or ""),
+            boot_id=parse_boot_id(answer.boot_id or ""),
         )
         with self._database.transaction() as conn:
             previous = readings_db.get_last_reading(conn, router.session_id, router.id)
         usage = self._account(target, previous, reading, [*listed, *_starts_since(rule, previous, period)])
-        neighbours = parse_neighbours(answer.devices.neighbours or "")
         return TakenReading(
             reading=reading,
             period=period,
             previous=previous,
             usage=usage,
             devices=normalize_device_data(
-                rows, parse_leases(answer.devices.leases or ""), neighbours, router_ip=router.host
+                rows,
+                parse_leases(answer.devices.leases or ""),
+                parse_neighbours(answer.devices.neighbours or ""),
+                router_mac=parse_hardware_address(answer.router_mac or ""),
+                router_ip=router.host,
             ),
             zone=zone,
             clock_skew_s=skew_s,
@@ -128,6 +144,7 @@ def as_reading(record: ReadingRecord) -> Reading:
         period_start=record.period_start,
         rows=parse_nlbw_json(record.usage_json),
         uptime_s=record.uptime_s,
+        boot_id=record.boot_id,
     )
 
 

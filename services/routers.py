@@ -147,17 +147,13 @@ class RouterService:
                 if same:
                     return router
                 changes = {"username": registration.username}
-                return self.update(
-                    RouterContext(session_id, router.id), changes, credentials=registration.credentials
-                )
+                return self.update(RouterContext(session_id, router.id), changes, credentials=registration.credentials)
         return self.register(session_id, registration).router
 
     def list_page(self, session_id: str, *, page: int, page_size: int) -> tuple[list[RouterRecord], int]:
         """One page of the account's routers by name, and how many there are."""
         with self._database.transaction() as conn:
-            routers = routers_db.list_routers(
-                conn, session_id, limit=page_size, offset=(page - 1) * page_size
-            )
+            routers = routers_db.list_routers(conn, session_id, limit=page_size, offset=(page - 1) * page_size)
             return routers, routers_db.count_routers(conn, session_id)
 
     def list_all(self, session_id: str) -> list[RouterRecord]:

@@ -15,9 +15,7 @@ def next_collect_at(router_id: str, interval_minutes: int, now: datetime) -> dat
     return now + interval - (now - _EPOCH - phase) % interval
 
 
-def next_retry_at(
-    router_id: str, interval_minutes: int, now: datetime, *, failures: int, permanent: bool
-) -> datetime:
+def next_retry_at(router_id: str, interval_minutes: int, now: datetime, *, failures: int, permanent: bool) -> datetime:
     """When to try again after the ``failures``-th failure in a row (1 = the first).
 
     What may pass is tried soon, then ever later, at most an interval apart. What only a person can mend (wrong

@@ -74,6 +74,8 @@ def _file(router: SimulatedRouter, path: str) -> str | None:
             return f"cpu  0 0 0 0 0 0 0 0 0 0\nbtime {boot}\n"
         case "/proc/sys/kernel/random/boot_id":
             return f"{UUID(int=Random(f'{router.board.mac}/{router.boots}').getrandbits(128), version=4)}\n"
+        case "/sys/class/net/br-lan/address":
+            return f"{router.board.mac}\n"
         case "/etc/TZ":
             return f"{_posix_zone(router.zone.key)}\n"
         case "/etc/openwrt_release":

@@ -85,8 +85,8 @@ def parse_nlbw_json(output: bytes, *, group_by: Sequence[str] = DEFAULT_GROUPING
 def parse_nlbw_csv(output: bytes) -> list[CounterRow]:
     """The rows of `nlbw -c csv`: tab-separated, texts quoted, columns by name. Raises BadRouterOutput.
 
-        "family" "proto" "port" "mac" "ip" "conns" "rx_bytes" "rx_pkts" "tx_bytes" "tx_pkts" "layer7"
-        4 "TCP" 80 "02:11:22:33:44:01" "192.168.1.101" 1 10011394 215 5811 110 "HTTP"
+    "family" "proto" "port" "mac" "ip" "conns" "rx_bytes" "rx_pkts" "tx_bytes" "tx_pkts" "layer7"
+    4 "TCP" 80 "02:11:22:33:44:01" "192.168.1.101" 1 10011394 215 5811 110 "HTTP"
     """
     try:
         table = list(csv.reader(io.StringIO(output.decode()), delimiter="\t", strict=True))
@@ -156,8 +156,8 @@ def _reason(error: Exception) -> str:
 def parse_period_list(output: str) -> list[date]:
     """`nlbw -c list`: the first day of each accounting period, newest first. Lines that are no date are left out.
 
-        2026-11-01
-        2026-10-01
+    2026-11-01
+    2026-10-01
     """
     days = []
     for line in output.split():
@@ -220,7 +220,9 @@ def normalize_device_data(
     for lease in leases:
         ips.setdefault(lease.mac, set()).add(lease.ip)
     for neighbour in neighbours:
-        ips.setdefault(neighbour.mac, set()).add(neighbour.ip)
+        # Who is known from nowhere else counts only behind a bridge (br-lan): the provider's gateway is no device.
+        if neighbour.mac in ips or neighbour.interface.startswith("br-"):
+            ips.setdefault(neighbour.mac, set()).add(neighbour.ip)
     ips.pop(ZERO_MAC, None)
     hostnames = {lease.mac: lease.hostname for lease in leases if lease.hostname}
     reachable = {neighbour.mac for neighbour in neighbours if neighbour.is_reachable}

@@ -4,6 +4,7 @@ All of them are optional on a router and none is trusted: a line that doesn't fi
 """
 
 import json
+import re
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ class Neighbour:
 
     mac: str
     ip: str
+    #: The interface it is behind: br-lan, but also the one towards the internet.
+    interface: str
     is_reachable: bool
 
 
@@ -67,7 +70,9 @@ def parse_neighbours(text: str) -> list[Neighbour]:
             continue
         mac, ip = _mac(words[words.index("lladdr") + 1]), _ip(words[0])
         if mac and ip:
-            neighbours.append(Neighbour(mac=mac, ip=ip, is_reachable=words[-1] in _REACHABLE))
+            interface = words[words.index("dev") + 1] if "dev" in words[:-1] else ""
+            is_reachable = words[-1] in _REACHABLE
+            neighbours.append(Neighbour(mac=mac, ip=ip, interface=interface, is_reachable=is_reachable))
     return neighbours
 
 
@@ -102,6 +107,17 @@ def parse_uptime(text: str) -> float | None:
     except (ValueError, IndexError):
         return None
     return seconds if 0 <= seconds < 1e10 else None
+
+
+def parse_boot_id(text: str) -> str | None:
+    """/proc/sys/kernel/random/boot_id: a UUID that Linux makes up at each boot."""
+    boot_id = text.strip().lower()
+    return boot_id if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", boot_id) else None
+
+
+def parse_hardware_address(text: str) -> str | None:
+    """/sys/class/net/br-lan/address: the MAC of an interface."""
+    return _mac(text)
 
 
 def parse_uci_section(text: str, section: str) -> dict[str, str]:

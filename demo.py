@@ -1,0 +1,162 @@
+"""The demo: a simulated home behind SSH, watched by the real server, with thirty days of history at first start.
+
+The history is not made up: the home's clock runs ahead through the real reading, parser, accounting and store.
+The home lives on from its first start, whenever the demo runs: a second start finds it, and its data, again.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+from pathlib import Path
+
+from commands_server_operations.router_connection_manager import RouterConnectionManager
+from db_operations import readings_db
+from db_operations.database import Database
+from services.accounts import LOCAL_SESSION_ID
+from services.context import RouterContext
+from services.credentials import Credentials, CredentialVault
+from services.device_usage_collector import DeviceUsageCollector
+from services.router_readings import ReadingTaker
+from services.routers import RouterRegistration, RouterService
+from simulator.home import typical_home
+from simulator.router import SimulatedRouter
+from simulator.ssh_server import HostedRouter, SshServer
+from utils.config import Config
+from utils.time import floor_hour, utc_now
+
+ROUTER_NAME = "Simulated home"
+
+HISTORY = timedelta(days=30)
+
+#: Readings of the history are this far apart; from then on they are COLLECT_INTERVAL_MINUTES apart.
+STEP = timedelta(minutes=30)
+
+_PASSWORD = "openwrt"  # noqa: S105 - of a router that exists only in this process, on loopback
+
+
+class _ReplayClock:
+    """Stands where it is put until it is let go; then it is the real one."""
+
+    def __init__(self) -> None:
+        self._moment: datetime | None = None
+
+    def now(self) -> datetime:
+        return self._moment or utc_now()
+
+    def set(self, moment: datetime) -> None:
+        self._moment = moment
+
+    def let_go(self) -> None:
+        self._moment = None
+
+
+def demo_config(config: Config) -> Config:
+    """The configuration with a data directory of the demo's own and the simulated router's network allowed."""
+    loopback = ip_network("127.0.0.0/8")
+    return config.model_copy(
+        update={
+            "data_dir": config.data_dir / "demo",
+            "router_allowed_networks": (*config.router_allowed_networks, loopback),
+        }
+    )
+
+
+@contextmanager
+def running_demo(
+    *,
+    data_dir: Path,
+    database: Database,
+    connections: RouterConnectionManager,
+    vault: CredentialVault,
+    routers: RouterService,
+    say: Callable[[str], None],
+) -> Iterator[None]:
+    """The simulated home, registered and caught up with, for as long as the block runs."""
+    memory = _Memory.load(data_dir / "demo.json")
+    clock = _ReplayClock()
+    with SshServer() as server:
+        clock.set(memory.start)
+        home = typical_home(start=memory.start, clock=clock, ledger=False)
+        hosted = _host(server, home, memory.port, data_dir / "demo_host_key")
+        memory.remember_port(hosted.port)
+        context = _register(routers, hosted)
+        taker = ReadingTaker(database, connections, vault, clock.now)
+        collector = DeviceUsageCollector(database, taker, clock.now, workers=1, claim_for=STEP)
+        _catch_up(database, collector, context, clock, memory.start, say)
+        clock.let_go()
+        yield
+
+
+class _Memory:
+    """What has to be the same at the demo's next start: when the home began to live, and the router's port."""
+
+    def __init__(self, file: Path, start: datetime, port: int) -> None:
+        self._file = file
+        self.start = start
+        self.port = port
+
+    @classmethod
+    def load(cls, file: Path) -> "_Memory":
+        if file.exists():
+            stored = json.loads(file.read_text())
+            return cls(file, datetime.fromisoformat(stored["start"]), stored["port"])
+        return cls(file, floor_hour(utc_now() - HISTORY), 0)
+
+    def remember_port(self, port: int) -> None:
+        """Written beside and moved into place: a kill in between leaves the old memory or the new one."""
+        self.port = port
+        new = self._file.with_suffix(".new")
+        new.write_text(json.dumps({"start": self.start.isoformat(), "port": port}))
+        new.replace(self._file)
+
+
+def _host(server: SshServer, home: SimulatedRouter, port: int, key_file: Path) -> HostedRouter:
+    """Behind the port of last time, or another where that one is taken now."""
+    try:
+        return server.add(home, port=port, password=_PASSWORD, host_key_file=key_file)
+    except OSError:
+        return server.add(home, password=_PASSWORD, host_key_file=key_file)
+
+
+def _register(routers: RouterService, hosted: HostedRouter) -> RouterContext:
+    """The demo's router, at the port where it is now."""
+    credentials = Credentials(password=_PASSWORD)
+    for router in routers.list_all(LOCAL_SESSION_ID):
+        if router.name == ROUTER_NAME:
+            context = RouterContext(LOCAL_SESSION_ID, router.id)
+            if router.port != hosted.port:
+                routers.update(context, {"port": hosted.port}, credentials=credentials)
+            return context
+    registration = RouterRegistration(
+        name=ROUTER_NAME, host=hosted.host, port=hosted.port, username=hosted.username, credentials=credentials
+    )
+    return RouterContext(LOCAL_SESSION_ID, routers.register(LOCAL_SESSION_ID, registration).router.id)
+
+
+def _catch_up(
+    database: Database,
+    collector: DeviceUsageCollector,
+    context: RouterContext,
+    clock: _ReplayClock,
+    start: datetime,
+    say: Callable[[str], None],
+) -> None:
+    """Live through the history, a reading each `STEP`; goes on where an interrupted first start left off."""
+    end = start + HISTORY
+    with database.transaction() as conn:
+        last = readings_db.get_last_reading(conn, context.session_id, context.router_id)
+    moment = start if last is None else last.read_at + STEP
+    if moment >= end:
+        return
+    say("First start: the simulated home lives through 30 days, please wait a moment.")
+    told = 0
+    while moment < end:
+        clock.set(moment)
+        collector.collect(context)
+        moment += STEP
+        percent = int(100 * ((moment - start) / HISTORY))
+        if percent >= told + 20:
+            told = percent
+            say(f"  {percent} % of the history is there")
