@@ -19,7 +19,6 @@ from types import FrameType
 from apiflask import APIFlask
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask_cors import CORS
-from waitress.server import create_server
 
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from db_operations.database import Database
@@ -35,6 +34,7 @@ from endpoints.docs import docs
 from endpoints.health import health
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.routers import routers
+from endpoints.web_server import WEB_THREADS, WebServer
 from services.accounts import LOCAL_SESSION_ID, ensure_local_user, get_user
 from services.credentials import Credentials, CredentialVault, load_or_create_key
 from services.device_usage_collector import DeviceUsageCollector
@@ -52,9 +52,6 @@ from utils.logs import set_up_logging
 from utils.time import Clock, utc_now
 
 logger = logging.getLogger("netpilot")
-
-#: Web threads. A request that waits for a router holds one, so there are more than cores.
-WEB_THREADS = 32
 
 #: How long a stopping server waits for collections that run before it cuts them off.
 STOP_GRACE_S = 5.0
@@ -201,15 +198,7 @@ def serve(config: Config, *, demo: bool) -> None:
                     say=_say,
                 )
             )
-        web = create_server(
-            create_app(runtime),
-            host=config.host,
-            port=config.port,
-            threads=WEB_THREADS,
-            ident="",
-            max_request_body_size=2**20,
-            channel_request_lookahead=1,
-        )
+        web = WebServer(create_app(runtime), host=config.host, port=config.port)
         clockwork = _start_clockwork(runtime, embedded)
         stack.callback(clockwork.shutdown, wait=False)
         Thread(target=_register_configured_router, args=(runtime,), name="register", daemon=True).start()

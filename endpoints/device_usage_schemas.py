@@ -70,6 +70,11 @@ class UsageOut(Out):
     total_bytes: Bytes
 
 
+class NamedOut(Out):
+    mac: str
+    name: str
+
+
 class DeviceUsageOut(Out):
     today: UsageOut
     last7_days: UsageOut = Field(alias="last7Days")
@@ -86,9 +91,7 @@ class PeriodOut(Out):
     end: date
 
 
-class CurrentDeviceOut(UsageOut):
-    mac: str
-    name: str
+class CurrentDeviceOut(UsageOut, NamedOut):
     rate_down: int | None = Field(description="bit/s over the last interval")
     rate_up: int | None = Field(description="bit/s over the last interval")
     is_router: bool
@@ -123,7 +126,7 @@ class ProtocolOut(Out):
     connections: int
 
 
-class DeviceCurrentOut(NowOut, CurrentDeviceOut):
+class DeviceCurrentOut(CurrentDeviceOut, NowOut):
     protocols: list[ProtocolOut]
 
 
@@ -133,19 +136,16 @@ class UsageOrNothingOut(Out):
     total_bytes: NullableBytes
 
 
-class BucketOut(UsageOrNothingOut):
+class SpanOut(Out):
     start: datetime
     end: datetime
+
+
+class BucketOut(UsageOrNothingOut, SpanOut):
     coverage: Share
 
 
-class HistoryTotalsOut(UsageOut):
-    pass
-
-
-class DeviceHistoryOut(UsageOut):
-    mac: str
-    name: str
+class DeviceHistoryOut(UsageOut, NamedOut):
     is_router: bool
     is_unresolved: bool
     buckets: list[UsageOrNothingOut] = Field(description="in the order of the history's own buckets")
@@ -165,14 +165,11 @@ class HistoryOut(RangeOut):
     devices: list[DeviceHistoryOut]
 
 
-class OneDeviceHistoryOut(RangeOut):
-    mac: str
-    name: str
+class OneDeviceHistoryOut(RangeOut, NamedOut):
+    """A history without ``devices``."""
 
 
-class TopDeviceOut(Out):
-    mac: str
-    name: str
+class TopDeviceOut(NamedOut):
     usage: Bytes
     percentage: Annotated[float, Field(ge=0, le=100)]
 

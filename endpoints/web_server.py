@@ -1,0 +1,64 @@
+"""The WSGI server. Requests that it refuses before the application sees them get the envelope like all others."""
+
+import secrets
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask
+from pydantic_core import to_json
+from waitress.channel import HTTPChannel
+from waitress.server import create_server
+from waitress.task import ErrorTask
+
+from utils.errors import NetPilotError, PayloadTooLarge, ValidationFailed
+from utils.responses import error_body
+
+#: Web threads. A request that waits for a router holds one, so there are more than cores.
+WEB_THREADS = 32
+
+#: The server stops reading a body here; the application refuses far smaller ones by their declared length.
+MAX_BODY_BYTES = 2**20
+
+
+class _EnvelopeErrorTask(ErrorTask):  # type: ignore[misc]
+    """A refusal of the server itself: a body without end, a header that is none."""
+
+    def execute(self) -> None:
+        problem = self.request.error
+        error: NetPilotError
+        if problem.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            error = PayloadTooLarge()
+        elif problem.code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            error = ValidationFailed("The request is not valid HTTP.")
+        else:
+            error = NetPilotError()
+        body = to_json(error_body(error.code, error.message, request_id=secrets.token_hex(8)))
+        self.status = f"{problem.code} {problem.reason}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    error_task_class = _EnvelopeErrorTask
+
+
+class WebServer:
+    """Listens at once, serves while `run` runs."""
+
+    def __init__(self, app: Flask, *, host: str, port: int) -> None:
+        """Raises OSError where the address is taken."""
+        sockets: dict[int, Any] = {}
+        self._server = create_server(
+            app, map=sockets, host=host, port=port, threads=WEB_THREADS, ident="", max_request_body_size=MAX_BODY_BYTES
+        )
+        for listener in sockets.values():
+            listener.channel_class = _Channel
+
+    def run(self) -> None:
+        """Serve until SystemExit or KeyboardInterrupt is raised in it; then finish what runs, for up to 5 s."""
+        self._server.run()
+
+    def close(self) -> None:
+        self._server.close()
