@@ -95,10 +95,16 @@ def _name_fields(details: Mapping[str, Any]) -> str:
 
 
 def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
-    """pydantic says "Value error, " before what our own validators say."""
+    """pydantic's messages in words for people."""
     return {
-        name: [str(message).removeprefix("Value error, ") for message in messages]
+        name: [_PLAIN.get(str(message), str(message).removeprefix("Value error, ")) for message in messages]
         if isinstance(messages, list)
         else messages
         for name, messages in details.items()
     }
+
+
+_PLAIN = {
+    "Extra inputs are not permitted": "is not known here",
+    "Field required": "is missing",
+}

@@ -17,6 +17,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
+from utils.errors import RolloverInProgress
 from utils.nlbwmon_parser import CounterRow
 
 RowKey = tuple[int, str, int, str, str]
@@ -27,6 +28,10 @@ IMPLAUSIBLE_COUNTER = 2**63
 
 #: Faster than this no row can have grown: 100 Gbit/s, in bytes per second.
 IMPLAUSIBLE_RATE = 100_000_000_000 // 8
+
+#: The daemon looks at the date once a refresh interval (30 s by default), so that long after midnight its counters
+#: can still be those of the period before.
+ROLLOVER_DELAY_S = 120
 
 #: Time that passed and uptime come from two clocks, read at two ends of a slow connection: so far they may differ.
 BOOT_TOLERANCE = timedelta(seconds=90)
@@ -45,6 +50,8 @@ class Reading:
     uptime_s: float | None = None
     #: Names the router's boot; None where it doesn't tell.
     boot_id: str | None = None
+    #: Seconds since the period began, by the router's clock; None where it can't be told.
+    period_age_s: float | None = None
 
     @cached_property
     def counters(self) -> dict[RowKey, Counters]:
@@ -81,6 +88,9 @@ class Usage:
     #: The span the usage belongs to. Equal at a first reading: nothing is known of any hour before it.
     start: datetime
     end: datetime
+    #: The period that the reading's counters belong to. Just after midnight it can be the one before: the daemon
+    #: rolls over up to one refresh interval late.
+    period_start: date
     notes: tuple[Note, ...] = ()
 
     def by_device(self) -> dict[str, Counters]:
@@ -108,11 +118,11 @@ def find_missing_files(
     """
     if previous is None:
         return MissingFiles((), ())
-    if current.period_start != previous.period_start:
+    if current.period_start > previous.period_start:
         between = {start for start in known_starts if previous.period_start < start < current.period_start}
         return MissingFiles((previous.period_start, *sorted(between)), ())
     if has_restarted(previous, current) or _has_decrease(previous, current):
-        return MissingFiles((), (current.period_start,))
+        return MissingFiles((), (previous.period_start,))
     return MissingFiles((), ())
 
 
@@ -134,22 +144,55 @@ def has_restarted(previous: Reading, current: Reading) -> bool:
 def account(
     previous: Reading | None, current: Reading, files: Mapping[date, Sequence[CounterRow]] | None = None
 ) -> Usage:
-    """Usage between ``previous`` and ``current``. ``files``: what `find_missing_files` named, as far as it exists."""
+    """Usage between ``previous`` and ``current``. ``files``: what `find_missing_files` named, as far as it exists.
+
+    Raises RolloverInProgress in the first minutes of a period where it can't be told whether it has begun.
+    """
     if previous is None:
-        return Usage(rows={}, start=current.read_at, end=current.read_at, notes=(_first_reading_note(current),))
+        return Usage(
+            rows={},
+            start=current.read_at,
+            end=current.read_at,
+            period_start=current.period_start,
+            notes=(_first_reading_note(current),),
+        )
     fetched = {start: index_rows(rows) for start, rows in (files or {}).items()}
     old, new = previous.counters, current.counters
-    if current.period_start != previous.period_start:
+    start = previous.read_at
+    period_start = _actual_period_start(previous, current, fetched.get(previous.period_start))
+    if period_start != previous.period_start:
         rows, notes = _over_rollover(previous, old, new, fetched)
-        start = previous.read_at
     elif has_restarted(previous, current):
-        rows, notes = _over_restart(old, new, fetched.get(current.period_start))
-        start = max(previous.read_at, current.read_at - timedelta(seconds=current.uptime_s or 0))
+        rows, notes = _over_restart(old, new, fetched.get(period_start))
+        start = max(start, current.read_at - timedelta(seconds=current.uptime_s or 0))
     else:
-        rows, notes = _within_period(old, new, fetched.get(current.period_start))
-        start = previous.read_at
+        rows, notes = _within_period(old, new, fetched.get(period_start))
     plausible, more = _quarantine(rows, new, current.read_at - start)
-    return Usage(rows=plausible, start=start, end=current.read_at, notes=(*notes, *more))
+    return Usage(rows=plausible, start=start, end=current.read_at, period_start=period_start, notes=(*notes, *more))
+
+
+def _actual_period_start(previous: Reading, current: Reading, on_disk: Mapping[RowKey, Counters] | None) -> date:
+    """The period that the counters belong to: names never go back, and just after midnight the counters decide.
+
+    ``on_disk``: what the router serves under the previous period's name: its archive after the rollover, its last
+    commit before. Raises RolloverInProgress where even that leaves it open; a minute later it is plain.
+    """
+    if current.period_start <= previous.period_start:
+        return previous.period_start
+    if current.period_age_s is None or current.period_age_s > ROLLOVER_DELAY_S:
+        return current.period_start
+    if on_disk is None:  # never committed: then there is nothing but the counters
+        return previous.period_start if _covers(current.counters, previous.counters) else current.period_start
+    if not _covers(current.counters, on_disk):
+        return current.period_start
+    if not _covers(on_disk, previous.counters):
+        return previous.period_start
+    raise RolloverInProgress
+
+
+def _covers(later: Mapping[RowKey, Counters], earlier: Mapping[RowKey, Counters]) -> bool:
+    """Whether ``later`` can have grown out of ``earlier``: no counter is smaller or gone."""
+    return all((now := later.get(key, (0, 0)))[0] >= down and now[1] >= up for key, (down, up) in earlier.items())
 
 
 def index_rows(rows: Iterable[CounterRow]) -> dict[RowKey, Counters]:

@@ -86,7 +86,10 @@ class DeviceUsageCollector:
                     taken = self._taker.take(router)
                     stored = self._store.store(router, taken)
         except StaleBase:
-            raise Conflict("Other processes keep storing readings of this router. Try again.") from None
+            message = (
+                "A later reading of this router is stored already. Try again; check this server's clock if it stays."
+            )
+            raise Conflict(message) from None
         return Collection(taken=taken, stored=stored)
 
     def _record_failure(self, router: RouterRecord, error: NetPilotError) -> None:

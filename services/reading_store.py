@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class StaleBase(Exception):
-    """Another reading was stored since this one's base was looked up: its usage would be counted twice."""
+    """The stored reading is another than this one's base, or not older than it: usage would be counted twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,8 @@ class ReadingStore:
             exists, stored_at = readings_db.lock_last_read_at(conn, router.session_id, router.id)
             if not exists:
                 raise RouterNotFound
-            if stored_at != (taken.previous.read_at if taken.previous else None):
+            base_at = taken.previous.read_at if taken.previous else None
+            if stored_at != base_at or (base_at is not None and base_at >= taken.reading.read_at):
                 raise StaleBase
             return _store(conn, router, taken)
 

@@ -6,7 +6,7 @@ The collector stores what comes out; `/current` only shows it. No database conne
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from commands_server_operations.device_usage_execute import (
     BandwidthAnswer,
@@ -44,7 +44,7 @@ from utils.time import Clock, Zone, parse_zone, zone_from_offset
 _UTC = parse_zone("UTC")
 
 #: Beyond this a router's clock doesn't name its periods (1970 after a boot): the server's does, in its zone.
-_MAX_CLOCK_SKEW_S = 86_400.0
+_MAX_CLOCK_SKEW = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,25 +86,25 @@ class ReadingTaker:
         # Stamped when the answer is here: the wait for a router that is busy belongs to the time before.
         read_at = self._clock()
         rows = parse_nlbw_json(answer.usage_json)
-        zone = _zone_of(router, answer)
+        with self._database.transaction() as conn:
+            previous = readings_db.get_last_reading(conn, router.session_id, router.id)
         listed = parse_period_list(answer.period_list or "")
-        settings = parse_uci_section(answer.settings or "", "nlbwmon.@nlbwmon[0]")
-        rule = PeriodRule.parse(settings.get("database_interval"))
+        interval = parse_uci_section(answer.settings or "", "nlbwmon.@nlbwmon[0]").get("database_interval")
+        rule = _rule_of(interval, listed, previous)
         clock = parse_clock(answer.clock or "")
-        skew_s = (clock - read_at).total_seconds() if clock else None
-        is_clock_usable = clock is not None and abs((clock - read_at).total_seconds()) <= _MAX_CLOCK_SKEW_S
-        today = zone.day_of(clock if clock and is_clock_usable else read_at)
-        period = current_period(rule, today, listed)
+        router_now = _router_time(clock, answer, read_at)
+        period = current_period(rule, router_now.date(), listed)
         reading = Reading(
             read_at=read_at,
             period_start=period.start,
             rows=rows,
             uptime_s=parse_uptime(answer.uptime or ""),
             boot_id=parse_boot_id(answer.boot_id or ""),
+            period_age_s=(router_now - datetime.combine(period.start, datetime.min.time())).total_seconds(),
         )
-        with self._database.transaction() as conn:
-            previous = readings_db.get_last_reading(conn, router.session_id, router.id)
         usage = self._account(target, previous, reading, [*listed, *_starts_since(rule, previous, period)])
+        if usage.period_start != period.start:
+            period = rule.period_of(usage.period_start)
         return TakenReading(
             reading=reading,
             period=period,
@@ -117,9 +117,9 @@ class ReadingTaker:
                 router_mac=parse_hardware_address(answer.router_mac or ""),
                 router_ip=router.host,
             ),
-            zone=zone,
-            clock_skew_s=skew_s,
-            database_interval=settings.get("database_interval"),
+            zone=_zone_of(router, answer),
+            clock_skew_s=(clock - read_at).total_seconds() if clock else None,
+            database_interval=interval,
             usage_json=answer.usage_json,
             duration_s=time.monotonic() - started,
         )
@@ -146,6 +146,24 @@ def as_reading(record: ReadingRecord) -> Reading:
         uptime_s=record.uptime_s,
         boot_id=record.boot_id,
     )
+
+
+def _rule_of(interval: str | None, listed: Sequence[date], previous: ReadingRecord | None) -> PeriodRule:
+    """The router's setting; where it doesn't tell (no uci), the day on which its periods were seen to begin."""
+    if interval is None and (listed or previous):
+        known = max(listed) if listed else previous.period_start if previous else None
+        return PeriodRule(day_of_month=known.day if known else 1)
+    return PeriodRule.parse(interval)
+
+
+def _router_time(clock: datetime | None, answer: BandwidthAnswer, read_at: datetime) -> datetime:
+    """The router's wall clock, naive: its periods begin at its own midnight, whatever zone a person chose.
+
+    Beyond `_MAX_CLOCK_SKEW` the server's clock stands in for it.
+    """
+    is_usable = clock is not None and abs(clock - read_at) <= _MAX_CLOCK_SKEW
+    zone = zone_from_offset((answer.utc_offset or "").strip()) or _UTC
+    return (clock if clock and is_usable else read_at).astimezone(zone.tz).replace(tzinfo=None)
 
 
 def _starts_since(rule: PeriodRule, previous: ReadingRecord | None, period: AccountingPeriod) -> list[date]:

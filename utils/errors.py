@@ -143,6 +143,10 @@ class BadRouterOutput(RouterError):
     code = "BAD_ROUTER_OUTPUT"
 
 
+class RolloverInProgress(BadRouterOutput):
+    """The router is just beginning a new accounting period. Nothing is lost; the reading is put off by a minute."""
+
+
 class OutputTooLarge(RouterError):
     """The router's answer is larger than ROUTER_MAX_OUTPUT_BYTES. Nothing of it was stored."""
 
