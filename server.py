@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from threading import Event, Thread
 from types import FrameType
 
@@ -28,11 +29,11 @@ from demo import demo_config, running_demo
 from endpoints.answers import register_error_handlers
 from endpoints.app_services import AppServices
 from endpoints.auth import auth
-from endpoints.common_schemas import Failure
 from endpoints.device_usage import device_usage
 from endpoints.docs import docs
 from endpoints.health import health
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
+from endpoints.openapi import register_openapi
 from endpoints.routers import routers
 from endpoints.web_server import WEB_THREADS, WebServer
 from services.accounts import LOCAL_SESSION_ID, ensure_local_user, get_user
@@ -136,13 +137,9 @@ def create_app(runtime: Runtime) -> APIFlask:
         docs_path=None,
         static_folder=None,  # type: ignore[arg-type]  # Flask itself takes None
     )
-    app.config.update(
-        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
-        VALIDATION_ERROR_STATUS_CODE=400,
-        VALIDATION_ERROR_SCHEMA=Failure,
-        HTTP_ERROR_SCHEMA=Failure,
-        AUTO_SERVERS=False,
-    )
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["VALIDATION_ERROR_STATUS_CODE"] = HTTPStatus.BAD_REQUEST
+    register_openapi(app)
     runtime.services.attach_to(app.extensions)
     register_error_handlers(app)
     register_middleware(app, allowed_origins=frozenset(runtime.config.cors_origins))

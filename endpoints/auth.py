@@ -6,7 +6,7 @@ from pydantic import Field
 
 from endpoints.answers import answer
 from endpoints.app_services import app_services
-from endpoints.common_schemas import In, Out, Success
+from endpoints.common_schemas import In, Out
 from endpoints.middleware import verify_session
 
 auth = APIBlueprint("auth", __name__, url_prefix="/api/auth", tag="Sign-in")
@@ -25,7 +25,7 @@ class MeOut(Out):
 
 @auth.get("/me")
 @auth.input(In, location="query", arg_name="query")
-@auth.output(Success[MeOut])
+@auth.output(MeOut)
 def get_me(query: In) -> Response:
     """Who you are to this server."""
     user = app_services().get_user(g.session_id)

@@ -2,15 +2,13 @@
 
 import re
 from datetime import date
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from utils.errors import ValidationFailed
 from utils.mac import parse_mac
-
-Data = TypeVar("Data", bound=BaseModel)
 
 #: Whole bytes, exact. Above 2^53 JavaScript needs a reader for big integers.
 Bytes = Annotated[int, Field(ge=0, description="bytes, exact")]
@@ -44,17 +42,11 @@ class Pagination(Out):
 
 
 class Metadata(Out):
+    """What stands beside every answer."""
+
     request_id: str
     router_id: str | None = None
     pagination: Pagination | None = None
-
-
-class Success(Out, Generic[Data]):
-    """Every success."""
-
-    success: bool = True
-    data: Data
-    metadata: Metadata
 
 
 class ErrorPart(Out):
@@ -64,9 +56,9 @@ class ErrorPart(Out):
 
 
 class Failure(Out):
-    """Every failure."""
+    """Every failure, as the OpenAPI document shows it; utils.responses writes it."""
 
-    success: bool = False
+    success: Literal[False]
     error: ErrorPart
     metadata: Metadata
 

@@ -7,7 +7,7 @@ from endpoints import device_usage_schemas as schemas
 from endpoints import device_usage_views as views
 from endpoints.answers import answer
 from endpoints.app_services import app_services
-from endpoints.common_schemas import RouterQuery, Success, checked_mac
+from endpoints.common_schemas import RouterQuery, checked_mac
 from endpoints.middleware import choose_router, verify_session
 from services.context import RouterContext
 from services.device_usage_service import protocols_of
@@ -24,7 +24,7 @@ def _context() -> RouterContext:
 
 @device_usage.get("/devices")
 @device_usage.input(schemas.DevicesQuery, location="query", arg_name="query")
-@device_usage.output(Success[schemas.DevicesOut])
+@device_usage.output(schemas.DevicesOut)
 def list_devices(query: schemas.DevicesQuery) -> Response:
     """The devices of the network."""
     page = app_services().device_usage.list_devices(
@@ -41,7 +41,7 @@ def list_devices(query: schemas.DevicesQuery) -> Response:
 
 @device_usage.get("/device/<mac>/info")
 @device_usage.input(RouterQuery, location="query", arg_name="query")
-@device_usage.output(Success[schemas.DeviceInfoOut])
+@device_usage.output(schemas.DeviceInfoOut)
 def get_device_info(mac: str, query: RouterQuery) -> Response:
     """One device and what it used lately."""
     info = app_services().device_usage.get_device_info(_context(), checked_mac(mac))
@@ -50,7 +50,7 @@ def get_device_info(mac: str, query: RouterQuery) -> Response:
 
 @device_usage.get("/current")
 @device_usage.input(RouterQuery, location="query", arg_name="query")
-@device_usage.output(Success[schemas.CurrentOut])
+@device_usage.output(schemas.CurrentOut)
 def get_current(query: RouterQuery) -> Response:
     """What every device uses right now.
 
@@ -62,7 +62,7 @@ def get_current(query: RouterQuery) -> Response:
 
 @device_usage.get("/device/<mac>/current")
 @device_usage.input(RouterQuery, location="query", arg_name="query")
-@device_usage.output(Success[schemas.DeviceCurrentOut])
+@device_usage.output(schemas.DeviceCurrentOut)
 def get_device_current(mac: str, query: RouterQuery) -> Response:
     """What one device uses right now, by protocol too."""
     address = checked_mac(mac)
@@ -72,7 +72,7 @@ def get_device_current(mac: str, query: RouterQuery) -> Response:
 
 @device_usage.get("/history")
 @device_usage.input(schemas.HistoryQuery, location="query", arg_name="query")
-@device_usage.output(Success[schemas.HistoryOut])
+@device_usage.output(schemas.HistoryOut)
 def get_history(query: schemas.HistoryQuery) -> Response:
     """Usage over time, all devices together and each, those that used most first."""
     history = app_services().history.get_history(
@@ -89,7 +89,7 @@ def get_history(query: schemas.HistoryQuery) -> Response:
 
 @device_usage.get("/device/<mac>/history")
 @device_usage.input(schemas.HistoryRangeQuery, location="query", arg_name="query")
-@device_usage.output(Success[schemas.OneDeviceHistoryOut])
+@device_usage.output(schemas.OneDeviceHistoryOut)
 def get_device_history(mac: str, query: schemas.HistoryRangeQuery) -> Response:
     """One device's usage over time."""
     address = checked_mac(mac)
@@ -105,7 +105,7 @@ def get_device_history(mac: str, query: schemas.HistoryRangeQuery) -> Response:
 
 @device_usage.get("/summary")
 @device_usage.input(schemas.SummaryQuery, location="query", arg_name="query")
-@device_usage.output(Success[schemas.SummaryOut])
+@device_usage.output(schemas.SummaryOut)
 def get_summary(query: schemas.SummaryQuery) -> Response:
     """A period in a few numbers: total, the devices that used most, where usage goes."""
     summary = app_services().summary.get_summary(_context(), query.period, top=query.top)
@@ -114,7 +114,7 @@ def get_summary(query: schemas.SummaryQuery) -> Response:
 
 @device_usage.post("/refresh")
 @device_usage.input(RouterQuery, location="query", arg_name="query")
-@device_usage.output(Success[schemas.RefreshOut])
+@device_usage.output(schemas.RefreshOut)
 def refresh(query: RouterQuery) -> Response:
     """Read the router now and store it. Calls at the same time share one reading."""
     return answer(views.refresh_view(app_services().device_usage.refresh(_context())))
@@ -122,7 +122,7 @@ def refresh(query: RouterQuery) -> Response:
 
 @device_usage.get("/status")
 @device_usage.input(RouterQuery, location="query", arg_name="query")
-@device_usage.output(Success[schemas.StatusOut])
+@device_usage.output(schemas.StatusOut)
 def get_status(query: RouterQuery) -> Response:
     """How well this router is watched, and what should be mended."""
     return answer(views.status_view(app_services().status.get_status(_context())))

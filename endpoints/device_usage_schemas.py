@@ -3,13 +3,22 @@
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from endpoints.common_schemas import Bytes, IsoDate, NullableBytes, Out, RouterQuery, Share, Warned
 from services.buckets import Granularity
 from services.usage_summary import Period
 
 # --- query strings ---------------------------------------------------------------------------------------
+
+
+def _printable(value: str) -> str:
+    if any(ord(character) < 32 for character in value):
+        raise ValueError("must not have control characters")
+    return value
+
+
+SearchText = Annotated[str, AfterValidator(_printable)]
 
 
 class PageQuery(RouterQuery):
@@ -19,7 +28,7 @@ class PageQuery(RouterQuery):
 
 class DevicesQuery(PageQuery):
     active: bool | None = Field(default=None, description="only those active, or only those not")
-    search: str | None = Field(default=None, max_length=255, description="in name, hostname, MAC, addresses")
+    search: SearchText | None = Field(default=None, max_length=255, description="in name, hostname, MAC, addresses")
     sort: Literal["name", "mac", "lastSeen", "firstSeen"] = "name"
 
 

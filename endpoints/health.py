@@ -5,7 +5,7 @@ from flask import Response
 
 from endpoints.answers import answer
 from endpoints.app_services import app_services
-from endpoints.common_schemas import In, Out, Success
+from endpoints.common_schemas import In, Out
 
 health = APIBlueprint("health", __name__, url_prefix="/health", tag="Health")
 
@@ -16,7 +16,7 @@ class HealthOut(Out):
 
 @health.get("/live")
 @health.input(In, location="query", arg_name="query")
-@health.output(Success[HealthOut])
+@health.output(HealthOut)
 def get_live(query: In) -> Response:
     """Whether the process answers. Says nothing of the database."""
     return answer(HealthOut(status="live"))
@@ -24,7 +24,7 @@ def get_live(query: In) -> Response:
 
 @health.get("/ready")
 @health.input(In, location="query", arg_name="query")
-@health.output(Success[HealthOut])
+@health.output(HealthOut)
 def get_ready(query: In) -> Response:
     """Whether requests can be served: 503 DATABASE_UNAVAILABLE while the database does not answer."""
     app_services().check_ready()

@@ -75,5 +75,7 @@ def verify_session() -> None:
 
 def choose_router() -> None:
     """Which of the account's routers the request means. Raises RouterRequired, RouterNotFound."""
+    if request.method == "OPTIONS":
+        return  # a browser's preflight asks what is allowed, before it says for which router
     named = request.args.get("routerId") or request.headers.get("X-Router-Id") or None
     g.router_id = app_services().routers.choose(g.session_id, named).router_id

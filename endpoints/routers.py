@@ -8,7 +8,7 @@ from flask import Response, g
 from endpoints import routers_schemas as schemas
 from endpoints.answers import answer
 from endpoints.app_services import app_services
-from endpoints.common_schemas import In, Success, Warned
+from endpoints.common_schemas import In, Warned
 from endpoints.middleware import verify_session
 from services.context import RouterContext
 from services.routers import RegisteredRouter, RouterRegistration, host_key_fingerprint
@@ -25,7 +25,7 @@ def _context(router_id: str) -> RouterContext:
 
 @routers.get("")
 @routers.input(schemas.RoutersQuery, location="query", arg_name="query")
-@routers.output(Success[schemas.RoutersOut])
+@routers.output(schemas.RoutersOut)
 def list_routers(query: schemas.RoutersQuery) -> Response:
     """Your routers, by name."""
     found, total = app_services().routers.list_page(g.session_id, page=query.page, page_size=query.page_size)
@@ -35,7 +35,7 @@ def list_routers(query: schemas.RoutersQuery) -> Response:
 
 @routers.post("")
 @routers.input(schemas.RouterIn, location="json", arg_name="body")
-@routers.output(Success[schemas.RegisteredRouterOut], status_code=201)
+@routers.output(schemas.RegisteredRouterOut, status_code=201)
 def register_router(body: schemas.RouterIn) -> Response:
     """Register a router and contact it once, which pins its host key.
 
@@ -59,7 +59,7 @@ def register_router(body: schemas.RouterIn) -> Response:
 
 @routers.get("/<router_id>")
 @routers.input(In, location="query", arg_name="query")
-@routers.output(Success[schemas.RouterOut])
+@routers.output(schemas.RouterOut)
 def get_router(router_id: str, query: In) -> Response:
     """One router."""
     return answer(_router(app_services().routers.get(_context(router_id))))
@@ -67,7 +67,7 @@ def get_router(router_id: str, query: In) -> Response:
 
 @routers.put("/<router_id>")
 @routers.input(schemas.RouterChangesIn, location="json", arg_name="body")
-@routers.output(Success[schemas.RouterOut])
+@routers.output(schemas.RouterOut)
 def update_router(router_id: str, body: schemas.RouterChangesIn) -> Response:
     """Change a router. Another host or port is another router: its host key is pinned anew."""
     secret = body.credentials() if body.has_secret() else None
@@ -76,7 +76,7 @@ def update_router(router_id: str, body: schemas.RouterChangesIn) -> Response:
 
 @routers.delete("/<router_id>")
 @routers.input(In, location="query", arg_name="query")
-@routers.output(Success[schemas.DeletedOut])
+@routers.output(schemas.DeletedOut)
 def delete_router(router_id: str, query: In) -> Response:
     """Remove a router and everything stored of it. On the router nothing changes."""
     app_services().routers.delete(_context(router_id))
@@ -85,7 +85,7 @@ def delete_router(router_id: str, query: In) -> Response:
 
 @routers.post("/<router_id>/test")
 @routers.input(In, location="query", arg_name="query")
-@routers.output(Success[schemas.ChecksOut])
+@routers.output(schemas.ChecksOut)
 def test_router(router_id: str, query: In) -> Response:
     """Try the router out: sign-in, nlbwmon, device list; with what mends each."""
     checks = app_services().routers.test(_context(router_id))

@@ -31,6 +31,7 @@ from utils.nlbwmon_parser import (
     parse_period_list,
 )
 from utils.router_parser import (
+    parse_board,
     parse_boot_id,
     parse_clock,
     parse_hardware_address,
@@ -103,6 +104,7 @@ class ReadingTaker:
             period_age_s=(router_now - datetime.combine(period.start, datetime.min.time())).total_seconds(),
         )
         usage = self._account(target, previous, reading, [*listed, *_starts_since(rule, previous, period)])
+        board = parse_board(answer.devices.board or "")
         if usage.period_start != period.start:
             period = rule.period_of(usage.period_start)
         return TakenReading(
@@ -116,6 +118,7 @@ class ReadingTaker:
                 parse_neighbours(answer.devices.neighbours or ""),
                 router_mac=parse_hardware_address(answer.router_mac or ""),
                 router_ip=router.host,
+                router_name=board.hostname if board else None,
             ),
             zone=_zone_of(router, answer),
             clock_skew_s=(clock - read_at).total_seconds() if clock else None,

@@ -1,6 +1,7 @@
 """Registering routers, changing them, trying them out. Endpoints and the start of the server call it."""
 
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from utils.errors import (
 from utils.router_parser import parse_leases, parse_neighbours
 
 logger = logging.getLogger(__name__)
+
+#: What `register` makes. Anything else names no router and is not even looked up.
+_ROUTER_ID = re.compile(r"[0-9a-f]{16}")
 
 #: Where credentials are sent to or as whom: changing it needs them again, so that nobody who gets hold of a
 #: session can have a stored password sent to a machine of his own.
@@ -162,6 +166,8 @@ class RouterService:
 
     def get(self, context: RouterContext) -> RouterRecord:
         """Raises RouterNotFound, for another account's router as for none."""
+        if not _ROUTER_ID.fullmatch(context.router_id):
+            raise RouterNotFound
         with self._database.transaction() as conn:
             router = routers_db.get_router(conn, context.session_id, context.router_id)
         if router is None:
@@ -196,6 +202,7 @@ class RouterService:
 
     def delete(self, context: RouterContext) -> None:
         """Remove the router and everything stored of it. Raises RouterNotFound."""
+        self.get(context)
         with self._database.transaction() as conn:
             if not routers_db.delete_router(conn, context.session_id, context.router_id):
                 raise RouterNotFound

@@ -209,10 +209,12 @@ def normalize_device_data(
     *,
     router_mac: str | None = None,
     router_ip: str | None = None,
+    router_name: str | None = None,
 ) -> list[ObservedDevice]:
     """Every device of a reading, by MAC. Hosts without a MAC (all zeros) are no device and are left out.
 
-    The router is known by ``router_mac`` (its br-lan) or else by ``router_ip``, the address it is reached at.
+    The router is known by ``router_mac`` (its br-lan) or else by ``router_ip``, the address it is reached at;
+    ``router_name`` is what it calls itself.
     """
     ips: dict[str, set[str]] = {}
     for mac, ip in {(row.mac, row.ip) for row in rows}:
@@ -226,16 +228,19 @@ def normalize_device_data(
     ips.pop(ZERO_MAC, None)
     hostnames = {lease.mac: lease.hostname for lease in leases if lease.hostname}
     reachable = {neighbour.mac for neighbour in neighbours if neighbour.is_reachable}
-    return [
-        ObservedDevice(
-            mac=mac,
-            hostname=hostnames.get(mac),
-            ips=tuple(sorted(addresses, key=_ip_order)),
-            is_router=mac == router_mac or (router_mac is None and router_ip in addresses),
-            is_reachable=mac in reachable,
+    devices = []
+    for mac, addresses in sorted(ips.items()):
+        is_router = mac == router_mac or (router_mac is None and router_ip in addresses)
+        devices.append(
+            ObservedDevice(
+                mac=mac,
+                hostname=hostnames.get(mac, router_name if is_router else None),
+                ips=tuple(sorted(addresses, key=_ip_order)),
+                is_router=is_router,
+                is_reachable=mac in reachable,
+            )
         )
-        for mac, addresses in sorted(ips.items())
-    ]
+    return devices
 
 
 def _ip_order(ip: str) -> tuple[bool, bytes]:
