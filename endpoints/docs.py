@@ -14,6 +14,7 @@ _PAGE = """<!doctype html>
   <meta charset="utf-8">
   <meta name="viewport" content="width=device-width, initial-scale=1">
   <title>NetPilot device usage: API</title>
+  <link rel="icon" href="data:,">
   <link rel="stylesheet" href="/api/docs/assets/css/swagger-ui.css">
 </head>
 <body>
