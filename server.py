@@ -35,7 +35,7 @@ from endpoints.health import health
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.openapi import register_openapi
 from endpoints.routers import routers
-from endpoints.web_server import WEB_THREADS, WebServer
+from endpoints.web_server import WEB_THREADS, AddressInUse, WebServer
 from services.accounts import LOCAL_SESSION_ID, ensure_local_user, get_user
 from services.credentials import Credentials, CredentialVault, load_or_create_key
 from services.device_usage_collector import DeviceUsageCollector
@@ -184,6 +184,8 @@ def serve(config: Config, *, demo: bool) -> None:
         url, embedded = stack.enter_context(open_database(config))
         runtime = build_runtime(config, url)
         stack.callback(runtime.close)
+        # Before anything that takes long: a port that is taken should be said at once.
+        web = WebServer(create_app(runtime), host=config.host, port=config.port)
         if demo:
             stack.enter_context(
                 running_demo(
@@ -195,7 +197,6 @@ def serve(config: Config, *, demo: bool) -> None:
                     say=_say,
                 )
             )
-        web = WebServer(create_app(runtime), host=config.host, port=config.port)
         clockwork = _start_clockwork(runtime, embedded)
         stack.callback(clockwork.shutdown, wait=False)
         Thread(target=_register_configured_router, args=(runtime,), name="register", daemon=True).start()
@@ -324,7 +325,7 @@ def main(argv: Sequence[str]) -> int:
     except ConfigurationError as error:
         sys.stderr.write(f"The configuration can't be used:\n{error}\n")
         return 2
-    except (EmbeddedPostgresError, DatabaseUnavailable, OSError) as error:
+    except (EmbeddedPostgresError, DatabaseUnavailable, AddressInUse, OSError) as error:
         sys.stderr.write(f"NetPilot can't start: {error}\n")
         return 1
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """The WSGI server. Requests that it refuses before the application sees them get the envelope like all others."""
 
+import errno
 import secrets
 from http import HTTPStatus
 from typing import Any
@@ -44,15 +45,30 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     error_task_class = _EnvelopeErrorTask
 
 
+class AddressInUse(Exception):
+    """Another program listens where the server was told to."""
+
+
 class WebServer:
     """Listens at once, serves while `run` runs."""
 
     def __init__(self, app: Flask, *, host: str, port: int) -> None:
-        """Raises OSError where the address is taken."""
+        """Raises AddressInUse, OSError where it can't listen there for another reason."""
         sockets: dict[int, Any] = {}
-        self._server = create_server(
-            app, map=sockets, host=host, port=port, threads=WEB_THREADS, ident="", max_request_body_size=MAX_BODY_BYTES
-        )
+        try:
+            self._server = create_server(
+                app,
+                map=sockets,
+                host=host,
+                port=port,
+                threads=WEB_THREADS,
+                ident="",
+                max_request_body_size=MAX_BODY_BYTES,
+            )
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise AddressInUse(f"port {port} of {host} is in use; choose another one with PORT or --port") from None
+            raise
         for listener in sockets.values():
             listener.channel_class = _Channel
 

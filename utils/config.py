@@ -6,7 +6,7 @@ each variable for people; a test keeps the two in step.
 
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -16,8 +16,8 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -67,10 +67,10 @@ class Config(BaseSettings):
 
     database_url: SecretStr | None = None
     data_dir: Path = Path("data")
+    auth_mode: Literal["local"] = "local"
     host: str = "127.0.0.1"
     port: Port = 5000
     public_url: str | None = None
-    auth_mode: Literal["local"] = "local"
     credentials_keys: Annotated[tuple[SecretStr, ...], NoDecode, CommaSeparated] = ()
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated] = ()
     collector_enabled: bool = True
@@ -124,14 +124,15 @@ class Config(BaseSettings):
             raise ValueError("no such file")
         return value
 
-    @model_validator(mode="after")
-    def _local_mode_stays_on_loopback(self) -> Self:
-        if self.auth_mode == "local" and not is_loopback(self.host):
+    @field_validator("host")
+    @classmethod
+    def _local_mode_stays_on_loopback(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("auth_mode") == "local" and not is_loopback(value):
             raise ValueError(
-                f"HOST: AUTH_MODE=local has no sign-in and is only for this machine; "
-                f"{self.host!r} is no loopback address, use 127.0.0.1"
+                f"AUTH_MODE=local has no sign-in and is only for this machine; {value!r} is no loopback address, "
+                "use 127.0.0.1"
             )
-        return self
+        return value
 
     @property
     def base_url(self) -> str:
