@@ -108,38 +108,47 @@ class DeviceSighting:
     mac: str
     #: None leaves the stored one: a lease that ran out does not make a device nameless.
     hostname: str | None
-    ips: tuple[str, ...]
+    #: Separated by blanks.
+    ips: str
     is_router: bool
     is_active: bool
 
 
 def update_device_metadata(
-    conn: Connection, session_id: str, router_id: str, sightings: Sequence[DeviceSighting], *, at: datetime
+    conn: Connection,
+    session_id: str,
+    router_id: str,
+    sightings: Sequence[DeviceSighting],
+    *,
+    at: datetime,
+    previous_at: datetime | None,
 ) -> None:
-    """Take note of what a reading says of its devices. The user's words (name, category, notes) stay."""
+    """Take note of what a reading says of devices. The user's words (name, category, notes) stay.
+
+    ``previous_at``: the reading before, at which those that have left were still active.
+    """
     execute(
         conn,
         """
-        INSERT INTO devices (router_id, session_id, device_mac, hostname, ips, is_router, is_active, first_seen,
-                             last_seen)
-        SELECT %(router_id)s, %(session_id)s, mac, hostname, ips::text[], is_router, is_active, %(at)s,
-               CASE WHEN is_active THEN %(at)s::timestamptz END
+        INSERT INTO devices (router_id, session_id, device_mac, hostname, ips, is_router, is_active, first_seen)
+        SELECT %(router_id)s, %(session_id)s, mac, hostname, string_to_array(ips, ' '), is_router, is_active, %(at)s
         FROM unnest(%(macs)s::text[], %(hostnames)s::text[], %(ips)s::text[], %(routers)s::boolean[],
                     %(actives)s::boolean[]) AS sighting (mac, hostname, ips, is_router, is_active)
         ON CONFLICT (router_id, device_mac) DO UPDATE SET
             hostname = coalesce(excluded.hostname, devices.hostname), ips = excluded.ips,
             is_router = excluded.is_router, is_active = excluded.is_active,
-            last_seen = coalesce(excluded.last_seen, devices.last_seen)
+            last_seen = CASE WHEN devices.is_active THEN %(previous_at)s ELSE devices.last_seen END
         """,
         {
             "router_id": router_id,
             "session_id": session_id,
             "at": at,
-            "macs": text_array([sighting.mac for sighting in sightings]),
-            "hostnames": text_array([sighting.hostname for sighting in sightings]),
-            "ips": text_array([text_array(sighting.ips) for sighting in sightings]),
-            "routers": text_array(["t" if sighting.is_router else "f" for sighting in sightings]),
-            "actives": text_array(["t" if sighting.is_active else "f" for sighting in sightings]),
+            "previous_at": previous_at,
+            "macs": text_array(sighting.mac for sighting in sightings),
+            "hostnames": text_array(sighting.hostname for sighting in sightings),
+            "ips": text_array(sighting.ips for sighting in sightings),
+            "routers": text_array("t" if sighting.is_router else "f" for sighting in sightings),
+            "actives": text_array("t" if sighting.is_active else "f" for sighting in sightings),
         },
     )
 

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from db_operations.statements import Connection, fetch_all, fetch_one
+from db_operations.statements import Connection, Row, fetch_all, fetch_one
 
+#: While a device is active its last_seen is the router's last reading; only one that is not has it stored.
 _COLUMNS = """
-    device_mac, name, hostname, ips, category, notes, is_monitored, is_router, is_active, first_seen, last_seen
+    device_mac, name, hostname, ips, category, notes, is_monitored, is_router, is_active, first_seen,
+    CASE WHEN is_active THEN (SELECT read_at FROM last_readings AS reading WHERE reading.router_id = devices.router_id)
+         ELSE last_seen END AS last_seen
 """
 
 #: What a list may be sorted by -> the order it means. Fixed text: nothing of a request is ever put into SQL.
@@ -51,10 +55,20 @@ class DeviceRecord:
         return self.name or self.hostname or self.mac
 
     @classmethod
-    def from_row(cls, row: tuple[object, ...]) -> "DeviceRecord":
-        values = dict(zip(("mac", *(name.strip() for name in _COLUMNS.split(",")[1:])), row, strict=True))
-        values["ips"] = tuple(values["ips"])  # type: ignore[arg-type]
-        return cls(**values)  # type: ignore[arg-type]
+    def from_row(cls, row: Row) -> "DeviceRecord":
+        return cls(
+            mac=row[0],
+            name=row[1],
+            hostname=row[2],
+            ips=tuple(row[3]),
+            category=row[4],
+            notes=row[5],
+            is_monitored=row[6],
+            is_router=row[7],
+            is_active=row[8],
+            first_seen=row[9],
+            last_seen=row[10],
+        )
 
 
 def list_devices(
@@ -130,3 +144,29 @@ def list_all_devices(conn: Connection, session_id: str, router_id: str) -> list[
         {"session_id": session_id, "router_id": router_id},
     )
     return [DeviceRecord.from_row(row) for row in rows]
+
+
+class KnownDevice(NamedTuple):
+    """What the store compares a reading with."""
+
+    mac: str
+    name: str | None
+    hostname: str | None
+    #: Its addresses, separated by blanks.
+    ips: str
+    is_monitored: bool
+    is_router: bool
+    is_active: bool
+
+
+def list_known_devices(conn: Connection, session_id: str, router_id: str) -> list[KnownDevice]:
+    """Every known device, those taken out of monitoring among them; no more of each than a reading is compared with."""
+    rows = fetch_all(
+        conn,
+        """
+        SELECT device_mac, name, hostname, array_to_string(ips, ' '), is_monitored, is_router, is_active
+        FROM devices WHERE session_id = %(session_id)s AND router_id = %(router_id)s
+        """,
+        {"session_id": session_id, "router_id": router_id},
+    )
+    return [KnownDevice._make(row) for row in rows]

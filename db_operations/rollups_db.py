@@ -36,42 +36,67 @@ class RollupRow(NamedTuple):
 
 
 def add_to_hourly(conn: Connection, session_id: str, router_id: str, rows: Sequence[RollupRow]) -> None:
-    """Add usage to the hourly rollup; each row counts as one more reading behind its bucket."""
-    execute(
+    """Add usage to the hourly rollup; each row counts as one more reading behind its bucket.
+
+    No device and bucket twice among ``rows``; the router's row is locked (`readings_db.lock_last_read_at`). So the
+    usual case, rows that are there already, is a plain UPDATE: half the time of INSERT … ON CONFLICT.
+    """
+    params = _as_arrays(session_id, router_id, rows)
+    updated = execute(
         conn,
         """
-        INSERT INTO device_usage_hourly (session_id, router_id, device_mac, slot_start, total_download, total_upload,
-                                         data_points)
-        SELECT %(session_id)s, %(router_id)s, mac, slot_start, down, up, 1
+        UPDATE device_usage_hourly AS hourly SET
+            total_download = total_download + down, total_upload = total_upload + up, data_points = data_points + 1
         FROM unnest(%(macs)s::text[], %(buckets)s::timestamptz[], %(downs)s::bigint[], %(ups)s::bigint[])
-             AS used (mac, slot_start, down, up)
-        ON CONFLICT (router_id, slot_start, device_mac) DO UPDATE SET
-            total_download = device_usage_hourly.total_download + excluded.total_download,
-            total_upload = device_usage_hourly.total_upload + excluded.total_upload,
-            data_points = device_usage_hourly.data_points + 1
+             AS used (mac, slot, down, up)
+        WHERE hourly.router_id = %(router_id)s AND hourly.slot_start = slot AND hourly.device_mac = mac
         """,
-        _as_arrays(session_id, router_id, rows),
+        params,
     )
+    if updated < len(rows):
+        execute(
+            conn,
+            """
+            INSERT INTO device_usage_hourly (session_id, router_id, device_mac, slot_start, total_download,
+                                             total_upload, data_points)
+            SELECT %(session_id)s, %(router_id)s, mac, slot, down, up, 1
+            FROM unnest(%(macs)s::text[], %(buckets)s::timestamptz[], %(downs)s::bigint[], %(ups)s::bigint[])
+                 AS used (mac, slot, down, up)
+            ON CONFLICT (router_id, slot_start, device_mac) DO NOTHING
+            """,
+            params,
+        )
 
 
 def add_to_daily(conn: Connection, session_id: str, router_id: str, rows: Sequence[RollupRow]) -> None:
-    """Add usage to the daily rollup; each row counts as one more reading behind its day."""
-    execute(
+    """Add usage to the daily rollup; each row counts as one more reading behind its day. As `add_to_hourly`."""
+    params = _as_arrays(session_id, router_id, rows)
+    updated = execute(
         conn,
         """
-        INSERT INTO device_usage_history (session_id, router_id, device_mac, span, start_date, end_date,
-                                          total_download, total_upload, total_usage, data_points)
-        SELECT %(session_id)s, %(router_id)s, mac, 'day', day, day, down, up, down + up, 1
+        UPDATE device_usage_history AS daily SET
+            total_download = total_download + down, total_upload = total_upload + up,
+            total_usage = total_usage + down + up, data_points = data_points + 1
         FROM unnest(%(macs)s::text[], %(buckets)s::date[], %(downs)s::bigint[], %(ups)s::bigint[])
              AS used (mac, day, down, up)
-        ON CONFLICT (router_id, span, start_date, device_mac) DO UPDATE SET
-            total_download = device_usage_history.total_download + excluded.total_download,
-            total_upload = device_usage_history.total_upload + excluded.total_upload,
-            total_usage = device_usage_history.total_usage + excluded.total_usage,
-            data_points = device_usage_history.data_points + 1
+        WHERE daily.router_id = %(router_id)s AND daily.span = 'day' AND daily.start_date = day
+          AND daily.device_mac = mac
         """,
-        _as_arrays(session_id, router_id, rows),
+        params,
     )
+    if updated < len(rows):
+        execute(
+            conn,
+            """
+            INSERT INTO device_usage_history (session_id, router_id, device_mac, span, start_date, end_date,
+                                              total_download, total_upload, total_usage, data_points)
+            SELECT %(session_id)s, %(router_id)s, mac, 'day', day, day, down, up, down + up, 1
+            FROM unnest(%(macs)s::text[], %(buckets)s::date[], %(downs)s::bigint[], %(ups)s::bigint[])
+                 AS used (mac, day, down, up)
+            ON CONFLICT (router_id, span, start_date, device_mac) DO NOTHING
+            """,
+            params,
+        )
 
 
 def insert_period_totals(
@@ -98,7 +123,7 @@ def _as_arrays(session_id: str, router_id: str, rows: Iterable[RollupRow]) -> di
         "session_id": session_id,
         "router_id": router_id,
         "macs": text_array(macs),
-        "buckets": text_array([bucket.isoformat() for bucket in buckets]),
+        "buckets": text_array(str(bucket) for bucket in buckets),
         "downs": int_array(downs),
         "ups": int_array(ups),
     }

@@ -196,17 +196,38 @@ def claim_due_routers(conn: Connection, *, now: datetime, claim_for: timedelta, 
 
 
 def record_success(
-    conn: Connection, session_id: str, router_id: str, *, at: datetime, timezone: str, next_collect_at: datetime
-) -> None:
-    """The router was read. The zone it told is kept unless a person said one."""
-    execute(
-        conn,
-        """
-        UPDATE routers SET last_success_at = %(at)s, last_attempt_at = %(at)s, consecutive_failures = 0,
-                           timezone = coalesce(timezone, %(timezone)s), next_collect_at = %(next)s
-        WHERE session_id = %(session_id)s AND id = %(id)s
-        """,
-        {"session_id": session_id, "id": router_id, "at": at, "timezone": timezone, "next": next_collect_at},
+    conn: Connection,
+    session_id: str,
+    router_id: str,
+    *,
+    previous_at: datetime | None,
+    at: datetime,
+    timezone: str,
+    next_collect_at: datetime,
+) -> bool:
+    """Note that the router was read at ``at``, if ``previous_at`` is still its last success; whether it was.
+
+    Compare and set in one statement, on the very row that it locks until the transaction ends: of two readings
+    that start from the same one, the second finds another. The zone the router told is kept unless a person said one.
+    """
+    return bool(
+        execute(
+            conn,
+            """
+            UPDATE routers SET last_success_at = %(at)s, last_attempt_at = %(at)s, consecutive_failures = 0,
+                               timezone = coalesce(timezone, %(timezone)s), next_collect_at = %(next)s
+            WHERE session_id = %(session_id)s AND id = %(id)s
+              AND last_success_at IS NOT DISTINCT FROM %(previous_at)s
+            """,
+            {
+                "session_id": session_id,
+                "id": router_id,
+                "previous_at": previous_at,
+                "at": at,
+                "timezone": timezone,
+                "next": next_collect_at,
+            },
+        )
     )
 
 

@@ -12,7 +12,7 @@ from datetime import date
 from db_operations import device_usage_db, devices_db, partitions_db, readings_db, rollups_db, routers_db
 from db_operations.database import Database
 from db_operations.device_usage_db import MAX_BIGINT, DeviceSighting, SnapshotRow
-from db_operations.devices_db import DeviceRecord
+from db_operations.devices_db import KnownDevice
 from db_operations.readings_db import ReadingRecord
 from db_operations.rollups_db import RollupRow
 from db_operations.routers_db import RouterRecord
@@ -57,13 +57,24 @@ class ReadingStore:
 
         Raises StaleBase where it has to be taken again, RouterNotFound where the router was deleted meanwhile.
         """
-        self._ensure_partition(taken.reading.read_at.date())
+        at = taken.reading.read_at
+        previous_at = taken.previous.read_at if taken.previous else None
+        if previous_at is not None and previous_at >= at:
+            raise StaleBase
+        self._ensure_partition(at.date())
         with self._database.transaction() as conn:
-            exists, stored_at = readings_db.lock_last_read_at(conn, router.session_id, router.id)
-            if not exists:
-                raise RouterNotFound
-            base_at = taken.previous.read_at if taken.previous else None
-            if stored_at != base_at or (base_at is not None and base_at >= taken.reading.read_at):
+            is_next = routers_db.record_success(
+                conn,
+                router.session_id,
+                router.id,
+                previous_at=previous_at,
+                at=at,
+                timezone=taken.zone.key,
+                next_collect_at=next_collect_at(router.id, router.collect_interval_minutes, at),
+            )
+            if not is_next:
+                if routers_db.get_router(conn, router.session_id, router.id) is None:
+                    raise RouterNotFound
                 raise StaleBase
             return _store(conn, router, taken)
 
@@ -77,7 +88,7 @@ class ReadingStore:
 def _store(conn: Connection, router: RouterRecord, taken: TakenReading) -> StoredReading:
     owner = (router.session_id, router.id)
     at = taken.reading.read_at
-    known = {device.mac: device for device in devices_db.list_all_devices(conn, *owner)}
+    known = {device.mac: device for device in devices_db.list_known_devices(conn, *owner)}
     ignored = {mac for mac, device in known.items() if not device.is_monitored}
     usage = {mac: used for mac, used in taken.usage.by_device().items() if mac not in ignored}
     sightings = _sightings(taken, usage, known)
@@ -95,18 +106,13 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading) -> Store
         hourly, daily = _rollup_rows(usage, Span(taken.usage.start, taken.usage.end), taken.zone)
         rollups_db.add_to_hourly(conn, *owner, hourly)
         rollups_db.add_to_daily(conn, *owner, daily)
-    readings_db.extend_coverage(conn, *owner, start=taken.usage.start, end=taken.usage.end)
+    if taken.previous and taken.usage.start > taken.previous.read_at:
+        since, until = taken.previous.covered_since, taken.previous.read_at
+        readings_db.insert_coverage(conn, *owner, start=since, end=until)
     if changed := [sighting for sighting in sightings if _says_something_new(sighting, known)]:
-        device_usage_db.update_device_metadata(conn, *owner, changed, at=at)
+        previous_at = taken.previous.read_at if taken.previous else None
+        device_usage_db.update_device_metadata(conn, *owner, changed, at=at, previous_at=previous_at)
     readings_db.upsert_last_reading(conn, *owner, _record_of(taken))
-    routers_db.record_success(
-        conn,
-        *owner,
-        at=at,
-        timezone=taken.zone.key,
-        next_collect_at=next_collect_at(router.id, router.collect_interval_minutes, at),
-    )
-
     changes = identify_device_changes(
         {mac: device.is_active for mac, device in known.items()},
         seen=[sighting.mac for sighting in sightings],
@@ -121,14 +127,14 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading) -> Store
 
 
 def _sightings(
-    taken: TakenReading, usage: Mapping[str, Counters], known: Mapping[str, DeviceRecord]
+    taken: TakenReading, usage: Mapping[str, Counters], known: Mapping[str, KnownDevice]
 ) -> list[DeviceSighting]:
     """What the reading says of every device: those in it, and those known as active that are not in it any more."""
     sightings = [
         DeviceSighting(
             mac=device.mac,
             hostname=device.hostname,
-            ips=device.ips,
+            ips=" ".join(device.ips),
             is_router=device.is_router,
             is_active=device.is_reachable or device.mac in usage,
         )
@@ -142,13 +148,12 @@ def _sightings(
     ]
 
 
-def _says_something_new(sighting: DeviceSighting, known: Mapping[str, DeviceRecord]) -> bool:
+def _says_something_new(sighting: DeviceSighting, known: Mapping[str, KnownDevice]) -> bool:
     """Whether the stored device has to change; an idle one that stays as it was does not."""
     device = known.get(sighting.mac)
     return (
         device is None
-        or sighting.is_active
-        or device.is_active
+        or sighting.is_active != device.is_active
         or sighting.ips != device.ips
         or sighting.is_router != device.is_router
         or sighting.hostname not in (None, device.hostname)
@@ -156,7 +161,7 @@ def _says_something_new(sighting: DeviceSighting, known: Mapping[str, DeviceReco
 
 
 def _snapshot_rows(
-    taken: TakenReading, usage: Mapping[str, Counters], known: Mapping[str, DeviceRecord], ignored: set[str]
+    taken: TakenReading, usage: Mapping[str, Counters], known: Mapping[str, KnownDevice], ignored: set[str]
 ) -> list[SnapshotRow]:
     names: dict[str, str | None] = {device.mac: device.hostname for device in taken.devices}
     names |= {mac: device.name or device.hostname for mac, device in known.items() if device.name or device.hostname}
@@ -192,9 +197,12 @@ def _rollup_rows(
 
 
 def _record_of(taken: TakenReading) -> ReadingRecord:
+    previous = taken.previous
+    is_unbroken = previous is not None and taken.usage.start <= previous.read_at
     return ReadingRecord(
         read_at=taken.reading.read_at,
-        usage_since=taken.usage.start if taken.previous else None,
+        usage_since=taken.usage.start if previous else None,
+        covered_since=previous.covered_since if previous and is_unbroken else taken.usage.start,
         period_start=taken.period.start,
         period_end=taken.period.end,
         uptime_s=taken.reading.uptime_s,

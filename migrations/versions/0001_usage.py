@@ -34,6 +34,7 @@ def upgrade() -> None:
         -- Schedule and claim in one: whoever collects a router first pushes this forward.
         next_collect_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
         last_attempt_at          TIMESTAMPTZ,
+        -- The moment of the last stored reading; a new one is stored only on top of the one it starts from.
         last_success_at          TIMESTAMPTZ,
         consecutive_failures     INTEGER NOT NULL DEFAULT 0,
         last_error_at            TIMESTAMPTZ,
@@ -60,7 +61,8 @@ def upgrade() -> None:
         -- As of the last reading.
         is_active    BOOLEAN NOT NULL,
         first_seen   TIMESTAMPTZ NOT NULL,
-        -- NULL: in the router's counters, but not active since monitoring began.
+        -- When it was last active, for one that is not: while it is, that is the router's last reading, and nothing
+        -- has to be written. NULL: in the router's counters, but not active since monitoring began.
         last_seen    TIMESTAMPTZ,
         PRIMARY KEY (router_id, device_mac)
     ) WITH (fillfactor = 70);
@@ -72,6 +74,8 @@ def upgrade() -> None:
         read_at           TIMESTAMPTZ NOT NULL,
         -- Where the usage up to this reading begins; NULL after a first reading.
         usage_since       TIMESTAMPTZ,
+        -- Since when every moment lies between good readings: the running stretch of coverage.
+        covered_since     TIMESTAMPTZ NOT NULL,
         period_start      DATE NOT NULL,
         period_end        DATE NOT NULL,
         uptime_s          DOUBLE PRECISION,
@@ -80,19 +84,21 @@ def upgrade() -> None:
         clock_skew_s      DOUBLE PRECISION,
         -- nlbwmon's setting.
         database_interval VARCHAR(64),
+        -- zlib: a quarter of the size, so that a small machine's disk is written a quarter as much.
         usage_json        BYTEA NOT NULL
     );
-    -- It changes at every reading: compressing it costs more than it saves.
+    -- Compressed already.
     ALTER TABLE last_readings ALTER COLUMN usage_json SET STORAGE EXTERNAL;
 
-    -- Unbroken stretches between good readings. A year without a gap is one row; a hole is a gap.
+    -- Stretches between good readings that have ended; a hole between two is a gap. The running one is in
+    -- last_readings, so that a reading without a gap writes nothing here.
     CREATE TABLE coverage (
         router_id  VARCHAR(255) NOT NULL REFERENCES routers ON DELETE CASCADE,
         session_id VARCHAR(255) NOT NULL,
         start_at   TIMESTAMPTZ NOT NULL,
         end_at     TIMESTAMPTZ NOT NULL CHECK (end_at >= start_at),
         PRIMARY KEY (router_id, start_at)
-    ) WITH (fillfactor = 70);
+    );
 
     -- A row per device and reading. Partitions are days (UTC), made and dropped by the server.
     CREATE TABLE device_usage_monitoring (
