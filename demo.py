@@ -26,8 +26,6 @@ from simulator.ssh_server import HostedRouter, SshServer
 from utils.config import Config
 from utils.time import floor_hour, utc_now
 
-ROUTER_NAME = "Simulated home"
-
 HISTORY = timedelta(days=30)
 
 #: Readings of the history are this far apart; from then on they are COLLECT_INTERVAL_MINUTES apart.
@@ -80,8 +78,8 @@ def running_demo(
         clock.set(memory.start)
         home = typical_home(start=memory.start, clock=clock, ledger=False)
         hosted = _host(server, home, memory.port, data_dir / "demo_host_key")
-        memory.remember_port(hosted.port)
-        context = _register(routers, hosted)
+        context = _register(routers, hosted, memory.router_id)
+        memory.remember(hosted.port, context.router_id)
         taker = ReadingTaker(database, connections, vault, clock.now)
         collector = DeviceUsageCollector(database, taker, clock.now, workers=1, claim_for=STEP)
         _catch_up(database, collector, context, clock, memory.start, say)
@@ -90,25 +88,25 @@ def running_demo(
 
 
 class _Memory:
-    """What has to be the same at the demo's next start: when the home began to live, and the router's port."""
+    """What has to be the same at the demo's next start: when the home began to live, its port, its router's id."""
 
-    def __init__(self, file: Path, start: datetime, port: int) -> None:
+    def __init__(self, file: Path, start: datetime, port: int, router_id: str | None) -> None:
         self._file = file
         self.start = start
         self.port = port
+        self.router_id = router_id
 
     @classmethod
     def load(cls, file: Path) -> "_Memory":
         if file.exists():
             stored = json.loads(file.read_text())
-            return cls(file, datetime.fromisoformat(stored["start"]), stored["port"])
-        return cls(file, floor_hour(utc_now() - HISTORY), 0)
+            return cls(file, datetime.fromisoformat(stored["start"]), stored["port"], stored["routerId"])
+        return cls(file, floor_hour(utc_now() - HISTORY), 0, None)
 
-    def remember_port(self, port: int) -> None:
+    def remember(self, port: int, router_id: str) -> None:
         """Written beside and moved into place: a kill in between leaves the old memory or the new one."""
-        self.port = port
         new = self._file.with_suffix(".new")
-        new.write_text(json.dumps({"start": self.start.isoformat(), "port": port}))
+        new.write_text(json.dumps({"start": self.start.isoformat(), "port": port, "routerId": router_id}))
         new.replace(self._file)
 
 
@@ -120,19 +118,20 @@ def _host(server: SshServer, home: SimulatedRouter, port: int, key_file: Path) -
         return server.add(home, password=_PASSWORD, host_key_file=key_file)
 
 
-def _register(routers: RouterService, hosted: HostedRouter) -> RouterContext:
-    """The demo's router, at the port where it is now."""
+def _register(routers: RouterService, hosted: HostedRouter, router_id: str | None) -> RouterContext:
+    """The demo's router, at the port where it is now, whatever it was renamed to meanwhile."""
     credentials = Credentials(password=_PASSWORD)
     for router in routers.list_all(LOCAL_SESSION_ID):
-        if router.name == ROUTER_NAME:
+        if router.id == router_id:
             context = RouterContext(LOCAL_SESSION_ID, router.id)
             if router.port != hosted.port:
                 routers.update(context, {"port": hosted.port}, credentials=credentials)
             return context
     registration = RouterRegistration(
-        name=ROUTER_NAME, host=hosted.host, port=hosted.port, username=hosted.username, credentials=credentials
+        name="Simulated home", host=hosted.host, port=hosted.port, username=hosted.username, credentials=credentials
     )
-    return RouterContext(LOCAL_SESSION_ID, routers.register(LOCAL_SESSION_ID, registration).router.id)
+    # Also after a kill between registering and remembering: the one at this address is taken as it is.
+    return RouterContext(LOCAL_SESSION_ID, routers.ensure_registered(LOCAL_SESSION_ID, registration).id)
 
 
 def _catch_up(

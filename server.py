@@ -319,7 +319,7 @@ def main(argv: Sequence[str]) -> int:
             with open_database(config):
                 _say("The database is up to date.")
         elif arguments.command == "collect":
-            collect(config)
+            collect(config.model_copy(update={"collector_enabled": True}))  # a shared .env may say no for the web
         else:
             serve(config, demo=is_demo)
     except ConfigurationError as error:

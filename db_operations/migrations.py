@@ -4,15 +4,26 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
+from sqlalchemy.exc import OperationalError
+
+from utils.errors import DatabaseUnavailable
 
 _INI = Path(__file__).resolve().parent.parent / "migrations" / "alembic.ini"
 
 
 def migrate(database_url: str) -> None:
-    """Apply what is missing. Safe to run in several processes at once: the later ones wait and find nothing to do."""
+    """Apply what is missing. Safe to run in several processes at once: the later ones wait and find nothing to do.
+
+    Raises DatabaseUnavailable.
+    """
     config = AlembicConfig(str(_INI))
     config.attributes["database_url"] = _sqlalchemy_url(database_url)
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except OperationalError as error:
+        # libpq's own first line says what is wrong (host, database, user), and no password.
+        reason = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
+        raise DatabaseUnavailable(f"The database does not answer: {reason}") from error
 
 
 def _sqlalchemy_url(libpq_url: str) -> str:

@@ -258,3 +258,12 @@ def record_failure(
             "next": next_collect_at,
         },
     )
+
+
+def put_off(conn: Connection, session_id: str, router_id: str, *, until: datetime) -> None:
+    """Collect the router next at ``until``, for a reason that is no failure."""
+    execute(
+        conn,
+        "UPDATE routers SET next_collect_at = %(until)s WHERE session_id = %(session_id)s AND id = %(id)s",
+        {"session_id": session_id, "id": router_id, "until": until},
+    )

@@ -43,7 +43,7 @@ def register_middleware(app: Flask, *, allowed_origins: frozenset[str]) -> None:
     def refuse_foreign_hosts() -> None:
         """The local mode has no sign-in: a name that somebody else points at this machine must not get in."""
         if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
-            raise NotFound("This server answers only to the name it was started with.")
+            raise NotFound("Without sign-in this server answers only to names of its own machine, such as localhost.")
 
     @app.before_request
     def refuse_writes_from_other_sites() -> None:

@@ -1,6 +1,5 @@
 """What /api/routers takes and gives. Secrets go in and never come out."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -8,15 +7,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from endpoints.common_schemas import In, Out, Warned
 from services.credentials import Credentials
-from utils.config import COLLECT_INTERVALS
+from utils.config import COLLECT_INTERVALS, checked_host
 from utils.time import parse_zone
-
-
-def _host(value: str) -> str:
-    """A name or an address. What it means and whether it is allowed is judged when connecting."""
-    if not re.fullmatch(r"[A-Za-z0-9._:-]+", value):
-        raise ValueError("not a host name or IP address")
-    return value
 
 
 def _one_line(value: str) -> str:
@@ -42,7 +34,7 @@ def _no_null(value: object) -> object:
 
 
 Name = Annotated[str, Field(max_length=255), AfterValidator(_one_line)]
-Host = Annotated[str, Field(max_length=253), AfterValidator(_host)]
+Host = Annotated[str, Field(max_length=253), AfterValidator(checked_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Username = Annotated[str, Field(max_length=64), AfterValidator(_one_line)]
 Password = Annotated[SecretStr, Field(max_length=1024)]

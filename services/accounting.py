@@ -160,11 +160,15 @@ def account(
     old, new = previous.counters, current.counters
     start = previous.read_at
     period_start = _actual_period_start(previous, current, fetched.get(previous.period_start))
+    if has_restarted(previous, current):
+        # What ran before the boot and was not saved is unknown: the usage, and the coverage, begin with the boot.
+        start = max(start, current.read_at - timedelta(seconds=current.uptime_s or 0))
     if period_start != previous.period_start:
         rows, notes = _over_rollover(previous, old, new, fetched)
+        if has_restarted(previous, current):
+            notes.append(_restart_note())
     elif has_restarted(previous, current):
         rows, notes = _over_restart(old, new, fetched.get(period_start))
-        start = max(start, current.read_at - timedelta(seconds=current.uptime_s or 0))
     else:
         rows, notes = _within_period(old, new, fetched.get(period_start))
     plausible, more = _quarantine(rows, new, current.read_at - start)
@@ -248,10 +252,7 @@ def _over_restart(
         old_down, old_up = old.get(key, (0, 0))
         disk_down, disk_up = on_disk.get(key, (0, 0))
         usage[key] = (max(0, down - min(old_down, disk_down)), max(0, up - min(old_up, disk_up)))
-    message = (
-        "The router restarted. What was used between the last reading and the restart is unknown, unless it was saved."
-    )
-    return _without_zeros(usage), [Note(kind=NoteKind.ROUTER_RESTARTED, message=message)]
+    return _without_zeros(usage), [_restart_note()]
 
 
 def _over_rollover(
@@ -313,6 +314,11 @@ def _first_reading_note(current: Reading) -> Note:
         "monitoring and is in no hour or day."
     )
     return Note(kind=NoteKind.FIRST_READING, message=message, rows=len(current.rows))
+
+
+def _restart_note() -> Note:
+    message = "The router restarted. What was used between the last reading and the restart, and not saved, is unknown."
+    return Note(kind=NoteKind.ROUTER_RESTARTED, message=message)
 
 
 def _decrease_note(rows: int, is_known: bool) -> Note:

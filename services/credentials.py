@@ -8,10 +8,10 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from utils.errors import NetPilotError
+from utils.errors import RouterAuthFailed
 
 
-class CredentialsUnreadable(NetPilotError):
+class CredentialsUnreadable(RouterAuthFailed):
     """The stored credentials can't be opened with the present CREDENTIALS_KEYS. Enter the router's password again."""
 
 

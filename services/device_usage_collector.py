@@ -21,7 +21,7 @@ from services.reading_store import ReadingStore, StaleBase, StoredReading
 from services.router_readings import ReadingTaker, TakenReading
 from services.schedule import next_retry_at
 from services.single_flight import SingleFlight
-from utils.errors import Conflict, DatabaseUnavailable, NetPilotError, RouterNotFound
+from utils.errors import Conflict, DatabaseUnavailable, NetPilotError, RolloverInProgress, RouterNotFound
 from utils.time import Clock
 
 logger = logging.getLogger(__name__)
@@ -70,6 +70,9 @@ class DeviceUsageCollector:
             collection = self._take_and_store(router)
         except (DatabaseUnavailable, RouterNotFound):
             raise
+        except RolloverInProgress:
+            self._put_off(router)
+            raise
         except NetPilotError as error:
             self._record_failure(router, error)
             raise
@@ -91,6 +94,11 @@ class DeviceUsageCollector:
             )
             raise Conflict(message) from None
         return Collection(taken=taken, stored=stored)
+
+    def _put_off(self, router: RouterRecord) -> None:
+        """Nothing failed: the router was asked just while its accounting period changed."""
+        with self._database.transaction() as conn:
+            routers_db.put_off(conn, router.session_id, router.id, until=self._clock() + timedelta(minutes=1))
 
     def _record_failure(self, router: RouterRecord, error: NetPilotError) -> None:
         now = self._clock()

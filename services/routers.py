@@ -6,18 +6,24 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from commands_server_operations.device_usage_execute import get_device_list, validate_nlbwmon_status
+from commands_server_operations.device_usage_execute import (
+    NlbwmonStatus,
+    get_device_list,
+    validate_nlbwmon_status,
+)
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from commands_server_operations.router_target import RouterTarget
-from commands_server_operations.ssh_keys import fingerprint
+from commands_server_operations.ssh_keys import fingerprint, load_private_key
 from db_operations import device_usage_db, routers_db
 from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.context import RouterContext
-from services.credentials import Credentials, CredentialVault
+from services.credentials import Credentials, CredentialsUnreadable, CredentialVault
 from utils.errors import (
+    BadRouterOutput,
     NlbwmonDown,
     NlbwmonMissing,
+    OutputTooLarge,
     RouterAddressNotAllowed,
     RouterError,
     RouterNotFound,
@@ -116,6 +122,7 @@ class RouterService:
         One that can't be reached just now is kept, with a warning: it may be switched off. One whose address
         is not allowed is not. Raises Conflict where the account has a router at this host and port.
         """
+        _check_private_key(registration.credentials)
         new = RouterRecord(
             id=secrets.token_hex(8),
             session_id=session_id,
@@ -129,12 +136,12 @@ class RouterService:
         )
         with self._database.transaction() as conn:
             router = routers_db.insert_router(conn, new)
-        logger.info("router %s registered: %s port %d", router.id, router.host, router.port)
         try:
             warning = self._first_contact(router)
         except RouterAddressNotAllowed:
             self.delete(RouterContext(session_id, router.id))
             raise
+        logger.info("router %s registered: %s port %d", router.id, router.host, router.port)
         return RegisteredRouter(router=self.get(RouterContext(session_id, router.id)), warning=warning)
 
     def ensure_registered(self, session_id: str, registration: RouterRegistration) -> RouterRecord:
@@ -144,11 +151,7 @@ class RouterService:
         """
         for router in self.list_all(session_id):
             if (router.host, router.port) == (registration.host, registration.port):
-                same = (router.username, self._vault.open(router.credentials)) == (
-                    registration.username,
-                    registration.credentials,
-                )
-                if same:
+                if self._signs_in_with(router, registration):
                     return router
                 changes = {"username": registration.username}
                 return self.update(RouterContext(session_id, router.id), changes, credentials=registration.credentials)
@@ -190,6 +193,7 @@ class RouterService:
             )
         values = dict(changes)
         if credentials is not None:
+            _check_private_key(credentials)
             values["credentials"] = self._vault.seal(credentials)
         if "host" in moved or "port" in moved:
             values["clear_host_key"] = True
@@ -229,13 +233,15 @@ class RouterService:
         """Try the router out, step by step; stops at the first step that the others need."""
         router = self.get(context)
         target = target_of(router, self._vault)
+        signed_in = Check(check="ssh", ok=True, message=f"Signed in to {router.host} as {router.username}.")
         try:
             status = validate_nlbwmon_status(self._connections, target)
+        except (BadRouterOutput, OutputTooLarge) as error:
+            return [signed_in, Check(check="nlbwmon", ok=False, message=error.message, fix=error.fix)]
         except RouterError as error:
-            return [Check(check="ssh", ok=False, message=error.message, fix=_SSH_FIXES.get(error.code))]
-        checks = [Check(check="ssh", ok=True, message=f"Signed in to {router.host} as {router.username}.")]
-        fix = None if status.running else _NLBWMON_FIXES[status.installed]
-        checks.append(Check(check="nlbwmon", ok=status.running, message=status.message, fix=fix))
+            return [Check(check="ssh", ok=False, message=error.message, fix=error.fix)]
+        fix = None if status.running else _status_error(status).fix
+        checks = [signed_in, Check(check="nlbwmon", ok=status.running, message=status.message, fix=fix)]
         try:
             answer = get_device_list(self._connections, target)
         except RouterError as error:
@@ -246,6 +252,13 @@ class RouterService:
             checks.append(Check(check="devices", ok=bool(leases or neighbours), message=message))
         return checks
 
+    def _signs_in_with(self, router: RouterRecord, registration: RouterRegistration) -> bool:
+        try:
+            stored = self._vault.open(router.credentials)
+        except CredentialsUnreadable:
+            return False
+        return (router.username, stored) == (registration.username, registration.credentials)
+
     def _first_contact(self, router: RouterRecord) -> RouterError | None:
         try:
             status = validate_nlbwmon_status(self._connections, target_of(router, self._vault))
@@ -253,19 +266,18 @@ class RouterService:
             raise
         except RouterError as error:
             return error
-        return None if status.running else _status_error(status.installed, status.message)
+        return None if status.running else _status_error(status)
 
 
-def _status_error(installed: bool, message: str) -> RouterError:
+def _status_error(status: NlbwmonStatus) -> RouterError:
     """The error that says what nlbwmon's status says."""
-    return NlbwmonDown(message) if installed else NlbwmonMissing(message)
+    return NlbwmonDown(status.message) if status.installed else NlbwmonMissing(status.message)
 
 
-_SSH_FIXES = {
-    "ROUTER_UNREACHABLE": "Check address and port, and that dropbear runs on the router: /etc/init.d/dropbear enable",
-    "ROUTER_TIMEOUT": "Check that the router is not overloaded and that no firewall swallows the connection.",
-    "ROUTER_AUTH_FAILED": "Enter the password again, or add the public key to /etc/dropbear/authorized_keys.",
-    "HOST_KEY_CHANGED": "If the router was reinstalled, delete and register it again; otherwise find out who answers.",
-    "ROUTER_ADDRESS_NOT_ALLOWED": "Add the router's network to ROUTER_ALLOWED_NETWORKS.",
-}
-_NLBWMON_FIXES = {True: "/etc/init.d/nlbwmon restart", False: "opkg update && opkg install nlbwmon"}
+def _check_private_key(credentials: Credentials) -> None:
+    """Raises ValidationFailed for a key that can't be read, before it is stored."""
+    if credentials.private_key is not None:
+        try:
+            load_private_key(credentials.private_key)
+        except ValueError as error:
+            raise ValidationFailed(str(error), details={"privateKey": [str(error)]}) from None

@@ -11,22 +11,22 @@ from db_operations.routers_db import RouterRecord
 from db_operations.snapshots_db import StoredSnapshots
 from services.buckets import Span, covered_share
 from services.context import RouterContext
-from utils.errors import NlbwmonDown, NlbwmonMissing, RouterNotFound
+from utils.errors import (
+    NlbwmonDown,
+    NlbwmonMissing,
+    RouterAddressNotAllowed,
+    RouterNotFound,
+    RouterTimeout,
+    RouterUnreachable,
+    fix_for,
+)
 from utils.time import Clock
 
 #: A router's clock that is further off than this is worth a word.
 _CLOCK_SKEW_S = 300
 
-_FIXES = {
-    "ROUTER_UNREACHABLE": "Check that the router is on and that its SSH port can be reached from this server.",
-    "ROUTER_TIMEOUT": "Check the router's load and the network to it.",
-    "ROUTER_AUTH_FAILED": "Enter the router's password or key again with PUT /api/routers/{id}.",
-    "HOST_KEY_CHANGED": "If the router was reinstalled, delete and register it again; otherwise find out who answers.",
-    "NLBWMON_MISSING": "opkg update && opkg install nlbwmon",
-    "NLBWMON_DOWN": "/etc/init.d/nlbwmon restart",
-    "ROUTER_ADDRESS_NOT_ALLOWED": "Add the router's network to ROUTER_ALLOWED_NETWORKS.",
-    "OUTPUT_TOO_LARGE": "Raise ROUTER_MAX_OUTPUT_BYTES, or lower nlbwmon's database_limit on the router.",
-}
+#: Errors that say that the router itself was not there; after any other it did answer.
+_UNREACHABLE = {RouterUnreachable.code, RouterTimeout.code, RouterAddressNotAllowed.code}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class StatusService:
         return MonitoringStatus(
             is_collector_running=self._is_collector_running,
             router=router,
-            is_reachable=None if router.last_attempt_at is None else not has_failed(router),
+            is_reachable=_is_reachable(router),
             is_nlbwmon_running=_is_nlbwmon_running(router),
             database_interval=last.database_interval if last else None,
             stored=stored,
@@ -92,6 +92,12 @@ def has_failed(router: RouterRecord) -> bool:
     return router.consecutive_failures > 0
 
 
+def _is_reachable(router: RouterRecord) -> bool | None:
+    if not has_failed(router):
+        return True if router.last_success_at else None
+    return router.last_error_code not in _UNREACHABLE
+
+
 def _is_nlbwmon_running(router: RouterRecord) -> bool | None:
     if not has_failed(router):
         return True if router.last_success_at else None
@@ -103,10 +109,10 @@ def _warnings(
 ) -> list[StatusWarning]:
     warnings = []
     if has_failed(router) and router.last_error_code:
-        fix = _FIXES.get(router.last_error_code)
-        warnings.append(StatusWarning(code=router.last_error_code, message=router.last_error_message or "", fix=fix))
+        code = router.last_error_code
+        warnings.append(StatusWarning(code=code, message=router.last_error_message or "", fix=fix_for(code)))
     if not is_collector_running:
-        message = "This server does not collect by itself: COLLECTOR_ENABLED is false."
+        message = "This process does not collect (COLLECTOR_ENABLED is false); python server.py collect does."
         warnings.append(StatusWarning(code="COLLECTOR_OFF", message=message))
     if last is None:
         message = "No reading is stored yet. The first one sets the base; usage is shown from the second on."

@@ -132,10 +132,12 @@ class UsageHistoryService:
         end = end_date or max(zone.day_of(now), start_date or date.min)
         start = start_date or end - timedelta(days=6)
         if start > end:
-            raise ValidationFailed(details={"startDate": [f"is after endDate ({end.isoformat()})"]})
+            message = f"startDate is after endDate ({end.isoformat()})"
+            raise ValidationFailed(f"The request can't be used: {message}.", details={"startDate": [message]})
         if (end - start).days >= MAX_DAYS[granularity]:
-            message = f"the range may have at most {MAX_DAYS[granularity]} days with granularity={granularity}"
-            raise ValidationFailed(details={"startDate": [message]})
+            limit = f"{MAX_DAYS[granularity]} days with granularity={granularity}"
+            message = f"startDate to endDate may be at most {limit}"
+            raise ValidationFailed(f"The request can't be used: {message}.", details={"startDate": [message]})
         return load_range(conn, context, zone, buckets_between(start, end, granularity, zone), granularity, now)
 
 

@@ -4,17 +4,18 @@ A bad value names itself (`ConfigurationError`) and the server exits with 2. doc
 each variable for people; a test keeps the two in step.
 """
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
+from cryptography.fernet import Fernet
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    PostgresDsn,
     SecretStr,
-    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -48,8 +49,34 @@ def _exact_origin(value: str) -> str:
     return value
 
 
-def _libpq_url(value: str) -> str:
-    TypeAdapter(PostgresDsn).validate_python(value)
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("not a URL such as https://netpilot.example.org")
+    return value.rstrip("/")
+
+
+def checked_host(value: str) -> str:
+    """A host name or IP address as people write one; what it means is judged when connecting. Raises ValueError."""
+    if not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", value):
+        raise ValueError("not a host name or IP address")
+    return value
+
+
+def _interval(value: object) -> object:
+    if str(value) not in map(str, COLLECT_INTERVALS):
+        raise ValueError(f"must be one of {', '.join(map(str, COLLECT_INTERVALS))}")
+    return int(str(value))
+
+
+def _fernet_key(value: SecretStr) -> SecretStr:
+    try:
+        Fernet(value.get_secret_value())
+    except ValueError:
+        raise ValueError(
+            "not a key; make one with: python -c "
+            "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+        ) from None
     return value
 
 
@@ -58,6 +85,8 @@ Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_as_network)]
 Origin = Annotated[str, AfterValidator(_exact_origin)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Days = Annotated[int, Field(ge=0, le=36_500)]
+UpperCase = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
 
 
 class Config(BaseSettings):
@@ -70,11 +99,13 @@ class Config(BaseSettings):
     auth_mode: Literal["local"] = "local"
     host: str = "127.0.0.1"
     port: Port = 5000
-    public_url: str | None = None
-    credentials_keys: Annotated[tuple[SecretStr, ...], NoDecode, CommaSeparated] = ()
+    public_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    credentials_keys: Annotated[
+        tuple[Annotated[SecretStr, AfterValidator(_fernet_key)], ...], NoDecode, CommaSeparated
+    ] = ()
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated] = ()
     collector_enabled: bool = True
-    collect_interval_minutes: Annotated[CollectInterval, BeforeValidator(lambda v: int(v))] = 5
+    collect_interval_minutes: Annotated[CollectInterval, BeforeValidator(_interval)] = 5
     collector_workers: Annotated[int, Field(ge=1, le=256)] = 16
     router_allowed_networks: Annotated[tuple[Network, ...], NoDecode, CommaSeparated] = (
         IPv4Network("10.0.0.0/8"),
@@ -85,14 +116,14 @@ class Config(BaseSettings):
     router_connect_timeout_s: Seconds = 10
     router_command_timeout_s: Seconds = 30
     router_max_output_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 16 * 2**20
-    raw_retention_days: Annotated[int, Field(ge=0)] = 35
-    hourly_retention_days: Annotated[int, Field(ge=0)] = 400
-    daily_retention_days: Annotated[int, Field(ge=0)] = 0
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    raw_retention_days: Days = 35
+    hourly_retention_days: Days = 400
+    daily_retention_days: Days = 0
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], UpperCase] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
     # One router registered for the local user at start.
-    router_host: str | None = None
+    router_host: Annotated[str, AfterValidator(checked_host)] | None = None
     router_port: Port = 22
     router_username: str = "root"
     router_password: SecretStr | None = None
@@ -110,11 +141,8 @@ class Config(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _database_url_is_libpq(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            try:
-                _libpq_url(value.get_secret_value())
-            except ValidationError:
-                raise ValueError("not a URL such as postgresql://user:password@host:5432/database") from None
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("not a URL such as postgresql://user:password@host:5432/database")
         return value
 
     @field_validator("router_key_file")
@@ -137,8 +165,8 @@ class Config(BaseSettings):
     @property
     def base_url(self) -> str:
         """Where people reach the server, without a slash at its end."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+        host = self.host.strip("[]")
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -15,6 +15,8 @@ class NetPilotError(Exception):
     status: ClassVar[int] = 500
     #: True where trying the same again can't help until a person changes something.
     permanent: ClassVar[bool] = False
+    #: What mends it: a command to run on the router, or something to do here.
+    fix: ClassVar[str | None] = None
 
     def __init__(self, message: str | None = None, *, details: Mapping[str, object] | None = None) -> None:
         self.message = message or " ".join((type(self).__doc__ or "").split())
@@ -102,12 +104,15 @@ class RouterError(NetPilotError):
 class RouterUnreachable(RouterError):
     """The router does not answer at its address. Is it on, and is its SSH port open to this server?"""
 
+    fix = "Check that the router is on, its address and port, and that this server can reach its SSH port."
+
 
 class RouterAuthFailed(RouterError):
     """The router refused the user name, the password or the key."""
 
     code = "ROUTER_AUTH_FAILED"
     permanent = True
+    fix = "Enter the password or key again, or add the public key to /etc/dropbear/authorized_keys."
 
 
 class HostKeyChanged(RouterError):
@@ -115,6 +120,7 @@ class HostKeyChanged(RouterError):
 
     code = "HOST_KEY_CHANGED"
     permanent = True
+    fix = "If the router was reinstalled, delete and register it again; otherwise find out who answers."
 
 
 class RouterAddressNotAllowed(RouterError):
@@ -122,6 +128,7 @@ class RouterAddressNotAllowed(RouterError):
 
     code = "ROUTER_ADDRESS_NOT_ALLOWED"
     permanent = True
+    fix = "Add the router's network to ROUTER_ALLOWED_NETWORKS and start the server again."
 
 
 class NlbwmonMissing(RouterError):
@@ -129,18 +136,21 @@ class NlbwmonMissing(RouterError):
 
     code = "NLBWMON_MISSING"
     permanent = True
+    fix = "opkg update && opkg install nlbwmon"
 
 
 class NlbwmonDown(RouterError):
     """nlbwmon is installed but does not answer. Run on the router: /etc/init.d/nlbwmon restart"""
 
     code = "NLBWMON_DOWN"
+    fix = "/etc/init.d/nlbwmon restart"
 
 
 class BadRouterOutput(RouterError):
     """The router answered with something that is not nlbwmon's output. Nothing of it was stored."""
 
     code = "BAD_ROUTER_OUTPUT"
+    fix = "Run there and look at its answer: nlbw -c json"
 
 
 class RolloverInProgress(BadRouterOutput):
@@ -151,6 +161,7 @@ class OutputTooLarge(RouterError):
     """The router's answer is larger than ROUTER_MAX_OUTPUT_BYTES. Nothing of it was stored."""
 
     code = "OUTPUT_TOO_LARGE"
+    fix = "Raise ROUTER_MAX_OUTPUT_BYTES, or lower nlbwmon's database_limit on the router."
 
 
 class RouterTimeout(RouterError):
@@ -158,6 +169,7 @@ class RouterTimeout(RouterError):
 
     code = "ROUTER_TIMEOUT"
     status = 504
+    fix = "Check the router's load and the network to it."
 
 
 # --- the database ----------------------------------------------------------------------------------------
@@ -168,3 +180,8 @@ class DatabaseUnavailable(NetPilotError):
 
     code = "DATABASE_UNAVAILABLE"
     status = 503
+
+
+def fix_for(code: str) -> str | None:
+    """What mends the router error that has ``code``; None where nothing general can be said."""
+    return next((kind.fix for kind in RouterError.__subclasses__() if kind.code == code), None)

@@ -9,7 +9,7 @@ _TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _JSON = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 #: Libraries that say more at INFO than anybody running this server wants to read.
-_QUIET = ("apscheduler", "alembic", "waitress.queue", "paramiko")
+_QUIET = ("apscheduler", "alembic", "simulator", "waitress.queue")
 
 
 def set_up_logging(level: str, log_format: str) -> None:
