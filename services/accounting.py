@@ -171,7 +171,7 @@ def account(
         rows, notes = _over_restart(old, new, fetched.get(period_start))
     else:
         rows, notes = _within_period(old, new, fetched.get(period_start))
-    plausible, more = _quarantine(rows, new, current.read_at - start)
+    plausible, more = _quarantine(rows, new, current.read_at - previous.read_at)
     return Usage(rows=plausible, start=start, end=current.read_at, period_start=period_start, notes=(*notes, *more))
 
 

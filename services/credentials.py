@@ -3,8 +3,10 @@
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkstemp
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -43,12 +45,20 @@ class CredentialVault:
 
 
 def load_or_create_key(data_dir: Path) -> str:
-    """The Fernet key kept in ``data_dir`` (mode 0600), made at first start."""
+    """The Fernet key kept in ``data_dir`` (mode 0600), made at first start.
+
+    Written whole before it gets its name: neither a crash nor a second process can leave or see half a key.
+    """
     path = data_dir / "credentials.key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key := Fernet.generate_key().decode())
-    return key
+    if not path.exists() or not path.read_text().strip():
+        descriptor, name = mkstemp(dir=data_dir, prefix="credentials.")  # mode 0600
+        with os.fdopen(descriptor, "w") as file:
+            file.write(Fernet.generate_key().decode())
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            path.unlink()  # empty: what a crash left of an earlier try
+        with suppress(FileExistsError):  # another process was first: its key is the one
+            os.link(name, path)
+        Path(name).unlink()
+    return path.read_text().strip()

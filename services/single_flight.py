@@ -42,11 +42,6 @@ class SingleFlight(Generic[Key, Result]):
         future.set_result(result)
         self._finish(key, future)
 
-    def forget(self, key: Key) -> None:
-        """What was known of ``key`` no longer holds."""
-        with self._lock:
-            self._flights.pop(key, None)
-
     def _finish(self, key: Key, future: Future[Result]) -> None:
         with self._lock:
             self._flights[key] = (future, time.monotonic() + self._keep_s)
