@@ -80,7 +80,7 @@ def get_device_usage_history(
     end: date | datetime,
     macs: Sequence[str] | None = None,
 ) -> list[DeviceBucketRow]:
-    """The rollup's rows of ``start`` <= bucket < ``end``, of all devices or of ``macs``, by device and time."""
+    """The rollup's rows of ``start`` <= bucket < ``end``, of all devices or of ``macs``, in no order."""
     rows = fetch_all(
         conn,
         f"""
@@ -88,7 +88,6 @@ def get_device_usage_history(
         WHERE session_id = %(session_id)s AND router_id = %(router_id)s
           AND {rollup.bucket} >= %(start)s AND {rollup.bucket} < %(end)s
           AND (%(macs)s::text[] IS NULL OR device_mac = ANY (%(macs)s::text[]))
-        ORDER BY device_mac, {rollup.bucket}
         """,
         {
             "session_id": session_id,

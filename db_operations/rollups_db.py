@@ -1,6 +1,6 @@
 """The rollups: usage per device by hour and by day. Written with every reading, read by every history."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
@@ -117,15 +117,15 @@ def insert_period_totals(
     )
 
 
-def _as_arrays(session_id: str, router_id: str, rows: Iterable[RollupRow]) -> dict[str, object]:
-    macs, buckets, downs, ups = zip(*rows, strict=True) if rows else ((), (), (), ())
+def _as_arrays(session_id: str, router_id: str, rows: Sequence[RollupRow]) -> dict[str, object]:
+    """The rows' columns as array literals. MACs, dates and moments hold nothing that needs quoting."""
     return {
         "session_id": session_id,
         "router_id": router_id,
-        "macs": text_array(macs),
-        "buckets": text_array(str(bucket) for bucket in buckets),
-        "downs": int_array(downs),
-        "ups": int_array(ups),
+        "macs": "{" + ",".join([row.mac for row in rows]) + "}",
+        "buckets": "{" + ",".join([f'"{row.bucket}"' for row in rows]) + "}",
+        "downs": int_array([row.bytes_down for row in rows]),
+        "ups": int_array([row.bytes_up for row in rows]),
     }
 
 
@@ -143,6 +143,11 @@ class DeviceTotal(NamedTuple):
     mac: str
     bytes_down: int
     bytes_up: int
+
+
+def largest_first(total: DeviceTotal) -> tuple[int, str]:
+    """The order of rankings: who used most first, then by MAC so that it is always the same."""
+    return -(total.bytes_down + total.bytes_up), total.mac
 
 
 def list_totals(
@@ -163,7 +168,7 @@ def list_totals(
     buckets = [BucketTotal(bucket, down, up) for bucket, mac, down, up in rows if mac is None]
     devices = [DeviceTotal(mac, down, up) for bucket, mac, down, up in rows if mac is not None]
     buckets.sort(key=lambda total: total.bucket)
-    devices.sort(key=lambda total: (-(total.bytes_down + total.bytes_up), total.mac))
+    devices.sort(key=largest_first)
     return buckets, devices
 
 

@@ -1,9 +1,9 @@
 """Router passwords and keys: encrypted before they reach the database, opened only to sign in to a router."""
 
+import fcntl
 import json
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkstemp
@@ -47,18 +47,20 @@ class CredentialVault:
 def load_or_create_key(data_dir: Path) -> str:
     """The Fernet key kept in ``data_dir`` (mode 0600), made at first start.
 
-    Written whole before it gets its name: neither a crash nor a second process can leave or see half a key.
+    Written whole before it gets its name, one process at a time: a crash leaves no half key, and two servers that
+    start at once share one.
     """
     path = data_dir / "credentials.key"
-    if not path.exists() or not path.read_text().strip():
-        descriptor, name = mkstemp(dir=data_dir, prefix="credentials.")  # mode 0600
-        with os.fdopen(descriptor, "w") as file:
-            file.write(Fernet.generate_key().decode())
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            path.unlink()  # empty: what a crash left of an earlier try
-        with suppress(FileExistsError):  # another process was first: its key is the one
-            os.link(name, path)
-        Path(name).unlink()
-    return path.read_text().strip()
+    folder = os.open(data_dir, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if not path.exists() or not path.read_text().strip():
+            descriptor, name = mkstemp(dir=data_dir, prefix="credentials.")  # mode 0600
+            with os.fdopen(descriptor, "w") as file:
+                file.write(Fernet.generate_key().decode())
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        return path.read_text().strip()
+    finally:
+        os.close(folder)

@@ -1,15 +1,30 @@
 """What usage series say. Pure functions: they take series and give verdicts, and touch neither database nor clock."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right, insort
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from itertools import combinations
+from operator import itemgetter
 from statistics import median
+
+from utils.nlbwmon_parser import DeviceTotals
 
 #: With fewer observed points than this nothing is said.
 MIN_POINTS = 4
 
 #: A change of the fitted line over the whole series, relative to its level, that counts as a trend.
 TREND_THRESHOLD = 0.25
+
+#: An hour is judged against at least this many earlier ones.
+MIN_COMPARISONS = 5
+
+#: Bytes in an hour below which nothing is unusual enough to be told.
+ANOMALY_FLOOR = 50_000_000
+
+#: Observed less of the time than this, a report says so.
+WELL_OBSERVED = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +43,9 @@ def calculate_usage_trends(series: Mapping[str, Sequence[int | None]]) -> UsageT
     """
     verdicts: dict[str, list[str]] = {"increasing": [], "stable": [], "decreasing": []}
     for mac, values in series.items():
-        observed = [(position, value) for position, value in enumerate(values) if value is not None]
-        if len(observed) < MIN_POINTS:
+        relative = relative_change(values)
+        if relative is None:
             continue
-        level = sum(value for _, value in observed) / len(observed)
-        change = _theil_sen_slope(observed) * (observed[-1][0] - observed[0][0])
-        relative = change / level if level else 0.0
         if abs(relative) < TREND_THRESHOLD:
             verdicts["stable"].append(mac)
         else:
@@ -41,5 +53,347 @@ def calculate_usage_trends(series: Mapping[str, Sequence[int | None]]) -> UsageT
     return UsageTrends(**{name: tuple(macs) for name, macs in verdicts.items()})
 
 
+def relative_change(values: Sequence[int | None]) -> float | None:
+    """How far the fitted line goes from the first to the last observed point, relative to the series' mean.
+
+    0.25 = a quarter of the mean more at the end than at the start; None with fewer than MIN_POINTS points.
+    """
+    observed = [(position, value) for position, value in enumerate(values) if value is not None]
+    if len(observed) < MIN_POINTS:
+        return None
+    level = sum(value for _, value in observed) / len(observed)
+    change = _theil_sen_slope(observed) * (observed[-1][0] - observed[0][0])
+    return change / level if level else 0.0
+
+
 def _theil_sen_slope(points: Iterable[tuple[int, int]]) -> float:
     return median((later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in combinations(points, 2))
+
+
+# --- one period beside another ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Bytes before and after. None: not observed, and then there is no change to speak of either."""
+
+    before: DeviceTotals | None
+    after: DeviceTotals | None
+
+    @property
+    def absolute(self) -> int | None:
+        """Bytes more (or, negative, less), down and up together."""
+        return None if self.before is None or self.after is None else _both(self.after) - _both(self.before)
+
+    @property
+    def percent(self) -> float | None:
+        """Of what it was before; None where that was nothing."""
+        base = _both(self.before)
+        return None if self.absolute is None or not base else round(100 * self.absolute / base, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangePart:
+    """One device's part of the whole change, in bytes; with ``mac`` None that of ``devices`` others together."""
+
+    mac: str | None
+    devices: int
+    bytes_down: int
+    bytes_up: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodComparison:
+    """Two periods side by side. Where one of them was not observed there are totals at most, and no verdicts."""
+
+    total: Change
+    #: By MAC, largest change first.
+    devices: Mapping[str, Change]
+    #: What makes up the change: their bytes add up to it exactly, down, up and together.
+    parts: tuple[ChangePart, ...]
+
+    @property
+    def new_devices(self) -> list[str]:
+        """MACs with usage in the second period alone."""
+        return [mac for mac, change in self.devices.items() if not _both(change.before) and _both(change.after)]
+
+    @property
+    def gone_devices(self) -> list[str]:
+        """MACs with usage in the first period alone."""
+        return [mac for mac, change in self.devices.items() if _both(change.before) and not _both(change.after)]
+
+
+def compare_periods(
+    before: Mapping[str, DeviceTotals] | None, after: Mapping[str, DeviceTotals] | None, *, named: int = 5
+) -> PeriodComparison:
+    """Compare two periods' usage by MAC, in bytes; None is a period that nobody observed.
+
+    The ``named`` devices with the largest changes are parts of their own, all others are one.
+    """
+    total = Change(before=_sum(before), after=_sum(after))
+    if before is None or after is None:
+        return PeriodComparison(total=total, devices={}, parts=())
+    nothing = DeviceTotals(0, 0)
+    pairs = {mac: (before.get(mac, nothing), after.get(mac, nothing)) for mac in {*before, *after}}
+    macs = sorted(pairs, key=lambda mac: (-abs(_both(pairs[mac][1]) - _both(pairs[mac][0])), mac))
+    moved = [mac for mac in macs if pairs[mac][0] != pairs[mac][1]]
+    groups: list[tuple[str | None, list[str]]] = [(mac, [mac]) for mac in moved[:named]]
+    if others := moved[named:]:
+        groups.append((None, others))
+    return PeriodComparison(
+        total=total,
+        devices={mac: Change(before=pairs[mac][0], after=pairs[mac][1]) for mac in macs},
+        parts=tuple(
+            ChangePart(
+                mac=name,
+                devices=len(group),
+                bytes_down=sum(pairs[mac][1].bytes_down - pairs[mac][0].bytes_down for mac in group),
+                bytes_up=sum(pairs[mac][1].bytes_up - pairs[mac][0].bytes_up for mac in group),
+            )
+            for name, group in groups
+        ),
+    )
+
+
+def _sum(totals: Mapping[str, DeviceTotals] | None) -> DeviceTotals | None:
+    if totals is None:
+        return None
+    return DeviceTotals(sum(one.bytes_down for one in totals.values()), sum(one.bytes_up for one in totals.values()))
+
+
+def _both(totals: DeviceTotals | None) -> int:
+    return totals.bytes_down + totals.bytes_up if totals else 0
+
+
+# --- what is out of the ordinary -------------------------------------------------------------------------
+
+
+class Direction(StrEnum):
+    """Which way bytes went, as the device sees it."""
+
+    DOWN = "down"
+    UP = "up"
+
+
+class Sensitivity(StrEnum):
+    """How little it takes to be called unusual."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+#: How many times the usual spread an hour lies above the usual level, and how many times a busy hour it is.
+_LIMITS = {Sensitivity.LOW: (10.0, 3.0), Sensitivity.MEDIUM: (6.0, 2.0), Sensitivity.HIGH: (4.0, 1.25)}
+
+#: Hours that are alike: on a weekend or not, and the time of day.
+_Season = tuple[bool, int, int]
+
+#: The spread is at least this share of the level, and this many bytes: a device as even as a clock is allowed some.
+_LEAST_SPREAD = 0.15
+_LEAST_SPREAD_BYTES = 8_000_000
+#: From the median absolute deviation, and from the distance of the 90th percentile, to a standard deviation.
+_MAD_TO_DEVIATION = 1.4826
+_P90_TO_DEVIATION = 1 / 1.2816
+
+#: People are not punctual: hours up to this far away tell what a device uses when it is used, if so many of them
+#: had at least this many bytes. A guest's evening is none of the quiet ones, but like its evenings before.
+_AROUND_HOURS = 3
+_LEAST_BUSY_HOURS = 3
+_BUSY_BYTES = 10_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anomaly:
+    """An hour with far more traffic than usual at that time, in bytes."""
+
+    at: datetime
+    direction: Direction
+    observed: int
+    #: What the earlier ones had, those left out that were out of the ordinary themselves.
+    expected_low: int
+    expected_high: int
+    #: How many times the usual spread it lies above the usual level.
+    score: float
+    #: How many earlier hours it was compared with.
+    comparisons: int
+    message: str
+
+
+def detect_anomalies(
+    series: Iterable[tuple[datetime, int | None]],
+    *,
+    sensitivity: Sensitivity = Sensitivity.MEDIUM,
+    direction: Direction = Direction.DOWN,
+    since: datetime | None = None,
+) -> list[Anomaly]:
+    """The hours of one device and direction with far more traffic than usual, from ``since`` on, in order.
+
+    ``series``: the local start of each hour and its bytes, None where it was not (wholly) observed. An hour is held
+    against earlier ones of the same time of day, working days and weekends apart: their median, and as spread their
+    median absolute deviation or what their 90th percentile tells. It has to be well above a busy hour around that
+    time, too: a film that begins an hour early is no news. Less traffic than usual is no anomaly.
+    """
+    least_score, least_busy = _LIMITS[sensitivity]
+    found = []
+    seen: dict[_Season, list[int]] = {}
+    for at, value in sorted(series, key=itemgetter(0)):
+        if value is None:
+            continue
+        season = (at.weekday() >= 5, at.hour, at.minute)
+        earlier = seen.setdefault(season, [])
+        if value >= ANOMALY_FLOOR and len(earlier) >= MIN_COMPARISONS and (since is None or at >= since):
+            level, spread = _usual(earlier)
+            most = level + least_score * spread
+            if value > max(most, least_busy * _busy_hour(seen, season)):
+                found.append(_anomaly(at, value, direction, earlier, most, (value - level) / spread))
+        insort(earlier, value)
+    return found
+
+
+def _usual(earlier: Sequence[int]) -> tuple[float, float]:
+    """Level and spread of hours that are alike; ``earlier`` is sorted."""
+    level = median(earlier)
+    spread = max(
+        _MAD_TO_DEVIATION * median(abs(one - level) for one in earlier),
+        _P90_TO_DEVIATION * (earlier[(9 * len(earlier)) // 10] - level),
+        _LEAST_SPREAD * level,
+        _LEAST_SPREAD_BYTES,
+    )
+    return level, spread
+
+
+def _busy_hour(seen: Mapping[_Season, Sequence[int]], season: _Season) -> int:
+    """What is used in a busy hour around that time of day, 0 where that is not known."""
+    busy = sorted(
+        value
+        for (is_weekend, hour, _), values in seen.items()
+        if is_weekend == season[0] and (hour - season[1] + _AROUND_HOURS) % 24 <= 2 * _AROUND_HOURS
+        for value in values
+        if value >= _BUSY_BYTES
+    )
+    return busy[(9 * len(busy)) // 10] if len(busy) >= _LEAST_BUSY_HOURS else 0
+
+
+_DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+#: From which hour on; later ones first.
+_TIMES_OF_DAY = ((22, "nights"), (18, "evenings"), (12, "afternoons"), (6, "mornings"), (0, "nights"))
+
+
+def _anomaly(
+    at: datetime, observed: int, direction: Direction, earlier: Sequence[int], most: float, score: float
+) -> Anomaly:
+    usual = bisect_right(earlier, most)
+    low, high, unusual = earlier[0], earlier[usual - 1], len(earlier) - usual
+    time_of_day = next(name for hour, name in _TIMES_OF_DAY if at.hour >= hour)
+    message = (
+        f"{_amount(observed)} {direction} on {_DAY_NAMES[at.weekday()]} {at:%H:%M}; "
+        f"{len(earlier)} earlier {'weekend ' if at.weekday() >= 5 else ''}{time_of_day} at that hour: "
+        f"{_amount(low, high).split()[0]} to {_amount(high)}{f', but for {unusual} of them' if unusual else ''}"
+    )
+    return Anomaly(
+        at=at,
+        direction=direction,
+        observed=observed,
+        expected_low=low,
+        expected_high=high,
+        score=round(score, 1),
+        comparisons=len(earlier),
+        message=message,
+    )
+
+
+# --- the report of a period ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodUsage:
+    """What was used in a period, in bytes by MAC; ``totals`` None where nothing of it was observed."""
+
+    start: datetime
+    end: datetime
+    totals: Mapping[str, DeviceTotals] | None
+    #: Which share of it, as far as it has passed, lies between good readings: 0 to 1.
+    coverage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedDevice:
+    """One of the devices that used most, in bytes."""
+
+    mac: str
+    bytes_down: int
+    bytes_up: int
+    #: Of all usage of the period, 0 to 100.
+    percentage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageReport:
+    """A period for people: how much, whose, against the period before, and what was unusual."""
+
+    period: PeriodUsage
+    previous: PeriodUsage
+    comparison: PeriodComparison
+    top_devices: tuple[ReportedDevice, ...]
+    #: With the MAC whose hour it was, the most unusual first.
+    anomalies: tuple[tuple[str, Anomaly], ...]
+    #: The same in sentences.
+    highlights: tuple[str, ...]
+
+
+def generate_usage_reports(
+    period: PeriodUsage,
+    previous: PeriodUsage,
+    anomalies: Iterable[tuple[str, Anomaly]],
+    names: Mapping[str, str],
+    *,
+    unranked: Collection[str] = (),
+    top: int = 10,
+) -> UsageReport:
+    """Put a period's report together. ``unranked``: MACs that are no device; they count in the totals alone."""
+    comparison = compare_periods(previous.totals, period.totals)
+    total = _both(comparison.total.after)
+    ranked = sorted(
+        ((mac, used) for mac, used in (period.totals or {}).items() if mac not in unranked and _both(used)),
+        key=lambda device: (-_both(device[1]), device[0]),
+    )
+    top_devices = tuple(
+        ReportedDevice(mac=mac, bytes_down=down, bytes_up=up, percentage=round(100 * (down + up) / total, 1))
+        for mac, (down, up) in ranked[:top]
+    )
+    return UsageReport(
+        period=period,
+        previous=previous,
+        comparison=comparison,
+        top_devices=top_devices,
+        anomalies=tuple(sorted(anomalies, key=lambda one: -one[1].score)),
+        highlights=tuple(_highlights(period, comparison.total, top_devices, names)),
+    )
+
+
+def _highlights(
+    period: PeriodUsage, total: Change, top_devices: Sequence[ReportedDevice], names: Mapping[str, str]
+) -> Iterator[str]:
+    if total.after is None:
+        yield "Nothing of this period was observed."
+        return
+    more = "" if total.percent is None else f", {abs(total.percent):g} % {'less' if total.percent < 0 else 'more'}"
+    yield f"{_amount(_both(total.after))} were used{more and more + ' than in the period before'}."
+    for device in top_devices[:1]:
+        amount = _amount(device.bytes_down + device.bytes_up)
+        yield f"{names.get(device.mac, device.mac)} used most: {amount}, {device.percentage:g} % of it."
+    if period.coverage < WELL_OBSERVED:
+        yield f"Only {period.coverage:.0%} of the time was observed; what was used in the rest is not known."
+
+
+_UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+
+
+def _amount(amount: int, scale: int = 0) -> str:
+    """Such as 14.2 GB, in the unit that suits ``scale``."""
+    for size, unit in _UNITS:
+        if max(amount, scale) >= size:
+            return f"{amount / size:.1f} {unit}" if amount else f"0 {unit}"
+    return f"{amount} B"

@@ -7,8 +7,9 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from db_operations import devices_db, readings_db, routers_db
+from db_operations.device_usage_db import DeviceBucketRow
 from db_operations.devices_db import DeviceRecord
-from db_operations.rollups_db import DAILY, HOURLY, Rollup
+from db_operations.rollups_db import DAILY, HOURLY, BucketTotal, DeviceTotal, Rollup, largest_first
 from db_operations.statements import Connection
 from services.buckets import Bucket, Granularity, Span, covered_share
 from services.context import RouterContext
@@ -102,3 +103,17 @@ def fold(wanted: HistoryRange, rows: Iterable[Row]) -> list[BucketUsage]:
         sums[position][1] += up
         seen[position] = True
     return [BucketUsage(*cell) if known else NOT_OBSERVED for cell, known in zip(sums, seen, strict=True)]
+
+
+def totals_of(rows: Sequence[DeviceBucketRow]) -> tuple[list[BucketTotal], list[DeviceTotal]]:
+    """What `rollups_db.list_totals` answers, from rows that are here already."""
+    buckets: dict[Any, list[int]] = {}
+    devices: dict[str, list[int]] = {}
+    for mac, bucket, down, up in rows:
+        for cell in (buckets.setdefault(bucket, [0, 0]), devices.setdefault(mac, [0, 0])):
+            cell[0] += down
+            cell[1] += up
+    return (
+        [BucketTotal(bucket, *cell) for bucket, cell in sorted(buckets.items())],
+        sorted((DeviceTotal(mac, *cell) for mac, cell in devices.items()), key=largest_first),
+    )

@@ -33,19 +33,19 @@ class SingleFlight(Generic[Key, Result]):
             future.set_result(work())
         except BaseException as error:
             future.set_exception(error)
-        self._finish(key, future)
+        with self._lock:
+            # Unless something newer was published meanwhile.
+            if self._flights.get(key, (None, 0.0))[0] is future:
+                self._flights[key] = (future, time.monotonic() + self._keep_s)
+            self._drop_old()
         return future.result()
 
     def publish(self, key: Key, result: Result) -> None:
         """Offer a result that came about elsewhere, for ``keep_s``."""
         future: Future[Result] = Future()
         future.set_result(result)
-        self._finish(key, future)
-
-    def _finish(self, key: Key, future: Future[Result]) -> None:
         with self._lock:
             self._flights[key] = (future, time.monotonic() + self._keep_s)
-            self._drop_old()
 
     def _drop_old(self) -> None:
         now = time.monotonic()

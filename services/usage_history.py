@@ -12,7 +12,7 @@ from db_operations.statements import Connection
 from services.buckets import Bucket, Granularity, buckets_between
 from services.context import RouterContext
 from services.device_usage_service import display_name
-from services.history_range import BucketUsage, HistoryRange, Row, devices_by_mac, fold, load_range, zone_of
+from services.history_range import BucketUsage, HistoryRange, Row, devices_by_mac, fold, load_range, totals_of, zone_of
 from utils.errors import DeviceNotFound, ValidationFailed
 from utils.mac import ZERO_MAC
 from utils.time import Clock
@@ -76,18 +76,19 @@ class UsageHistoryService:
         with self._database.transaction() as conn:
             wanted = self._range(conn, context, start_date, end_date, granularity)
             names = devices_by_mac(conn, context)
-            bucket_totals, device_totals = rollups_db.list_totals(
-                conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end
-            )
-            shown = device_totals[(page - 1) * page_size : page * page_size]
-            rows = get_device_usage_history(
-                conn,
-                *owner,
-                wanted.rollup,
-                start=wanted.start,
-                end=wanted.end,
-                macs=[total.mac for total in shown],
-            )
+            if page == 1 and len(names) < page_size:
+                # Every device is on this page: its rows are all there are, and add up to the totals.
+                rows = get_device_usage_history(conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end)
+                bucket_totals, device_totals = totals_of(rows)
+            else:
+                bucket_totals, device_totals = rollups_db.list_totals(
+                    conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end
+                )
+                macs = [total.mac for total in device_totals[(page - 1) * page_size : page * page_size]]
+                rows = get_device_usage_history(
+                    conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end, macs=macs
+                )
+        shown = device_totals[(page - 1) * page_size : page * page_size]
         by_mac: dict[str, list[tuple[date | datetime, int, int]]] = {}
         for mac, bucket, down, up in rows:
             by_mac.setdefault(mac, []).append((bucket, down, up))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from db_operations import rollups_db
 from db_operations.database import Database
 from db_operations.device_usage_db import DeviceBucketRow, get_device_usage_history
 from db_operations.devices_db import DeviceRecord
@@ -15,7 +14,7 @@ from services.buckets import Bucket, Granularity, buckets_between, slots_between
 from services.context import RouterContext
 from services.device_usage_analytics import UsageTrends, calculate_usage_trends
 from services.device_usage_service import display_name
-from services.history_range import HistoryRange, devices_by_mac, load_range, zone_of
+from services.history_range import HistoryRange, devices_by_mac, load_range, totals_of, zone_of
 from utils.mac import ZERO_MAC
 from utils.time import Clock, floor_hour
 
@@ -74,10 +73,8 @@ class UsageSummaryService:
         with self._database.transaction() as conn:
             wanted = self._period(conn, context, period)
             names = devices_by_mac(conn, context)
-            bucket_totals, device_totals = rollups_db.list_totals(
-                conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end
-            )
             rows = get_device_usage_history(conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end)
+        bucket_totals, device_totals = totals_of(rows)
         total = sum(bucket.bytes_down + bucket.bytes_up for bucket in bucket_totals)
         ranked = [device for device in device_totals if _is_ranked(device.mac, names)]
         now = self._clock()

@@ -1,0 +1,1 @@
+"""Each benchmark measures the product against its limit, in the same run. `python -m benchmarks` runs them."""

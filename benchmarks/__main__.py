@@ -1,0 +1,57 @@
+"""python -m benchmarks [name ...] [--quick] [--rows N]
+
+Prints a line for each measurement. Exit status 1 where a goal is missed (never with --quick), 2 for a wrong argument.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from benchmarks.accounting import accounting
+from benchmarks.http_answers import http_answers
+from benchmarks.measure import HEADER, Options, Result
+from benchmarks.parse import parse
+from benchmarks.queries import queries
+from benchmarks.refresh import refresh
+from benchmarks.ssh import ssh
+from benchmarks.store import store
+
+BENCHMARKS: Mapping[str, Callable[[Options], Iterator[Result]]] = {
+    "ssh": ssh,
+    "parse": parse,
+    "accounting": accounting,
+    "store": store,
+    "http": http_answers,
+    "refresh": refresh,
+    "queries": queries,
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    arguments = _arguments(argv)
+    options = Options(quick=arguments.quick, rows=arguments.rows or (500_000 if arguments.quick else Options.rows))
+    print(HEADER)
+    missed = []
+    for name in arguments.names or BENCHMARKS:
+        for result in BENCHMARKS[name](options):
+            print(result, flush=True)
+            if result.is_over:
+                missed.append(result.name)
+    if missed:
+        print(f"\nOver their goal: {', '.join(missed)}.")
+    return 1 if missed and not options.quick else 0
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks", description="The product against its limits")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"{', '.join(BENCHMARKS)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="see that they run: few rounds, little data")
+    parser.add_argument("--rows", type=int, help=f"raw rows for queries, {Options.rows:,} by default")
+    arguments = parser.parse_args(argv)
+    if unknown := set(arguments.names) - BENCHMARKS.keys():
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,50 @@
+"""Rows and readings for tests, with only what a test is about spelled out."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+
+from services.accounting import Counters, Reading, RowKey
+from utils.nlbwmon_parser import CounterRow
+
+NOON = datetime(2026, 11, 10, 12, 0, tzinfo=UTC)
+NOVEMBER = date(2026, 11, 1)
+OCTOBER = date(2026, 10, 1)
+PHONE = "02:11:22:33:44:01"
+LAPTOP = "02:11:22:33:44:02"
+
+
+def key(mac: str = PHONE, *, port: int = 443, ip: str = "192.168.1.101") -> RowKey:
+    return (6 if ":" in ip else 4, "TCP", port, mac, ip)
+
+
+WEB = key()
+SSH = key(port=22)
+WEB6 = key(ip="fd00:1::101")
+LAPTOP_WEB = key(LAPTOP, ip="192.168.1.102")
+
+
+def counter_rows(counters: Mapping[RowKey, Counters]) -> list[CounterRow]:
+    return [
+        CounterRow(*row_key, conns=1, rx_bytes=down, rx_pkts=1, tx_bytes=up, tx_pkts=1, layer7=None)
+        for row_key, (down, up) in counters.items()
+    ]
+
+
+def reading(
+    counters: Mapping[RowKey, Counters],
+    *,
+    minutes: float = 0,
+    period: date = NOVEMBER,
+    uptime_s: float | None = None,
+    boot_id: str | None = None,
+    period_age_s: float | None = None,
+) -> Reading:
+    """A reading ``minutes`` after noon of 10 November."""
+    return Reading(
+        read_at=NOON + timedelta(minutes=minutes),
+        period_start=period,
+        rows=counter_rows(counters),
+        uptime_s=uptime_s,
+        boot_id=boot_id,
+        period_age_s=period_age_s,
+    )

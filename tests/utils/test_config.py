@@ -1,0 +1,252 @@
+"""Configuration is read once, fails loudly, and keeps secrets to itself."""
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from utils.config import COLLECT_INTERVALS, Config, ConfigurationError, is_loopback, load_config
+
+#: contract.md, for the variables that exist so far. ROUTER_*: port and user name have their usual values.
+DEFAULTS = {
+    "DATABASE_URL": None,
+    "DATA_DIR": Path("data"),
+    "HOST": "127.0.0.1",
+    "PORT": 5000,
+    "PUBLIC_URL": None,
+    "AUTH_MODE": "local",
+    "CREDENTIALS_KEYS": (),
+    "CORS_ORIGINS": (),
+    "COLLECTOR_ENABLED": True,
+    "COLLECT_INTERVAL_MINUTES": 5,
+    "COLLECTOR_WORKERS": 16,
+    "ROUTER_ALLOWED_NETWORKS": tuple(
+        map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")),
+    ),
+    "ROUTER_CONNECT_TIMEOUT_S": 10,
+    "ROUTER_COMMAND_TIMEOUT_S": 30,
+    "ROUTER_MAX_OUTPUT_BYTES": 16_777_216,
+    "RAW_RETENTION_DAYS": 35,
+    "HOURLY_RETENTION_DAYS": 400,
+    "DAILY_RETENTION_DAYS": 0,
+    "LOG_LEVEL": "INFO",
+    "LOG_FORMAT": "text",
+    "ROUTER_HOST": None,
+    "ROUTER_PASSWORD": None,
+    "ROUTER_KEY_FILE": None,
+}
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of this machine and no .env of this checkout."""
+    monkeypatch.chdir(tmp_path)
+    for name in Config.model_fields:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def problem_with(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        load_config()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), DEFAULTS.items())
+def test_defaults_are_those_of_the_contract(name: str, value: object) -> None:
+    assert getattr(load_config(), name.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "mysql://root@db/netpilot"),
+        ("DATABASE_URL", "postgresql+asyncpg://netpilot@db/netpilot"),  # SQLAlchemy's, unknown to libpq
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "http"),
+        ("PUBLIC_URL", "not a url"),
+        ("AUTH_MODE", "none"),
+        ("CREDENTIALS_KEYS", "too-short"),
+        ("CORS_ORIGINS", "*"),
+        ("CORS_ORIGINS", "https://dash.example.org/path"),
+        ("CORS_ORIGINS", "https://dash.example.org,dash.example.org"),
+        ("COLLECTOR_ENABLED", "maybe"),
+        ("COLLECTOR_WORKERS", "0"),
+        ("COLLECTOR_WORKERS", "257"),
+        ("COLLECTOR_WORKERS", "many"),
+        ("ROUTER_ALLOWED_NETWORKS", "10.0.0.0/33"),
+        ("ROUTER_ALLOWED_NETWORKS", "10.0.0.1/8"),
+        ("ROUTER_ALLOWED_NETWORKS", "10.0.0.0/8,home"),
+        ("ROUTER_CONNECT_TIMEOUT_S", "0"),
+        ("ROUTER_CONNECT_TIMEOUT_S", "-1"),
+        ("ROUTER_COMMAND_TIMEOUT_S", "soon"),
+        ("ROUTER_COMMAND_TIMEOUT_S", "nan"),
+        ("ROUTER_COMMAND_TIMEOUT_S", "inf"),
+        ("ROUTER_MAX_OUTPUT_BYTES", "0"),
+        ("ROUTER_MAX_OUTPUT_BYTES", "16M"),
+        ("RAW_RETENTION_DAYS", "-1"),
+        ("HOURLY_RETENTION_DAYS", "a year"),
+        ("DAILY_RETENTION_DAYS", "1.5"),
+        ("DAILY_RETENTION_DAYS", "1000000000000"),  # further back than dates go
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+        ("ROUTER_PORT", "0"),
+        ("ROUTER_KEY_FILE", "/no/such/file"),
+        ("ROUTER_TIMEZONE", "Mars/Olympus"),
+    ],
+)
+def test_a_bad_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    problem = problem_with(monkeypatch, **{name: value})
+
+    assert problem.startswith(f"{name}: ")
+    assert len(problem.splitlines()) == 1
+
+
+def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = problem_with(monkeypatch, PORT="0", LOG_LEVEL="LOUD").splitlines()
+
+    assert [line.split(":")[0] for line in lines] == ["PORT", "LOG_LEVEL"]
+
+
+@pytest.mark.parametrize("minutes", ["0", "-5", "1", "7", "10", "61", "5.5", "five", "5m"])
+def test_an_interval_is_one_of_four(monkeypatch: pytest.MonkeyPatch, minutes: str) -> None:
+    assert problem_with(monkeypatch, COLLECT_INTERVAL_MINUTES=minutes).startswith("COLLECT_INTERVAL_MINUTES: ")
+
+
+@pytest.mark.parametrize("minutes", [5, 15, 30, 60])
+def test_the_four_intervals_are_taken(monkeypatch: pytest.MonkeyPatch, minutes: int) -> None:
+    monkeypatch.setenv("COLLECT_INTERVAL_MINUTES", str(minutes))
+
+    assert load_config().collect_interval_minutes == minutes
+    assert minutes in COLLECT_INTERVALS
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"DATABASE_URL": "mysql://root:hunter2@db/netpilot"},
+        {"DATABASE_URL": "hunter2"},
+        {"DATABASE_URL": "postgresql+asyncpg://netpilot:hunter2@db/netpilot"},
+        {"CREDENTIALS_KEYS": "hunter2", "PORT": "0"},
+        {"ROUTER_PASSWORD": "hunter2", "ROUTER_PORT": "0"},
+        {"ROUTER_PASSWORD": "hunter2", "HOST": "0.0.0.0"},
+    ],
+)
+def test_a_complaint_does_not_repeat_a_secret(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    assert "hunter2" not in problem_with(monkeypatch, **environment)
+
+
+def test_printing_the_configuration_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "hunter2hunter2hunter2hunter2hunter2hunter22="
+    monkeypatch.setenv("DATABASE_URL", "postgresql://netpilot:hunter2@db:5432/netpilot")
+    monkeypatch.setenv("ROUTER_PASSWORD", "hunter2")
+    monkeypatch.setenv("CREDENTIALS_KEYS", key)
+
+    config = load_config()
+
+    assert "hunter2" not in repr(config)
+    assert config.database_url is not None
+    assert config.database_url.get_secret_value() == "postgresql://netpilot:hunter2@db:5432/netpilot"
+    assert [one.get_secret_value() for one in config.credentials_keys] == [key]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://netpilot:s%2Fcret@db.example.org:5432/netpilot?sslmode=require",
+        "postgres://netpilot@localhost/netpilot",
+        "postgresql:///netpilot?host=/run/postgresql",  # libpq's way to say: the socket of this machine
+    ],
+)
+def test_a_url_that_libpq_takes_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    database_url = load_config().database_url
+
+    assert database_url is not None
+    assert database_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "fd00::5", "example.org", "127.0.0.1.example.org"])
+def test_local_mode_is_refused_where_others_can_reach_it(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    problem = problem_with(monkeypatch, HOST=host)
+
+    assert problem.startswith("HOST: ")
+    assert host in problem
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LOCALHOST"])
+def test_local_mode_is_for_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("HOST", host)
+
+    assert load_config().host == host
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\t"])
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, name: str, empty: str) -> None:
+    monkeypatch.setenv(name, empty)
+
+    assert getattr(load_config(), name.lower()) == DEFAULTS[name]
+
+
+def test_the_file_env_is_read_and_the_environment_goes_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("PORT=6000\nLOG_FORMAT=json\n# a comment\nSOMEBODY_ELSES=1\nROUTER_HOST=\n")
+    monkeypatch.setenv("PORT", "7000")
+
+    config = load_config()
+
+    assert (config.port, config.log_format, config.router_host) == (7000, "json", None)
+
+
+def test_the_command_line_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "7000")
+
+    assert load_config(port=8000).port == 8000
+
+
+def test_lists_are_comma_separated_and_spaces_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", "https://a.example.org, http://localhost:3000,")
+    monkeypatch.setenv("ROUTER_ALLOWED_NETWORKS", "10.0.0.0/8 ,fd00::/8")
+
+    config = load_config()
+
+    assert config.cors_origins == ("https://a.example.org", "http://localhost:3000")
+    assert config.router_allowed_networks == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("1", True), ("0", False)])
+def test_a_switch_is_true_or_false(monkeypatch: pytest.MonkeyPatch, text: str, value: bool) -> None:
+    monkeypatch.setenv("COLLECTOR_ENABLED", text)
+
+    assert load_config().collector_enabled is value
+
+
+@pytest.mark.parametrize(
+    ("environment", "url"),
+    [
+        ({}, "http://127.0.0.1:5000"),
+        ({"HOST": "::1", "PORT": "80"}, "http://[::1]:80"),
+        ({"HOST": "[::1]"}, "http://[::1]:5000"),
+        ({"PUBLIC_URL": "https://netpilot.example.org/"}, "https://netpilot.example.org"),
+    ],
+)
+def test_people_reach_the_server_at_its_base_url(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], url: str
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert load_config().base_url == url
+
+
+def test_the_configuration_does_not_change_once_it_is_read() -> None:
+    config = load_config()
+
+    with pytest.raises(ValueError, match="frozen"):
+        config.port = 6000
