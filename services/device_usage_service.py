@@ -194,8 +194,8 @@ class DeviceUsageService:
 
     def _live_current(self, context: RouterContext, taken: TakenReading) -> CurrentUsage:
         known = self._known_devices(context)
-        totals = calculate_usage_metrics(taken.reading.rows)
-        usage = taken.usage.by_device()
+        totals = taken.totals
+        usage = taken.usage_by_device
         seconds = (taken.usage.end - taken.usage.start).total_seconds()
         hostnames = {device.mac: device for device in taken.devices}
         devices = [

@@ -22,7 +22,7 @@ from services.buckets import Span, slots_between, spread
 from services.router_readings import TakenReading
 from services.schedule import next_collect_at
 from utils.errors import RouterNotFound
-from utils.nlbwmon_parser import calculate_usage_metrics, identify_device_changes
+from utils.nlbwmon_parser import identify_device_changes
 from utils.time import Zone
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading) -> Store
     at = taken.reading.read_at
     known = {device.mac: device for device in devices_db.list_known_devices(conn, *owner)}
     ignored = {mac for mac, device in known.items() if not device.is_monitored}
-    usage = {mac: used for mac, used in taken.usage.by_device().items() if mac not in ignored}
+    usage = {mac: used for mac, used in taken.usage_by_device.items() if mac not in ignored}
     sightings = _sightings(taken, usage, known)
 
     rows = _snapshot_rows(taken, usage, known, ignored)
@@ -168,7 +168,7 @@ def _snapshot_rows(
     nothing = (0, 0) if taken.previous else (None, None)
     return [
         SnapshotRow(mac, names.get(mac), totals.bytes_down, totals.bytes_up, *usage.get(mac, nothing))
-        for mac, totals in sorted(calculate_usage_metrics(taken.reading.rows).items())
+        for mac, totals in sorted(taken.totals.items())
         if mac not in ignored
     ]
 

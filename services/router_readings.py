@@ -4,7 +4,7 @@ The collector stores what comes out; `/current` only shows it. No database conne
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -19,13 +19,15 @@ from db_operations import readings_db
 from db_operations.database import Database
 from db_operations.readings_db import ReadingRecord
 from db_operations.routers_db import RouterRecord
-from services.accounting import Reading, Usage, account, find_missing_files
+from services.accounting import Counters, Reading, Usage, account, find_missing_files
 from services.accounting_periods import AccountingPeriod, PeriodRule, current_period
 from services.credentials import CredentialVault
 from services.routers import target_of
 from utils.nlbwmon_parser import (
     CounterRow,
+    DeviceTotals,
     ObservedDevice,
+    calculate_usage_metrics,
     normalize_device_data,
     parse_nlbw_json,
     parse_period_list,
@@ -57,6 +59,10 @@ class TakenReading:
     #: The reading that ``usage`` starts from; None at a first one.
     previous: ReadingRecord | None
     usage: Usage
+    #: nlbwmon's totals per MAC, in bytes.
+    totals: Mapping[str, DeviceTotals]
+    #: The usage per MAC, bytes down and up; MACs without any are not in it.
+    usage_by_device: Mapping[str, Counters]
     devices: Sequence[ObservedDevice]
     #: Days and hours of this reading are cut in this zone.
     zone: Zone
@@ -112,6 +118,8 @@ class ReadingTaker:
             period=period,
             previous=previous,
             usage=usage,
+            totals=calculate_usage_metrics(rows),
+            usage_by_device=usage.by_device(),
             devices=normalize_device_data(
                 rows,
                 parse_leases(answer.devices.leases or ""),

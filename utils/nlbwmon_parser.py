@@ -7,6 +7,7 @@ Formats were seen on a real daemon; tests/fixtures holds its output.
 import csv
 import io
 import socket
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -133,16 +134,16 @@ def _rows_by_name(columns: list[str], data: object, group_by: Sequence[str], *, 
 
 def _check_values(rows: Sequence[CounterRow], group_by: Sequence[str]) -> None:
     """What types can't say. Addresses repeat from row to row, so each distinct one is looked at once."""
-    for mac in {row.mac for row in rows}:
-        if "mac" in group_by and not is_canonical_mac(mac):
-            raise BadRouterOutput(f"The router's nlbw output has {mac[:40]!r} where a MAC address belongs.")
-    for ip in {row.ip for row in rows}:
-        if "ip" in group_by and not _is_ip(ip):
-            raise BadRouterOutput(f"The router's nlbw output has {ip[:60]!r} where an IP address belongs.")
-    if rows:
-        largest = max(max([row.rx_bytes for row in rows]), max([row.tx_bytes for row in rows]))
-        if largest > MAX_COUNTER:
-            raise BadRouterOutput("The router's nlbw output has a counter of 2^64 or more.")
+    if "mac" in group_by:
+        for mac in {row.mac for row in rows}:
+            if not is_canonical_mac(mac):
+                raise BadRouterOutput(f"The router's nlbw output has {mac[:40]!r} where a MAC address belongs.")
+    if "ip" in group_by:
+        for ip in {row.ip for row in rows}:
+            if not _is_ip(ip):
+                raise BadRouterOutput(f"The router's nlbw output has {ip[:60]!r} where an IP address belongs.")
+    if [row for row in rows if row.rx_bytes > MAX_COUNTER or row.tx_bytes > MAX_COUNTER]:
+        raise BadRouterOutput("The router's nlbw output has a counter of 2^64 or more.")
 
 
 def _is_ip(text: str) -> bool:
@@ -183,14 +184,11 @@ class DeviceTotals(NamedTuple):
 
 def calculate_usage_metrics(rows: Iterable[CounterRow]) -> dict[str, DeviceTotals]:
     """Bytes per MAC, exact. IPv4 and every IPv6 address of a MAC are one device."""
-    sums: dict[str, list[int]] = {}
+    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
-        cell = sums.get(row.mac)
-        if cell is None:
-            sums[row.mac] = [row.rx_bytes, row.tx_bytes]
-        else:
-            cell[0] += row.rx_bytes
-            cell[1] += row.tx_bytes
+        cell = sums[row.mac]
+        cell[0] += row.rx_bytes
+        cell[1] += row.tx_bytes
     return {mac: DeviceTotals(down, up) for mac, (down, up) in sums.items()}
 
 
