@@ -5,7 +5,7 @@ them. Nothing here writes to a router.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
@@ -15,6 +15,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from commands_server_operations.router_script import Section, run_script
 from commands_server_operations.router_target import CommandResult, RouterTarget
 from utils.errors import BadRouterOutput, NlbwmonDown, NlbwmonMissing, RouterError
+from utils.nlbwmon_parser import parse_period_list
 
 #: nlbw's exit statuses, as measured on a real client.
 _NOT_FOUND = 127
@@ -44,7 +45,7 @@ _BANDWIDTH: Mapping[str, str] = {
 }
 _PERIODS: Mapping[str, str] = {"periods": "nlbw -c list", "clock": "date +%s", "utc_offset": "date +%z"}
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _UTC_OFFSET = re.compile(r"([+-])(\d{2})(\d{2})")
 
 
@@ -124,16 +125,19 @@ def get_current_bandwidth_data(connections: Connections, target: RouterTarget) -
     )
 
 
-def get_archived_periods(connections: Connections, target: RouterTarget, starts: Sequence[date]) -> dict[date, bytes]:
-    """nlbw's JSON of each accounting period that began on one of ``starts``; without archive it is absent.
+def get_archived_periods(
+    connections: Connections, target: RouterTarget, names: Mapping[date, str]
+) -> dict[date, bytes]:
+    """nlbw's JSON of each accounting period in ``names``: first day -> what the router calls it.
 
-    One round trip for each 24 of them. nlbwmon says "no data" both where there is no archive and where it was
-    busy, so those are asked for once more, 0.2 s later. Raises as get_current_bandwidth_data.
+    A period without archive is absent. One round trip for each 24 of them. nlbwmon says "no data" both where there
+    is no archive and where it was busy, so those are asked for once more, 0.2 s later. Raises as
+    get_current_bandwidth_data, and ValueError for a name that is not of the form YYYY-MM-DD.
     """
-    wanted = list(dict.fromkeys(starts))
+    wanted = list(names.items())
     found: dict[date, bytes] = {}
     for first in range(0, len(wanted), _ARCHIVES_AT_ONCE):
-        found |= _archives(connections, target, wanted[first : first + _ARCHIVES_AT_ONCE])
+        found |= _archives(connections, target, dict(wanted[first : first + _ARCHIVES_AT_ONCE]))
     return found
 
 
@@ -148,9 +152,10 @@ def get_historical_bandwidth_data(connections: Connections, target: RouterTarget
         with attempt:
             sections = run_script(connections, target, _PERIODS)
             _raise_for_nlbw(sections["periods"], target)
-    starts = sorted(_period_starts(sections["periods"].text or "", target), reverse=True)
+    names = _period_names(sections["periods"].text or "", target)
     oldest = _today(sections["clock"].text, sections["utc_offset"].text) - timedelta(days=days)
-    return get_archived_periods(connections, target, [start for start in starts[1:] if start >= oldest])
+    archived = sorted(names, reverse=True)[1:]
+    return get_archived_periods(connections, target, {day: names[day] for day in archived if day >= oldest})
 
 
 def get_device_list(connections: Connections, target: RouterTarget) -> DeviceListAnswer:
@@ -181,22 +186,27 @@ def validate_nlbwmon_status(connections: Connections, target: RouterTarget) -> N
     return NlbwmonStatus(installed=True, running=True, message="nlbwmon is installed and answers.")
 
 
-def _archives(connections: Connections, target: RouterTarget, starts: Sequence[date]) -> dict[date, bytes]:
+def _archives(connections: Connections, target: RouterTarget, names: Mapping[date, str]) -> dict[date, bytes]:
     found: dict[date, bytes] = {}
-    missing = list(starts)
+    missing = dict(names)
     for attempt in _twice():
         with attempt:
-            # A date's text holds only digits and dashes: nothing to quote.
-            script = {day.isoformat(): f"nlbw -c json -t {day.isoformat()}" for day in missing}
-            sections = run_script(connections, target, script)
-            for day in list(missing):
-                section = sections[day.isoformat()]
+            sections = run_script(connections, target, {name: _archive_command(name) for name in missing.values()})
+            for day, name in list(missing.items()):
+                section = sections[name]
                 if section.exit_status != _NO_DATA:
                     found[day] = _nlbw_output(section, target)
-                    missing.remove(day)
+                    del missing[day]
             if missing and attempt.retry_state.attempt_number == 1:
                 raise NlbwmonDown
     return found
+
+
+def _archive_command(name: str) -> str:
+    """Only digits and dashes get into a command; there is nothing to quote."""
+    if not _DATE.fullmatch(name):
+        raise ValueError(f"{name[:40]!r} is no name of an accounting period")
+    return f"nlbw -c json -t {name}"
 
 
 def _twice() -> Retrying:
@@ -242,20 +252,14 @@ def _nlbw_failure(exit_status: int, target: RouterTarget) -> RouterError:
     return BadRouterOutput(f"nlbw failed on the router {target.where} with exit status {exit_status}.")
 
 
-def _period_starts(listing: str, target: RouterTarget) -> list[date]:
-    """The dates of ``nlbw -c list``, one a line. Raises BadRouterOutput for any other line."""
-    try:
-        return [_strict_date(line.strip()) for line in listing.splitlines() if line.strip()]
-    except ValueError:
+def _period_names(listing: str, target: RouterTarget) -> dict[date, str]:
+    """``nlbw -c list``: first day -> name of each period. Raises BadRouterOutput for a line that is no such name."""
+    names = parse_period_list(listing)
+    if len(names) != len(listing.split()):
         raise BadRouterOutput(
             f"The list of accounting periods of the router {target.where} holds something that is no date."
-        ) from None
-
-
-def _strict_date(text: str) -> date:
-    if not _DATE.fullmatch(text):
-        raise ValueError("not YYYY-MM-DD")
-    return date.fromisoformat(text)
+        )
+    return names
 
 
 def _today(clock: str | None, utc_offset: str | None) -> date:

@@ -38,7 +38,7 @@ class RollupRow(NamedTuple):
 def add_to_hourly(conn: Connection, session_id: str, router_id: str, rows: Sequence[RollupRow]) -> None:
     """Add usage to the hourly rollup; each row counts as one more reading behind its bucket.
 
-    No device and bucket twice among ``rows``; the router's row is locked (`readings_db.lock_last_read_at`). So the
+    No device and bucket twice among ``rows``; the router's row is locked (`routers_db.record_success`). So the
     usual case, rows that are there already, is a plain UPDATE: half the time of INSERT … ON CONFLICT.
     """
     params = _as_arrays(session_id, router_id, rows)
@@ -49,7 +49,8 @@ def add_to_hourly(conn: Connection, session_id: str, router_id: str, rows: Seque
             total_download = total_download + down, total_upload = total_upload + up, data_points = data_points + 1
         FROM unnest(%(macs)s::text[], %(buckets)s::timestamptz[], %(downs)s::bigint[], %(ups)s::bigint[])
              AS used (mac, slot, down, up)
-        WHERE hourly.router_id = %(router_id)s AND hourly.slot_start = slot AND hourly.device_mac = mac
+        WHERE hourly.session_id = %(session_id)s AND hourly.router_id = %(router_id)s
+          AND hourly.slot_start = slot AND hourly.device_mac = mac
         """,
         params,
     )
@@ -79,8 +80,8 @@ def add_to_daily(conn: Connection, session_id: str, router_id: str, rows: Sequen
             total_usage = total_usage + down + up, data_points = data_points + 1
         FROM unnest(%(macs)s::text[], %(buckets)s::date[], %(downs)s::bigint[], %(ups)s::bigint[])
              AS used (mac, day, down, up)
-        WHERE daily.router_id = %(router_id)s AND daily.span = 'day' AND daily.start_date = day
-          AND daily.device_mac = mac
+        WHERE daily.session_id = %(session_id)s AND daily.router_id = %(router_id)s AND daily.span = 'day'
+          AND daily.start_date = day AND daily.device_mac = mac
         """,
         params,
     )

@@ -83,6 +83,12 @@ def register_error_handlers(app: APIFlask) -> None:
             return failure(ValidationFailed(error.description))
         return failure(NetPilotError())
 
+    @app.errorhandler(RecursionError)
+    def from_nesting(error: RecursionError) -> Response:
+        # Only a body can be nested this deep; json.loads gives up on it.
+        logger.info("%s %s: %s", request.method, request.path, error)
+        return failure(ValidationFailed("The request's body is nested far too deep.", details={"body": ["too deep"]}))
+
     @app.errorhandler(Exception)
     def from_anything(error: Exception) -> Response:
         logger.exception("%s %s failed", request.method, request.path, exc_info=error)

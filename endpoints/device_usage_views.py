@@ -181,7 +181,7 @@ def _current_device(device: CurrentDevice) -> dict[str, Any]:
     }
 
 
-def _bucket(usage: BucketUsage) -> dict[str, int | None]:
+def _bucket(usage: BucketUsage) -> dict[str, Any]:
     down, up = usage
     total = None if down is None or up is None else down + up
     return {"bytes_down": down, "bytes_up": up, "total_bytes": total}

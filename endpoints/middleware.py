@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 
 from endpoints.app_services import app_services
 from utils.config import is_loopback
-from utils.errors import NotFound, PayloadTooLarge, RequestRefused
+from utils.errors import NotFound, PayloadTooLarge, RequestRefused, ValidationFailed
 
 #: Bodies are small JSON documents; a router's private key is the largest thing in one.
 MAX_BODY_BYTES = 256 * 1024
@@ -57,6 +57,13 @@ def register_middleware(app: Flask, *, allowed_origins: frozenset[str]) -> None:
     def refuse_large_bodies() -> None:
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise PayloadTooLarge(f"The request's body may have at most {MAX_BODY_BYTES // 1024} KiB.")
+
+    @app.before_request
+    def refuse_other_bodies() -> None:
+        """JSON has to say that it is: a form of another site can send text, but not that header."""
+        if request.content_length and not request.is_json:
+            message = "Send the body with Content-Type: application/json."
+            raise ValidationFailed(message, details={"body": [message]})
 
     @app.after_request
     def add_headers(response: Response) -> Response:

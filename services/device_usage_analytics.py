@@ -245,7 +245,7 @@ def detect_anomalies(
         if value >= ANOMALY_FLOOR and len(earlier) >= MIN_COMPARISONS and (since is None or at >= since):
             level, spread = _usual(earlier)
             most = level + least_score * spread
-            if value > max(most, least_busy * _busy_hour(seen, season)):
+            if value > most and value > least_busy * _busy_hour(seen, season):
                 found.append(_anomaly(at, value, direction, earlier, most, (value - level) / spread))
         insort(earlier, value)
     return found
@@ -286,11 +286,12 @@ def _anomaly(
 ) -> Anomaly:
     usual = bisect_right(earlier, most)
     low, high, unusual = earlier[0], earlier[usual - 1], len(earlier) - usual
+    scale = min(observed, 10 * high)  # 0.1 to 0.4 GB beside 14.2 GB, but 3 to 40 MB
     time_of_day = next(name for hour, name in _TIMES_OF_DAY if at.hour >= hour)
     message = (
         f"{_amount(observed)} {direction} on {_DAY_NAMES[at.weekday()]} {at:%H:%M}; "
         f"{len(earlier)} earlier {'weekend ' if at.weekday() >= 5 else ''}{time_of_day} at that hour: "
-        f"{_amount(low, high).split()[0]} to {_amount(high)}{f', but for {unusual} of them' if unusual else ''}"
+        f"{_amount(low, scale).split()[0]} to {_amount(high, scale)}{f', but for {unusual} of them' if unusual else ''}"
     )
     return Anomaly(
         at=at,
@@ -385,7 +386,7 @@ def _highlights(
         amount = _amount(device.bytes_down + device.bytes_up)
         yield f"{names.get(device.mac, device.mac)} used most: {amount}, {device.percentage:g} % of it."
     if period.coverage < WELL_OBSERVED:
-        yield f"Only {period.coverage:.0%} of the time was observed; what was used in the rest is not known."
+        yield f"Only {100 * period.coverage:.0f} % of the time was observed; what was used in the rest is not known."
 
 
 _UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))

@@ -4,7 +4,8 @@ The collector stores what comes out; `/current` only shows it. No database conne
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -89,30 +90,37 @@ class ReadingTaker:
         """Read the router now. Raises RouterError; then nothing has changed anywhere."""
         started = time.monotonic()
         target = target_of(router, self._vault)
+        # Before the router is asked: were a newer reading stored meanwhile, this one must not pass for its follower.
+        with self._database.transaction() as conn:
+            previous = readings_db.get_last_reading(conn, router.session_id, router.id)
         answer = get_current_bandwidth_data(self._connections, target)
         # Stamped when the answer is here: the wait for a router that is busy belongs to the time before.
         read_at = self._clock()
         rows = parse_nlbw_json(answer.usage_json)
-        with self._database.transaction() as conn:
-            previous = readings_db.get_last_reading(conn, router.session_id, router.id)
         listed = parse_period_list(answer.period_list or "")
         interval = parse_uci_section(answer.settings or "", "nlbwmon.@nlbwmon[0]").get("database_interval")
         rule = _rule_of(interval, listed, previous)
         clock = parse_clock(answer.clock or "")
-        router_now = _router_time(clock, answer, read_at)
-        period = current_period(rule, router_now.date(), listed)
+        router_zone, router_now = _router_time(clock, answer, read_at)
+        period = current_period(rule, router_now, router_zone, list(listed))
         reading = Reading(
             read_at=read_at,
             period_start=period.start,
             rows=rows,
             uptime_s=parse_uptime(answer.uptime or ""),
             boot_id=parse_boot_id(answer.boot_id or ""),
-            period_age_s=(router_now - datetime.combine(period.start, datetime.min.time())).total_seconds(),
+            period_age_s=(router_now - rule.began_at(period.start, router_zone)).total_seconds(),
         )
-        usage = self._account(target, previous, reading, [*listed, *_starts_since(rule, previous, period)])
+        missed: list[date] = []
+        if previous is not None and previous.period_start < period.start:
+            # Worked out from the settings: the list may be empty.
+            missed = rule.starts_between(previous.period_start, period.start, router_zone)
+        usage = self._account(
+            target, previous, reading, {start: rule.name_of(start) for start in missed} | listed, rule
+        )
         board = parse_board(answer.devices.board or "")
         if usage.period_start != period.start:
-            period = rule.period_of(usage.period_start)
+            period = rule.period_at(rule.began_at(usage.period_start, router_zone), router_zone)
         return TakenReading(
             reading=reading,
             period=period,
@@ -136,14 +144,23 @@ class ReadingTaker:
         )
 
     def _account(
-        self, target: RouterTarget, previous: ReadingRecord | None, reading: Reading, known_starts: Sequence[date]
+        self,
+        target: RouterTarget,
+        previous: ReadingRecord | None,
+        reading: Reading,
+        known: Mapping[date, str],
+        rule: PeriodRule,
     ) -> Usage:
-        """The usage since ``previous``; fetches the router's older files where the accounting needs them."""
+        """The usage since ``previous``; fetches the router's older files where the accounting needs them.
+
+        ``known``: starts of periods that the router may hold, with their names.
+        """
         base = as_reading(previous) if previous else None
-        missing = find_missing_files(base, reading, known_starts=known_starts)
+        missing = find_missing_files(base, reading, known_starts=known)
         files: dict[date, list[CounterRow]] = {}
         if wanted := [*missing.archives, *missing.committed]:
-            answers = get_archived_periods(self._connections, target, wanted)
+            names = {start: known.get(start, rule.name_of(start)) for start in wanted}
+            answers = get_archived_periods(self._connections, target, names)
             files = {start: parse_nlbw_json(answer) for start, answer in answers.items()}
         return account(base, reading, files)
 
@@ -159,7 +176,7 @@ def as_reading(record: ReadingRecord) -> Reading:
     )
 
 
-def _rule_of(interval: str | None, listed: Sequence[date], previous: ReadingRecord | None) -> PeriodRule:
+def _rule_of(interval: str | None, listed: Collection[date], previous: ReadingRecord | None) -> PeriodRule:
     """The router's setting; where it doesn't tell (no uci), the day on which its periods were seen to begin."""
     if interval is None and (listed or previous):
         known = max(listed) if listed else previous.period_start if previous else None
@@ -167,29 +184,26 @@ def _rule_of(interval: str | None, listed: Sequence[date], previous: ReadingReco
     return PeriodRule.parse(interval)
 
 
-def _router_time(clock: datetime | None, answer: BandwidthAnswer, read_at: datetime) -> datetime:
-    """The router's wall clock, naive: its periods begin at its own midnight, whatever zone a person chose.
+def _router_time(clock: datetime | None, answer: BandwidthAnswer, read_at: datetime) -> tuple[Zone, datetime]:
+    """The router's own zone and now: its periods begin by these, whatever zone a person chose to be shown.
 
-    Beyond `_MAX_CLOCK_SKEW` the server's clock stands in for it.
+    Beyond `_MAX_CLOCK_SKEW` the server's clock stands in for the router's.
     """
     is_usable = clock is not None and abs(clock - read_at) <= _MAX_CLOCK_SKEW
-    zone = zone_from_offset((answer.utc_offset or "").strip()) or _UTC
-    return (clock if clock and is_usable else read_at).astimezone(zone.tz).replace(tzinfo=None)
-
-
-def _starts_since(rule: PeriodRule, previous: ReadingRecord | None, period: AccountingPeriod) -> list[date]:
-    """Starts of whole periods that were missed, worked out from the settings: the list may be empty."""
-    if previous is None or previous.period_start >= period.start:
-        return []
-    return rule.starts_between(previous.period_start, period.start)
+    return _zone_told(answer), clock if clock and is_usable else read_at
 
 
 def _zone_of(router: RouterRecord, answer: BandwidthAnswer) -> Zone:
-    """A person's word, else what the router says, else UTC."""
-    for name in (router.timezone, (answer.zone_name or "").strip()):
-        if name:
-            try:
-                return parse_zone(name)
-            except ValueError:
-                continue
+    """The zone of the days that people are shown: their word, else what the router says."""
+    if router.timezone:
+        with suppress(ValueError):
+            return parse_zone(router.timezone)
+    return _zone_told(answer)
+
+
+def _zone_told(answer: BandwidthAnswer) -> Zone:
+    """What the router says: its zone's name, else its present offset, else UTC."""
+    if name := (answer.zone_name or "").strip():
+        with suppress(ValueError):
+            return parse_zone(name)
     return zone_from_offset((answer.utc_offset or "").strip()) or _UTC

@@ -6,11 +6,13 @@ Formats were seen on a real daemon; tests/fixtures holds its output.
 
 import csv
 import io
+import re
 import socket
+from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -160,19 +162,25 @@ def _reason(error: Exception) -> str:
     return f"{str(error)[:200]}."
 
 
-def parse_period_list(output: str) -> list[date]:
-    """`nlbw -c list`: the first day of each accounting period, newest first. Lines that are no date are left out.
+def parse_period_list(output: str) -> dict[date, str]:
+    """`nlbw -c list`: the first day of each accounting period -> its name, newest first. Other lines are left out.
 
-    2026-11-01
-    2026-10-01
+    The name is the day itself, but for periods from a day that its month does not have: those begin on the 1st after.
+
+        2026-11-01
+        2026-10-01
     """
-    days = []
+    names = {}
     for line in output.split():
-        try:
-            days.append(date.fromisoformat(line))
-        except ValueError:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", line, re.ASCII):
             continue
-    return days
+        try:
+            names[date.fromisoformat(line)] = line
+        except ValueError:
+            year, month, day = map(int, line.split("-"))
+            if 1 <= month <= 12 and 29 <= day <= 31 and year > 0:
+                names[date(year, month, 28) + timedelta(days=monthrange(year, month)[1] - 27)] = line
+    return names
 
 
 class DeviceTotals(NamedTuple):

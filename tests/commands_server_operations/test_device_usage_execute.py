@@ -225,10 +225,19 @@ def test_the_nonce_is_fresh_for_every_script() -> None:
 OCTOBER, SEPTEMBER, MAY = date(2026, 10, 1), date(2026, 9, 1), date(2026, 5, 1)
 
 
+def by_name(*starts: date) -> dict[date, str]:
+    return {start: start.isoformat() for start in starts}
+
+
+def test_a_name_that_is_no_date_reaches_no_router() -> None:
+    with pytest.raises(ValueError, match="no name of an accounting period"):
+        execute.get_archived_periods(Scripted(), _anywhere(), {OCTOBER: "2026-10-01; reboot"})
+
+
 def test_archives_come_by_start_date_and_missing_ones_are_absent(
     connections: RouterConnectionManager, at: RouterTarget, home: Home
 ) -> None:
-    found = execute.get_archived_periods(connections, at, [OCTOBER, MAY, SEPTEMBER])
+    found = execute.get_archived_periods(connections, at, by_name(OCTOBER, MAY, SEPTEMBER))
     assert found == {day: (FIXTURES / f"home-{day}.json").read_bytes() for day in (OCTOBER, SEPTEMBER)}
     # "No data" is also what a busy daemon says, so that one alone is asked for again.
     assert home.nlbw_calls.count("-c json -t 2026-05-01") == 2
@@ -236,14 +245,14 @@ def test_archives_come_by_start_date_and_missing_ones_are_absent(
 
 
 def test_no_start_dates_need_no_round_trip() -> None:
-    assert execute.get_archived_periods(Scripted(), _anywhere(), []) == {}
+    assert execute.get_archived_periods(Scripted(), _anywhere(), {}) == {}
 
 
 def test_an_archive_that_was_busy_is_not_taken_for_absent(
     connections: RouterConnectionManager, one: RouterTarget, home: Home
 ) -> None:
     home.nlbw_fails("once 195")
-    assert list(execute.get_archived_periods(connections, one, [OCTOBER])) == [OCTOBER]
+    assert list(execute.get_archived_periods(connections, one, by_name(OCTOBER))) == [OCTOBER]
 
 
 def test_many_archives_stay_below_the_length_of_command_that_dropbear_takes(
@@ -257,7 +266,7 @@ def test_many_archives_stay_below_the_length_of_command_that_dropbear_takes(
             seen.append(len(command))
             return connections.run(target, command)
 
-    assert list(execute.get_archived_periods(Watching(), one, starts)) == [OCTOBER]
+    assert list(execute.get_archived_periods(Watching(), one, by_name(*starts))) == [OCTOBER]
     assert max(seen) < 9000
 
 

@@ -1,6 +1,6 @@
 """nlbwmon's accounting periods, worked out as the daemon works them out."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -9,16 +9,29 @@ from hypothesis import strategies as st
 from services.accounting_periods import AccountingPeriod, PeriodRule, current_period
 from simulator.clock import ManualClock
 from simulator.home import empty_router
+from utils.time import parse_zone
 
 DAYS = st.dates(date(2020, 1, 1), date(2036, 12, 31))
 RULES = st.one_of(
-    st.integers(1, 31).map(lambda day: PeriodRule(day_of_month=day)),
+    st.integers(-30, 31).map(lambda day: PeriodRule(day_of_month=day)),
     st.builds(lambda anchor, days: PeriodRule(anchor=anchor, days=days), DAYS, st.integers(1, 400)),
 )
 
 
+GREENWICH = parse_zone("UTC")
+
+
+def period_of(rule: PeriodRule, day: date) -> AccountingPeriod:
+    """The period of a day, by a router in Greenwich."""
+    return rule.period_at(datetime.combine(day, time(12), UTC), GREENWICH)
+
+
+def running(rule: PeriodRule, day: date, listed: list[date] | None = None) -> AccountingPeriod:
+    return current_period(rule, datetime.combine(day, time(12), UTC), GREENWICH, listed or [])
+
+
 def period(rule: PeriodRule, day: str) -> tuple[str, str]:
-    found = rule.period_of(date.fromisoformat(day))
+    found = period_of(rule, date.fromisoformat(day))
     return found.start.isoformat(), found.end.isoformat()
 
 
@@ -44,7 +57,7 @@ def test_a_setting_that_cannot_be_read_means_months(setting: str) -> None:
 
 @given(st.text(st.characters(), max_size=30))
 def test_no_setting_makes_it_raise(setting: str) -> None:
-    PeriodRule.parse(setting).period_of(date(2026, 11, 10))
+    period_of(PeriodRule.parse(setting), date(2026, 11, 10))
 
 
 # -- periods --------------------------------------------------------------------------------------------------
@@ -72,35 +85,35 @@ def test_a_day_lies_in_its_period(setting: str, day: str, expected: tuple[str, s
 
 @given(RULES, DAYS)
 def test_periods_follow_one_another_without_hole_or_overlap(rule: PeriodRule, day: date) -> None:
-    start, end = rule.period_of(day)
+    start, end = period_of(rule, day)
 
     assert start <= day <= end
-    assert rule.period_of(start) == rule.period_of(end) == (start, end)
-    assert rule.period_of(end + timedelta(days=1)).start == end + timedelta(days=1)
-    assert rule.period_of(start - timedelta(days=1)).end == start - timedelta(days=1)
+    assert period_of(rule, start) == period_of(rule, end) == (start, end)
+    assert period_of(rule, end + timedelta(days=1)).start == end + timedelta(days=1)
+    assert period_of(rule, start - timedelta(days=1)).end == start - timedelta(days=1)
 
 
 @given(RULES, DAYS, st.integers(0, 1_000))
 def test_starts_between_two_periods_are_all_of_them(rule: PeriodRule, day: date, later: int) -> None:
-    first, last = rule.period_of(day).start, rule.period_of(day + timedelta(days=later)).start
-    expected = {rule.period_of(day + timedelta(days=step)).start for step in range(later + 1)} - {first, last}
+    first, last = period_of(rule, day).start, period_of(rule, day + timedelta(days=later)).start
+    expected = {period_of(rule, day + timedelta(days=step)).start for step in range(later + 1)} - {first, last}
 
-    assert rule.starts_between(first, last) == sorted(expected)
+    assert rule.starts_between(first, last, GREENWICH) == sorted(expected)
 
 
 def test_nothing_starts_between_neighbours() -> None:
     rule = PeriodRule(day_of_month=1)
 
-    assert rule.starts_between(date(2026, 10, 1), date(2026, 11, 1)) == []
-    assert rule.starts_between(date(2026, 11, 1), date(2026, 11, 1)) == []
-    assert rule.starts_between(date(2026, 11, 1), date(2026, 10, 1)) == []
+    assert rule.starts_between(date(2026, 10, 1), date(2026, 11, 1), GREENWICH) == []
+    assert rule.starts_between(date(2026, 11, 1), date(2026, 11, 1), GREENWICH) == []
+    assert rule.starts_between(date(2026, 11, 1), date(2026, 10, 1), GREENWICH) == []
 
 
 # -- the running period ---------------------------------------------------------------------------------------
 
 
 def test_the_running_period_is_worked_out_where_the_list_is_empty() -> None:
-    assert current_period(PeriodRule(day_of_month=1), date(2026, 11, 10)) == AccountingPeriod(
+    assert running(PeriodRule(day_of_month=1), date(2026, 11, 10)) == AccountingPeriod(
         date(2026, 11, 1), date(2026, 11, 30)
     )
 
@@ -108,31 +121,32 @@ def test_the_running_period_is_worked_out_where_the_list_is_empty() -> None:
 def test_a_list_of_older_periods_only_changes_nothing() -> None:
     listed = [date(2026, 10, 1), date(2026, 9, 1)]
 
-    assert current_period(PeriodRule(day_of_month=1), date(2026, 11, 10), listed).start == date(2026, 11, 1)
+    assert running(PeriodRule(day_of_month=1), date(2026, 11, 10), listed).start == date(2026, 11, 1)
 
 
 def test_a_newer_start_on_the_list_is_believed() -> None:
     listed = [date(2026, 10, 28), date(2026, 11, 5)]
 
-    assert current_period(PeriodRule(day_of_month=1), date(2026, 11, 10), listed) == AccountingPeriod(
+    assert running(PeriodRule(day_of_month=1), date(2026, 11, 10), listed) == AccountingPeriod(
         date(2026, 11, 5), date(2026, 11, 30)
     )
 
 
 def test_a_start_in_the_future_is_not_believed() -> None:
     """Files of a clock that ran ahead for a while."""
-    assert current_period(PeriodRule(day_of_month=1), date(2026, 11, 10), [date(2036, 1, 1)]).start == date(2026, 11, 1)
+    assert running(PeriodRule(day_of_month=1), date(2026, 11, 10), [date(2036, 1, 1)]).start == date(2026, 11, 1)
 
 
 # -- as the daemon does it ------------------------------------------------------------------------------------
 
 
-def status_of_our_name(interval: str, moment: datetime, zone: str) -> int:
+def status_of_our_name(interval: str, moment: datetime, zone_name: str) -> int:
     """Exit status of asking the router, which has just committed, for the period that we think is running."""
-    router = empty_router(ManualClock(moment), zone=zone, database_interval=interval)
+    router = empty_router(ManualClock(moment), zone=zone_name, database_interval=interval)
     router.commit()
-    start = current_period(PeriodRule.parse(interval), router.local_time().date()).start
-    return router.run(f"nlbw -c json -t {start}").status
+    rule, zone = PeriodRule.parse(interval), parse_zone(zone_name)
+    name = rule.name_of(current_period(rule, moment, zone).start)
+    return router.run(f"nlbw -c json -t {name}").status
 
 
 MOMENTS = st.integers(0, 4 * 366 * 86_400).map(

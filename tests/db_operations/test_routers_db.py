@@ -1,0 +1,196 @@
+"""Routers, their schedule and their claims on a real PostgreSQL."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import pytest
+
+from db_operations import device_usage_db, devices_db, readings_db, routers_db
+from db_operations.database import Database
+from db_operations.device_usage_db import DeviceSighting
+from db_operations.statements import execute
+from tests.db_operations.usage_rows import ALICE, AT, BOB, MAC, NAMES, add_router, reading_at, router_of
+from utils.errors import Conflict
+
+MINUTE = timedelta(minutes=1)
+
+
+def due_at(database: Database, router_id: str, at: datetime, failures: int = 0) -> None:
+    with database.transaction() as conn:
+        execute(
+            conn,
+            "UPDATE routers SET next_collect_at = %(at)s, consecutive_failures = %(failures)s WHERE id = %(id)s",
+            {"at": at, "failures": failures, "id": router_id},
+        )
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name])
+def test_a_router_is_read_back_as_it_was_stored(database: Database, name: str) -> None:
+    with database.transaction() as conn:
+        stored = add_router(conn, ALICE, name=name, credentials=b"\x00\xffsealed", timezone="Europe/Berlin")
+        assert stored.name == name
+        assert stored.credentials == b"\x00\xffsealed"
+        assert stored.created_at is not None
+        assert routers_db.get_router(conn, *ALICE) == stored
+        assert "sealed" not in repr(stored)
+
+
+def test_another_account_sees_and_changes_no_router(database: Database) -> None:
+    stranger = ("bob", ALICE[1])
+    with database.transaction() as conn:
+        mine = add_router(conn, ALICE)
+        theirs = add_router(conn, BOB)
+        assert routers_db.get_router(conn, *stranger) is None
+        assert routers_db.list_routers(conn, "bob", limit=None, offset=0) == [theirs]
+        assert routers_db.count_routers(conn, "bob") == 1
+        assert routers_db.update_router(conn, *stranger, {"name": "Mine now"}) is None
+        assert routers_db.pin_host_key(conn, *stranger, "ssh-ed25519 EVIL") is None
+        assert routers_db.delete_router(conn, *stranger) is False
+        success = {"previous_at": None, "at": AT}
+        assert not routers_db.record_success(conn, *stranger, **success, timezone="UTC", next_collect_at=AT)
+        routers_db.record_failure(conn, *stranger, at=AT, code="X", message="x", next_collect_at=AT)
+        assert routers_db.get_router(conn, *ALICE) == mine
+
+
+def test_an_account_has_one_router_at_a_host_and_port_and_others_may_have_it_too(database: Database) -> None:
+    with database.transaction() as conn:
+        add_router(conn, ALICE)
+        add_router(conn, BOB)
+        add_router(conn, ("alice", "second"), port=2222)
+    with pytest.raises(Conflict, match=r"192\.168\.1\.1 port 22"), database.transaction() as conn:
+        routers_db.insert_router(conn, router_of(("alice", "third")))
+    with pytest.raises(Conflict), database.transaction() as conn:
+        routers_db.update_router(conn, "alice", "second", {"port": 22})
+
+
+def test_routers_are_listed_by_name_and_paged(database: Database) -> None:
+    with database.transaction() as conn:
+        for port, name in enumerate(("c", "a", "b"), start=1):
+            add_router(conn, ("alice", f"r{port}"), name=name, port=port)
+        names = [router.name for router in routers_db.list_routers(conn, "alice", limit=None, offset=0)]
+        assert names == ["a", "b", "c"]
+        page = routers_db.list_routers(conn, "alice", limit=1, offset=1)
+        assert [router.name for router in page] == ["b"]
+        assert routers_db.count_routers(conn, "alice") == 3
+        assert routers_db.count_routers(conn, "nobody") == 0
+
+
+def test_a_change_sets_what_it_names_and_leaves_the_rest(database: Database) -> None:
+    with database.transaction() as conn:
+        before = add_router(conn, ALICE, timezone="UTC")
+        routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 KEY")
+        after = routers_db.update_router(conn, *ALICE, {"name": "New", "collect_interval_minutes": 60})
+        assert after is not None
+        assert (after.name, after.collect_interval_minutes) == ("New", 60)
+        assert (after.host, after.credentials, after.timezone) == (before.host, before.credentials, "UTC")
+        assert after.host_key == "ssh-ed25519 KEY"
+        moved = routers_db.update_router(conn, *ALICE, {"host": "10.0.0.1", "clear_host_key": True})
+        assert moved is not None
+        assert (moved.host, moved.host_key) == ("10.0.0.1", None)
+
+
+def test_the_first_host_key_is_pinned_and_stays(database: Database) -> None:
+    with database.transaction() as conn:
+        add_router(conn, ALICE)
+        assert routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 ONE") == "ssh-ed25519 ONE"
+        assert routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 TWO") == "ssh-ed25519 ONE"
+
+
+def test_deleting_a_router_takes_along_what_hangs_on_it(database: Database) -> None:
+    with database.transaction() as conn:
+        for owner in (ALICE, BOB):
+            add_router(conn, owner)
+            readings_db.upsert_last_reading(conn, *owner, reading_at(AT))
+            readings_db.insert_coverage(conn, *owner, start=AT, end=AT)
+            sighting = DeviceSighting(mac=MAC, hostname=None, ips="", is_router=False, is_active=True)
+            device_usage_db.update_device_metadata(conn, *owner, [sighting], at=AT, previous_at=None)
+        assert routers_db.delete_router(conn, *ALICE) is True
+        assert routers_db.delete_router(conn, *ALICE) is False
+        assert readings_db.get_last_reading(conn, *ALICE) is None
+        assert devices_db.list_all_devices(conn, *ALICE) == []
+        assert readings_db.get_last_reading(conn, *BOB) is not None
+        assert len(devices_db.list_all_devices(conn, *BOB)) == 1
+
+
+# --- the schedule ----------------------------------------------------------------------------------------
+
+
+def test_success_and_failure_are_recorded(database: Database) -> None:
+    with database.transaction() as conn:
+        add_router(conn, ALICE)
+        for number in (1, 2):
+            routers_db.record_failure(conn, *ALICE, at=AT, code="CODE", message="said", next_collect_at=AT + MINUTE)
+            failed = routers_db.get_router(conn, *ALICE)
+            assert failed is not None
+            assert (failed.consecutive_failures, failed.last_error_code, failed.last_error_at) == (number, "CODE", AT)
+        later = AT + MINUTE
+        success = {"previous_at": None, "at": later, "next_collect_at": later + MINUTE}
+        assert routers_db.record_success(conn, *ALICE, **success, timezone="Asia/Tokyo")
+        router = routers_db.get_router(conn, *ALICE)
+        assert router is not None
+        assert (router.consecutive_failures, router.last_success_at, router.last_attempt_at) == (0, later, later)
+        assert (router.next_collect_at, router.timezone) == (later + MINUTE, "Asia/Tokyo")
+        assert router.last_error_code == "CODE"
+        assert not routers_db.record_success(conn, *ALICE, **success, timezone="UTC"), "from a base that is old"
+        assert routers_db.get_router(conn, *ALICE) == router
+        assert routers_db.record_success(conn, *ALICE, **{**success, "previous_at": later}, timezone="UTC")
+        assert routers_db.get_router(conn, *ALICE).timezone == "Asia/Tokyo"  # type: ignore[union-attr]
+
+
+def test_of_two_readings_from_the_same_base_one_succeeds(database: Database) -> None:
+    with database.transaction() as conn:
+        add_router(conn, ALICE)
+
+    def succeed(number: int) -> bool:
+        with database.transaction() as conn:
+            at = AT + number * MINUTE
+            return routers_db.record_success(conn, *ALICE, previous_at=None, at=at, timezone="UTC", next_collect_at=at)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(succeed, range(8))) == [False] * 7 + [True]
+
+
+def test_due_routers_are_claimed_once_until_the_claim_runs_out(database: Database) -> None:
+    with database.transaction() as conn:
+        add_router(conn, ALICE)
+        add_router(conn, BOB)
+    due_at(database, ALICE[1], AT)
+    due_at(database, BOB[1], AT + MINUTE)
+
+    def claim(now: datetime) -> list[str]:
+        with database.transaction() as conn:
+            found = routers_db.claim_due_routers(conn, now=now, claim_for=3 * MINUTE, limit=10)
+            return sorted(router.id for router in found)
+
+    assert claim(AT - timedelta(microseconds=1)) == []
+    assert claim(AT) == [ALICE[1]]
+    assert claim(AT) == []
+    assert claim(AT + MINUTE) == [BOB[1]]
+    assert claim(AT + 3 * MINUTE) == [ALICE[1]]
+
+
+def test_those_that_answered_come_before_those_that_failed(database: Database) -> None:
+    with database.transaction() as conn:
+        add_router(conn, ALICE)
+        add_router(conn, BOB)
+    due_at(database, ALICE[1], AT - MINUTE, failures=3)
+    due_at(database, BOB[1], AT)
+    with database.transaction() as conn:
+        claimed = routers_db.claim_due_routers(conn, now=AT, claim_for=MINUTE, limit=1)
+        assert [router.id for router in claimed] == [BOB[1]]
+
+
+def test_many_processes_share_the_due_routers_without_taking_one_twice(database: Database) -> None:
+    with database.transaction() as conn:
+        for number in range(40):
+            add_router(conn, ("alice", f"r{number:02}"), port=number + 1)
+
+    def claim(_number: int) -> list[str]:
+        with database.transaction() as conn:
+            claimed = routers_db.claim_due_routers(conn, now=AT, claim_for=MINUTE, limit=7)
+            return [router.id for router in claimed]
+
+    with ThreadPoolExecutor(8) as pool:
+        claimed = [router for batch in pool.map(claim, range(8)) for router in batch]
+    assert len(claimed) == len(set(claimed))
+    assert len(claimed) + len(claim(0)) == 40

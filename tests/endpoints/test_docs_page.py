@@ -1,0 +1,70 @@
+"""/api/docs in a real browser: it works offline, under its own content security policy."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from apiflask import APIFlask
+
+from tests.homes import serving
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
+
+
+@pytest.fixture
+def page() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser.new_page()
+        browser.close()
+
+
+def test_the_page_shows_every_endpoint_offline_and_without_an_error(app: APIFlask, page: Any) -> None:
+    asked: list[str] = []
+    complaints: list[str] = []
+    failed: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("response", lambda response: failed.append(response.url) if response.status >= 400 else None)
+    with serving(app) as url:
+        document = requests.get(f"{url}/openapi.json", timeout=10).json()
+        page.goto(f"{url}/", wait_until="networkidle")
+        assert page.url == f"{url}/api/docs"
+        page.wait_for_selector(".opblock", timeout=20_000)
+        shown = {
+            (block.get_attribute("class").split("opblock-")[-1].split()[0].upper(), path.replace("​", ""))
+            for block in page.query_selector_all(".opblock")
+            for path in [block.query_selector(".opblock-summary-path").inner_text()]
+        }
+        told = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
+        assert shown == told
+        page.click(".opblock-summary-control >> nth=0")
+        page.wait_for_selector(".opblock.is-open .opblock-body", timeout=10_000)
+    hosts = {urlsplit(address).hostname for address in asked if not address.startswith("data:")}
+    assert hosts == {"127.0.0.1"}
+    assert (complaints, failed) == ([], [])
+
+
+def test_the_way_in_leads_to_the_page_whose_parts_are_all_there(client: Any) -> None:
+    assert client.get("/").headers["Location"] == "/api/docs"
+    text = client.get("/api/docs").text
+    for name in (
+        "/api/docs/assets/css/swagger-ui.css",
+        "/api/docs/assets/js/swagger-ui-bundle.js",
+        "/api/docs/start.js",
+    ):
+        assert name in text
+        assert client.get(name).status_code == 200
+    for escape in ("../../__init__.py", "%2e%2e/%2e%2e/__init__.py"):
+        assert client.get(f"/api/docs/assets/{escape}").status_code == 404

@@ -1,0 +1,272 @@
+"""/api/routers as a client meets it."""
+
+from typing import Any
+
+import paramiko
+import pytest
+
+from db_operations.database import Database
+from server import Runtime
+from services.context import RouterContext
+from simulator.clock import ManualClock
+from simulator.faults import Faults
+from simulator.home import empty_router
+from simulator.router import SimulatedRouter
+from simulator.ssh_server import HostedRouter, SshServer
+from tests.homes import ALICE, BOB, PHONE, Api, ask, dump, register
+
+ROUTER = {
+    *("id", "name", "host", "port", "username", "hostKeyFingerprint", "timezone", "collectIntervalMinutes"),
+    "createdAt",
+}
+
+
+def body_for(hosted: HostedRouter, **fields: object) -> dict[str, object]:
+    return {"name": "Home", "host": hosted.host, "port": hosted.port, "password": hosted.password, **fields}
+
+
+def test_a_router_is_registered_contacted_and_its_host_key_pinned(api: Api, hosted: HostedRouter) -> None:
+    body = api.body("/api/routers", "POST", status=201, json=body_for(hosted))
+    router = body["data"]
+    assert set(router) - {"warning"} == ROUTER
+    assert (router["name"], router["host"], router["port"], router["username"]) == (
+        *("Home", "127.0.0.1", hosted.port, "root"),
+    )
+    assert router["hostKeyFingerprint"] == hosted.fingerprint
+    assert (router["timezone"], router["collectIntervalMinutes"], router["warning"]) == (None, 5, None)
+    assert body["metadata"]["routerId"] == router["id"]
+    assert hosted.stats.auth_attempts == 1
+
+
+def test_a_secret_never_comes_back_and_is_encrypted_where_it_is_stored(
+    api: Api, hosted: HostedRouter, database: Database
+) -> None:
+    secret = str(hosted.password)
+    router = api.data("/api/routers", "POST", status=201, json=body_for(hosted))
+    path = f"/api/routers/{router['id']}"
+    answers = [
+        api.client.get("/api/routers"),
+        api.client.get(path),
+        api.client.put(path, json={"name": "Other", "password": secret}),
+        api.client.post(f"{path}/test"),
+        api.client.get(f"/api/device-usage/status?routerId={router['id']}"),
+    ]
+    for response in answers:
+        assert response.status_code == 200
+        assert secret not in response.text
+        assert "credentials" not in response.text
+    assert not [rows for rows in dump(database).values() if secret in str(rows)]
+
+
+def test_a_key_can_sign_in_instead_of_a_password(api: Api, ssh: SshServer, router: SimulatedRouter) -> None:
+    import io
+
+    key = paramiko.ECDSAKey.generate()
+    text = io.StringIO()
+    key.write_private_key(text)
+    hosted = ssh.add(router, password=None, authorized_keys=[f"{key.get_name()} {key.get_base64()}"])
+    fields = body_for(hosted, privateKey=text.getvalue())
+    del fields["password"]
+    assert api.data("/api/routers", "POST", status=201, json=fields)["warning"] is None
+    assert api.data("/api/device-usage/refresh", "POST")["devices"] == 0
+
+
+@pytest.mark.parametrize(
+    ("faults", "code"),
+    [
+        (Faults(refuse=True), "ROUTER_UNREACHABLE"),
+        (Faults(refuse_auth=True), "ROUTER_AUTH_FAILED"),
+        (Faults(stdout=b"<html>"), "BAD_ROUTER_OUTPUT"),
+    ],
+    ids=["refuse", "auth", "output"],
+)
+def test_a_router_that_can_not_be_read_just_now_is_kept_with_a_warning(
+    api: Api, hosted: HostedRouter, faults: Faults, code: str
+) -> None:
+    hosted.faults = faults
+    router = api.data("/api/routers", "POST", status=201, json=body_for(hosted))
+    assert router["warning"]["code"] == code
+    assert api.data(f"/api/routers/{router['id']}")["id"] == router["id"]
+
+
+def test_a_router_without_nlbwmon_is_kept_with_what_to_run(
+    api: Api, hosted: HostedRouter, router: SimulatedRouter
+) -> None:
+    router.missing = {"nlbw"}
+    warning = api.data("/api/routers", "POST", status=201, json=body_for(hosted))["warning"]
+    assert (warning["code"], "opkg install nlbwmon" in warning["message"]) == ("NLBWMON_MISSING", True)
+
+
+@pytest.mark.parametrize("host", ["8.8.8.8", "169.254.169.254", "::1", "0.0.0.0"])
+def test_an_address_outside_the_allowed_networks_is_neither_contacted_nor_kept(api: Api, host: str) -> None:
+    fields = {"name": "x", "host": host, "password": "p"}
+    assert api.error("/api/routers", "POST", json=fields)[:2] == (502, "ROUTER_ADDRESS_NOT_ALLOWED")
+    assert api.data("/api/routers")["routers"] == []
+
+
+def test_the_same_router_twice_conflicts(api: Api, hosted: HostedRouter) -> None:
+    api.data("/api/routers", "POST", status=201, json=body_for(hosted))
+    assert api.error("/api/routers", "POST", json=body_for(hosted))[:2] == (409, "CONFLICT")
+    assert len(api.data("/api/routers")["routers"]) == 1
+
+
+RUBBISH: dict[str, list[object]] = {
+    "name": [None, "", "  ", "a\nb", "x" * 256, 5, [], "nul\0"],
+    "host": [None, "", "a b", "root@host", "host/path", "-oProxyCommand=x y", "x" * 254, 7],
+    "port": [0, -1, 65_536, "ssh", None, 22.5, []],
+    "username": ["", "a\tb", "x" * 65, None, 5],
+    "password": ["x" * 1_025, 5, []],
+    "privateKey": ["x" * 32_769, 5],
+    "timezone": ["Mars/Olympus", "../etc/passwd", "UTC+99:00", "", 5],
+    "collectIntervalMinutes": [0, 1, 7, 61, "often", []],
+    "unknown": [1],
+    "session_id": ["bob"],
+    "id": ["mine"],
+}
+
+
+@pytest.mark.parametrize("field", RUBBISH)
+def test_rubbish_in_a_field_names_it_and_changes_nothing(
+    api: Api, runtime: Runtime, hosted: HostedRouter, database: Database, field: str
+) -> None:
+    context = register(runtime, hosted)
+    before = dump(database)
+    new = {"name": "x", "host": "127.0.0.1", "port": 1}
+    for value in RUBBISH[field]:
+        for path, method, fields in (
+            ("/api/routers", "POST", new),
+            (f"/api/routers/{context.router_id}", "PUT", {"name": "x"}),
+        ):
+            status, code, details = api.error(path, method, json={**fields, field: value})
+            assert (status, code, list(details)) == (400, "VALIDATION_ERROR", [field]), (method, value)
+    assert dump(database) == before
+
+
+def test_a_password_and_a_key_at_once_are_refused(api: Api, hosted: HostedRouter) -> None:
+    fields = body_for(hosted, privateKey="-----BEGIN")
+    assert api.error("/api/routers", "POST", json=fields)[:2] == (400, "VALIDATION_ERROR")
+
+
+def test_routers_are_listed_by_name_and_paged(
+    api: Api, runtime: Runtime, ssh: SshServer, clock: ManualClock, bob: str
+) -> None:
+    assert api.data("/api/routers") == {"routers": []}
+    for name in ("b", "a", "c"):
+        register(runtime, ssh.add(empty_router(clock)), name=name)
+    register(runtime, ssh.add(empty_router(clock)), session_id=BOB, name="Bob's")
+    body = api.body("/api/routers", query_string={"pageSize": 2})
+    assert [router["name"] for router in body["data"]["routers"]] == ["a", "b"]
+    assert set(body["data"]["routers"][0]) == ROUTER
+    assert body["metadata"]["pagination"] == {"page": 1, "pageSize": 2, "totalItems": 3, "totalPages": 2}
+
+
+def test_a_router_can_be_renamed_and_collected_at_another_interval(
+    api: Api, context: RouterContext, hosted: HostedRouter
+) -> None:
+    path = f"/api/routers/{context.router_id}"
+    changed = api.data(path, "PUT", json={"name": "客厅", "collectIntervalMinutes": 60, "timezone": "America/New York"})
+    assert (changed["name"], changed["collectIntervalMinutes"], changed["timezone"]) == (
+        *("客厅", 60, "America/New_York"),
+    )
+    assert changed["hostKeyFingerprint"] == hosted.fingerprint
+    assert api.data(path) == changed
+    assert api.data(path, "PUT", json={}) == changed
+
+
+@pytest.mark.parametrize("field", ["host", "port", "username"])
+def test_where_credentials_are_sent_changes_only_together_with_them(
+    api: Api, context: RouterContext, database: Database, field: str
+) -> None:
+    before = ask(database, "SELECT host, port, username FROM routers")
+    value = {"host": "127.0.0.2", "port": 1, "username": "admin"}[field]
+    status, code, details = api.error(f"/api/routers/{context.router_id}", "PUT", json={field: value})
+    assert (status, code, list(details)) == (400, "VALIDATION_ERROR", [field])
+    assert ask(database, "SELECT host, port, username FROM routers") == before
+
+
+def test_a_router_that_moved_has_its_new_host_key_pinned(
+    api: Api, context: RouterContext, hosted: HostedRouter, ssh: SshServer, router: SimulatedRouter
+) -> None:
+    moved = ssh.add(router)
+    path = f"/api/routers/{context.router_id}"
+    changed = api.data(path, "PUT", json={"port": moved.port, "password": moved.password})
+    assert changed["hostKeyFingerprint"] is None
+    api.data("/api/device-usage/refresh", "POST")
+    assert api.data(path)["hostKeyFingerprint"] == moved.fingerprint
+
+
+def test_a_new_password_is_used_at_once(api: Api, context: RouterContext, hosted: HostedRouter) -> None:
+    hosted.password = "changed"
+    hosted.drop_connections()
+    assert api.error("/api/device-usage/refresh", "POST")[1] == "ROUTER_AUTH_FAILED"
+    api.data(f"/api/routers/{context.router_id}", "PUT", json={"password": "changed"})
+    api.data("/api/device-usage/refresh", "POST")
+    status = api.data("/api/device-usage/status")["router"]
+    assert (status["reachable"], status["consecutiveFailures"]) == (True, 0)
+
+
+def test_a_deleted_router_takes_everything_of_it_along(
+    api: Api, context: RouterContext, runtime: Runtime, router: SimulatedRouter, clock: ManualClock, database: Database
+) -> None:
+    router.traffic(PHONE, rx=1, tx=1)
+    api.data("/api/device-usage/refresh", "POST")
+    assert api.data(f"/api/routers/{context.router_id}", "DELETE") == {"deleted": context.router_id}
+    assert api.error(f"/api/routers/{context.router_id}")[:2] == (404, "ROUTER_NOT_FOUND")
+    assert api.error(f"/api/routers/{context.router_id}", "DELETE")[:2] == (404, "ROUTER_NOT_FOUND")
+    left = {table: rows for table, rows in dump(database).items() if rows and table != "users"}
+    assert left == {}
+
+
+def test_the_doctor_goes_through_its_checks(
+    api: Api, context: RouterContext, hosted: HostedRouter, router: SimulatedRouter
+) -> None:
+    path = f"/api/routers/{context.router_id}/test"
+    router.add_host(PHONE, "192.168.1.2", "phone")
+    checks = api.data(path, "POST")["checks"]
+    assert [(check["check"], check["ok"]) for check in checks] == [("ssh", True), ("nlbwmon", True), ("devices", True)]
+    assert {"check", "ok", "message"} <= set(checks[0])
+    router.stop()
+    nlbwmon = api.data(path, "POST")["checks"][1]
+    assert (nlbwmon["ok"], nlbwmon["fix"]) == (False, "/etc/init.d/nlbwmon restart")
+    router.missing = {"nlbw"}
+    assert "opkg install nlbwmon" in api.data(path, "POST")["checks"][1]["fix"]
+    hosted.faults = Faults(refuse=True)
+    (only,) = api.data(path, "POST")["checks"]
+    assert (only["check"], only["ok"]) == ("ssh", False)
+
+
+@pytest.mark.parametrize(
+    ("method", "suffix", "json"),
+    [("GET", "", None), ("PUT", "", {"name": "Mine"}), ("DELETE", "", None), ("POST", "/test", None)],
+)
+def test_another_accounts_router_answers_as_one_that_does_not_exist(
+    client: Any,
+    runtime: Runtime,
+    hosted: HostedRouter,
+    database: Database,
+    bob: str,
+    method: str,
+    suffix: str,
+    json: Any,
+) -> None:
+    theirs = register(runtime, hosted, session_id=BOB)
+    before, asked = dump(database), hosted.stats.commands
+
+    def answer(router_id: str) -> tuple[int, str]:
+        response = client.open(f"/api/routers/{router_id}{suffix}", method=method, json=json)
+        return response.status_code, response.text.replace(response.headers["X-Request-Id"], "")
+
+    mine_not_there = [answer(name) for name in ("0123456789abcdef", "x", "%00", "../x", "' OR 1=1 --")]
+    assert answer(theirs.router_id) == mine_not_there[0]
+    assert {status for status, _ in mine_not_there} == {404}
+    assert dump(database) == before
+    assert hosted.stats.commands == asked
+
+
+def test_two_accounts_may_watch_the_same_router(
+    runtime: Runtime, api: Api, hosted: HostedRouter, router: SimulatedRouter, clock: ManualClock, bob: str
+) -> None:
+    contexts = [register(runtime, hosted, session_id=name) for name in (ALICE, BOB)]
+    for context in contexts:
+        runtime.collector.collect(context)
+    assert len(api.data("/api/routers")["routers"]) == 1

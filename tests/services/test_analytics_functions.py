@@ -1,0 +1,248 @@
+"""The pure functions behind comparisons, anomalies and reports."""
+
+from datetime import datetime, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.device_usage_analytics import (
+    Direction,
+    PeriodUsage,
+    Sensitivity,
+    compare_periods,
+    detect_anomalies,
+    generate_usage_reports,
+)
+from simulator.devices import Household
+from simulator.household import TYPICAL_DEVICES
+from utils.nlbwmon_parser import DeviceTotals
+
+PHONE, LAPTOP, TV = "ac:bc:32:8e:51:72", "a4:34:d9:6f:0d:33", "8c:79:f5:21:40:0b"
+BERLIN = ZoneInfo("Europe/Berlin")
+MONDAY = datetime(2031, 9, 1, tzinfo=BERLIN)
+HOUR = timedelta(hours=1)
+MB, GB = 10**6, 10**9
+
+Series = list[tuple[datetime, int | None]]
+TOTALS = st.dictionaries(
+    st.sampled_from([f"02:00:00:00:00:{number:02x}" for number in range(12)]),
+    st.builds(DeviceTotals, st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)),
+)
+
+# --- comparison ------------------------------------------------------------------------------------------
+
+
+def test_a_comparison_tells_the_change_of_each_device_largest_first() -> None:
+    before = {PHONE: DeviceTotals(100, 10), LAPTOP: DeviceTotals(50, 0)}
+    compared = compare_periods(before, {PHONE: DeviceTotals(120, 12), LAPTOP: DeviceTotals(0, 0)})
+
+    assert list(compared.devices) == [LAPTOP, PHONE]
+    assert (compared.total.absolute, compared.total.percent) == (-28, -17.5)
+    assert (compared.devices[PHONE].absolute, compared.devices[PHONE].percent) == (22, 20.0)
+    assert compared.gone_devices == [LAPTOP]
+    assert compared.new_devices == []
+
+
+def test_of_nothing_there_is_no_percentage() -> None:
+    compared = compare_periods({}, {TV: DeviceTotals(7, 0)})
+
+    assert (compared.total.absolute, compared.total.percent) == (7, None)
+    assert compared.devices[TV].percent is None
+    assert compared.new_devices == [TV]
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, {TV: DeviceTotals(1, 1)}), ({TV: DeviceTotals(1, 1)}, None)])
+def test_what_nobody_observed_is_not_zero(
+    before: dict[str, DeviceTotals] | None, after: dict[str, DeviceTotals] | None
+) -> None:
+    compared = compare_periods(before, after)
+
+    assert (compared.total.absolute, compared.total.percent) == (None, None)
+    assert (compared.devices, compared.new_devices, compared.gone_devices, compared.parts) == ({}, [], [], ())
+
+
+@given(TOTALS, TOTALS, st.integers(0, 13))
+def test_the_parts_add_up_to_the_whole_change(
+    before: dict[str, DeviceTotals], after: dict[str, DeviceTotals], named: int
+) -> None:
+    compared = compare_periods(before, after, named=named)
+
+    down = sum(part.bytes_down for part in compared.parts)
+    up = sum(part.bytes_up for part in compared.parts)
+    assert down == sum(one.bytes_down for one in after.values()) - sum(one.bytes_down for one in before.values())
+    assert up == sum(one.bytes_up for one in after.values()) - sum(one.bytes_up for one in before.values())
+    assert down + up == compared.total.absolute
+    assert len([part for part in compared.parts if part.mac]) <= named
+    assert len([part for part in compared.parts if part.mac is None]) <= 1
+    assert sum(one.absolute or 0 for one in compared.devices.values()) == compared.total.absolute
+
+
+# --- anomalies -------------------------------------------------------------------------------------------
+
+
+def nights(count: int, usual: int = 200 * MB, seed: int = 1) -> Series:
+    """``count`` days from a Monday on, quiet but for 03:00, which has a backup of about ``usual``."""
+    rng = Random(seed)
+    return [
+        (at, int(usual * rng.uniform(0.5, 1.5)) if at.hour == 3 else rng.randrange(MB))
+        for at in (MONDAY + number * HOUR for number in range(24 * count))
+    ]
+
+
+def planted(series: Series, at: datetime, value: int | None) -> Series:
+    return [(moment, value if moment == at else old) for moment, old in series]
+
+
+def test_a_planted_hour_is_found_told_in_a_sentence_and_nothing_else_is() -> None:
+    at = MONDAY + timedelta(days=29, hours=3)
+    series = planted(nights(35, usual=250 * MB), at, 14_200 * MB)
+    (found,) = detect_anomalies(series, direction=Direction.UP)
+
+    assert (found.at, found.direction, found.observed, found.comparisons) == (at, Direction.UP, 14_200 * MB, 21)
+    assert 125 * MB <= found.expected_low <= found.expected_high <= 375 * MB
+    assert found.score > 50
+    assert found.message == "14.2 GB up on Tuesday 03:00; 21 earlier nights at that hour: 0.1 to 0.4 GB"
+
+
+def test_the_same_hour_later_does_not_make_the_first_one_usual() -> None:
+    """Only earlier hours count: what comes after changes no verdict."""
+    at = MONDAY + timedelta(days=29, hours=3)
+    series = planted(nights(60), at, 14 * GB)
+    short = [point for point in series if point[0] <= at]
+
+    assert detect_anomalies(short) == [one for one in detect_anomalies(series) if one.at <= at]
+
+
+def test_with_fewer_than_five_earlier_hours_nothing_is_said() -> None:
+    series = nights(14)
+    for day, expected in ((4, []), (7, [MONDAY + timedelta(days=7, hours=3)])):
+        at = MONDAY + timedelta(days=day, hours=3)
+        assert [one.at for one in detect_anomalies(planted(series, at, 14 * GB))] == expected
+
+
+def test_hours_not_observed_are_no_comparisons_and_are_not_judged() -> None:
+    at = MONDAY + timedelta(days=29, hours=3)
+    series = planted(nights(35), at, 14 * GB)
+    gap = [(moment, None if moment < at and moment.day % 2 else value) for moment, value in series]
+    (found,) = detect_anomalies(gap)
+    unseen = [(moment, None if moment < at - timedelta(days=4) else value) for moment, value in series]
+
+    assert found.comparisons < 14
+    assert detect_anomalies(unseen) == []
+    assert detect_anomalies(planted(series, at, None)) == []
+
+
+def test_tiny_traffic_is_no_anomaly() -> None:
+    at = MONDAY + timedelta(days=29, hours=12)
+    assert detect_anomalies(planted(nights(35), at, 49 * MB)) == []
+    assert len(detect_anomalies(planted(nights(35), at, 120 * MB))) == 1
+
+
+def test_a_weekend_is_held_against_weekends() -> None:
+    series = [
+        (at, 3 * GB if at.weekday() >= 5 and at.hour == 15 else 0)
+        for at in (MONDAY + number * HOUR for number in range(24 * 42))
+    ]
+    thursday = MONDAY + timedelta(days=38, hours=15)
+    (found,) = detect_anomalies(planted(series, thursday, 3 * GB))
+    assert (found.at, found.expected_high) == (thursday, 0)
+
+
+def test_a_film_begun_an_hour_early_is_no_anomaly() -> None:
+    series = [
+        (at, 2 * GB if at.hour in (20, 21, 22) else 10_000)
+        for at in (MONDAY + number * HOUR for number in range(24 * 35))
+    ]
+    assert detect_anomalies(planted(series, MONDAY + timedelta(days=29, hours=19), 2 * GB)) == []
+    assert len(detect_anomalies(planted(series, MONDAY + timedelta(days=29, hours=4), 2 * GB))) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (400, []),
+        (600, [Sensitivity.HIGH]),
+        (800, [Sensitivity.MEDIUM, Sensitivity.HIGH]),
+        (1_500, [Sensitivity.LOW, Sensitivity.MEDIUM, Sensitivity.HIGH]),
+    ],
+)
+def test_the_more_sensitive_the_less_it_takes(value: int, expected: list[Sensitivity]) -> None:
+    series = planted(nights(35), MONDAY + timedelta(days=29, hours=3), value * MB)
+    assert [one for one in Sensitivity if detect_anomalies(series, sensitivity=one)] == expected
+
+
+def test_what_was_out_of_the_ordinary_itself_is_left_out_of_what_is_expected() -> None:
+    first, second = MONDAY + timedelta(days=22, hours=3), MONDAY + timedelta(days=29, hours=3)
+    found = detect_anomalies(planted(planted(nights(35), first, 9 * GB), second, 14 * GB), since=second)
+    assert found[0].expected_high <= 300 * MB
+    assert found[0].message.endswith("0.1 to 0.3 GB, but for 1 of them")
+
+
+def test_the_clock_change_makes_no_anomaly() -> None:
+    start = datetime(2031, 9, 1, tzinfo=ZoneInfo("UTC"))
+    series = [((start + number * HOUR).astimezone(BERLIN), 0) for number in range(24 * 70)]
+    steady: Series = [(at, 500 * MB if at.hour == 3 else 0) for at, _ in series]
+    assert detect_anomalies(steady) == []
+
+
+def test_in_a_lifelike_home_the_planted_hour_is_found_and_nothing_else() -> None:
+    start = datetime(2026, 9, 1, tzinfo=ZoneInfo("UTC"))
+    first = int(start.timestamp()) // 86_400
+    home = Household(TYPICAL_DEVICES, 1, BERLIN)
+    hours: dict[tuple[str, int], list[int]] = {}
+    for day in range(first, first + 42):
+        for tick, deltas in enumerate(home.day(day).ticks):
+            for key, _, rx, _, tx, _ in deltas:
+                cell = hours.setdefault((key[3], (day - first) * 24 + tick // 12), [0, 0])
+                cell[0] += rx
+                cell[1] += tx
+    since, at = start + timedelta(days=35), start + timedelta(days=38, hours=1)
+    hours.setdefault((LAPTOP, 38 * 24 + 1), [0, 0])[1] += 14 * GB
+    found = []
+    for device in TYPICAL_DEVICES:
+        for position, direction in enumerate(Direction):
+            series = [
+                ((start + hour * HOUR).astimezone(BERLIN), hours.get((device.mac, hour), (0, 0))[position])
+                for hour in range(24 * 42)
+            ]
+            found += [(device.mac, one) for one in detect_anomalies(series, direction=direction, since=since)]
+    assert [(mac, one.at, one.direction) for mac, one in found] == [(LAPTOP, at, Direction.UP)]
+
+
+# --- report ----------------------------------------------------------------------------------------------
+
+
+def period(totals: dict[str, DeviceTotals] | None, coverage: float = 1.0) -> PeriodUsage:
+    return PeriodUsage(start=MONDAY, end=MONDAY + timedelta(days=7), totals=totals, coverage=coverage)
+
+
+def test_a_report_ranks_devices_and_says_the_most_important_in_sentences() -> None:
+    now = {PHONE: DeviceTotals(3 * GB, 0), TV: DeviceTotals(5 * GB, GB), LAPTOP: DeviceTotals(GB, 0)}
+    report = generate_usage_reports(
+        period(now, 0.8), period({TV: DeviceTotals(8 * GB, 0)}), [], {TV: "客厅电视"}, unranked={LAPTOP}
+    )
+
+    assert [(one.mac, one.percentage) for one in report.top_devices] == [(TV, 60.0), (PHONE, 30.0)]
+    assert report.highlights == (
+        "10.0 GB were used, 25 % more than in the period before.",
+        "客厅电视 used most: 6.0 GB, 60 % of it.",
+        "Only 80 % of the time was observed; what was used in the rest is not known.",
+    )
+
+
+def test_a_report_on_what_nobody_observed_claims_nothing() -> None:
+    report = generate_usage_reports(period(None, 0), period({TV: DeviceTotals(1, 1)}), [], {})
+    assert report.highlights == ("Nothing of this period was observed.",)
+    assert report.comparison.total.absolute is None
+
+
+def test_a_report_has_the_most_unusual_hours_first() -> None:
+    series = nights(35)
+    for day, value in ((28, 9 * GB), (29, 20 * GB)):
+        series = planted(series, MONDAY + timedelta(days=day, hours=3), value)
+    found = [(PHONE, anomaly) for anomaly in detect_anomalies(series)]
+    report = generate_usage_reports(period({}), period({}), found, {})
+    assert [anomaly.observed for _, anomaly in report.anomalies] == [20 * GB, 9 * GB]

@@ -1,0 +1,81 @@
+"""Registering and choosing routers, beside what their endpoints' tests show."""
+
+from collections.abc import Callable
+
+import pytest
+
+from db_operations.database import Database
+from server import Runtime
+from services.context import RouterContext
+from services.credentials import Credentials
+from services.routers import RouterRegistration, pin_host_key, target_of
+from simulator.faults import Faults
+from simulator.ssh_server import HostedRouter
+from tests.homes import ALICE, ask, register
+from utils.errors import RouterNotFound, RouterRequired
+
+
+def registration(hosted: HostedRouter, **fields: object) -> RouterRegistration:
+    values: dict[str, object] = {
+        "name": "Home",
+        "host": hosted.host,
+        "port": hosted.port,
+        "credentials": Credentials(password=hosted.password),
+    }
+    return RouterRegistration(**(values | fields))  # type: ignore[arg-type]
+
+
+def test_the_router_of_the_environment_is_registered_once_and_kept_up_to_date(
+    runtime: Runtime, hosted: HostedRouter, database: Database
+) -> None:
+    first = runtime.routers.ensure_registered(ALICE, registration(hosted))
+    asked = hosted.stats.commands
+    assert runtime.routers.ensure_registered(ALICE, registration(hosted)).id == first.id
+    assert hosted.stats.commands == asked, "nothing changed, so nothing was asked"
+    changed = runtime.routers.ensure_registered(
+        ALICE, registration(hosted, credentials=Credentials(password="new"), username="admin")
+    )
+    assert (changed.id, changed.username, changed.host_key) == (first.id, "admin", first.host_key)
+    assert target_of(changed, runtime.vault).password == "new"
+    assert ask(database, "SELECT count(*) FROM routers") == [(1,)]
+
+
+def test_the_router_of_the_environment_need_not_answer(runtime: Runtime, hosted: HostedRouter) -> None:
+    hosted.faults = Faults(refuse=True)
+    assert runtime.routers.ensure_registered(ALICE, registration(hosted)).host_key is None
+
+
+def test_a_new_interval_is_the_configured_one_unless_it_is_said(
+    make_runtime: Callable[..., Runtime], hosted: HostedRouter
+) -> None:
+    runtime = make_runtime(collect_interval_minutes=30)
+    assert runtime.routers.get(register(runtime, hosted)).collect_interval_minutes == 30
+
+
+def test_the_only_router_is_chosen_and_others_have_to_be_named(
+    runtime: Runtime, context: RouterContext, hosted: HostedRouter, bob: str
+) -> None:
+    assert runtime.routers.choose(ALICE, None) == runtime.routers.choose(ALICE, context.router_id) == context
+    with pytest.raises(RouterRequired):
+        runtime.routers.choose(bob, None)
+    with pytest.raises(RouterNotFound):
+        runtime.routers.choose(bob, context.router_id)
+
+
+def test_of_two_keys_presented_at_once_one_is_pinned_for_both(
+    runtime: Runtime, hosted: HostedRouter, database: Database
+) -> None:
+    hosted.faults = Faults(refuse=True)
+    context = register(runtime, hosted)
+    target = target_of(runtime.routers.get(context), runtime.vault)
+    assert pin_host_key(database, target, "ssh-ed25519 ONE") == "ssh-ed25519 ONE"
+    assert pin_host_key(database, target, "ssh-ed25519 TWO") == "ssh-ed25519 ONE"
+    runtime.routers.delete(context)
+    with pytest.raises(RouterNotFound):
+        pin_host_key(database, target, "ssh-ed25519 ONE")
+
+
+def test_no_secret_is_in_what_is_printed_of_a_router(runtime: Runtime, context: RouterContext) -> None:
+    router = runtime.routers.get(context)
+    assert "secret" not in repr(router) + repr(target_of(router, runtime.vault))
+    assert "secret" not in repr(RouterRegistration(name="x", host="x", credentials=Credentials(password="secret")))
