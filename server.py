@@ -26,25 +26,30 @@ from db_operations.database import Database
 from db_operations.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from db_operations.migrations import migrate
 from demo import demo_config, running_demo
+from endpoints.analytics import analytics
 from endpoints.answers import register_error_handlers
 from endpoints.app_services import AppServices
 from endpoints.auth import auth
 from endpoints.device_usage import device_usage
 from endpoints.docs import docs
+from endpoints.export import export
 from endpoints.health import health
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.openapi import register_openapi
+from endpoints.reports import reports
 from endpoints.routers import routers
 from endpoints.web_server import WEB_THREADS, AddressInUse, WebServer
 from services.accounts import LOCAL_SESSION_ID, ensure_local_user, get_user
 from services.credentials import Credentials, CredentialVault, load_or_create_key
 from services.device_usage_collector import DeviceUsageCollector
+from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.retention import RetentionService
 from services.router_readings import ReadingTaker
 from services.routers import RouterRegistration, RouterService, pin_host_key
 from services.scheduler import make_scheduler
 from services.status import StatusService
+from services.usage_analytics import UsageAnalyticsService
 from services.usage_history import UsageHistoryService
 from services.usage_summary import UsageSummaryService
 from utils.config import Config, ConfigurationError, load_config
@@ -96,11 +101,14 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         database, taker, clock, workers=config.collector_workers, claim_for=longest_collection + timedelta(seconds=30)
     )
     routers_service = RouterService(database, connections, vault, default_interval=config.collect_interval_minutes)
+    analytics_service = UsageAnalyticsService(database, clock)
     user = ensure_local_user(database)
     services = AppServices(
         device_usage=DeviceUsageService(database, collector, taker, clock),
         history=UsageHistoryService(database, clock),
         summary=UsageSummaryService(database, clock),
+        analytics=analytics_service,
+        export=UsageExportService(database, analytics_service, clock),
         status=StatusService(database, clock, is_collector_running=config.collector_enabled),
         routers=routers_service,
         local_session_id=user.session_id,
@@ -145,7 +153,7 @@ def create_app(runtime: Runtime) -> APIFlask:
     register_middleware(app, allowed_origins=frozenset(runtime.config.cors_origins))
     if runtime.config.cors_origins:
         CORS(app, origins=list(runtime.config.cors_origins), supports_credentials=True, resources="/api/*")
-    for blueprint in (device_usage, routers, auth, health, docs):
+    for blueprint in (device_usage, analytics, export, reports, routers, auth, health, docs):
         app.register_blueprint(blueprint)
     return app
 

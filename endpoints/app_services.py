@@ -7,9 +7,11 @@ from typing import cast
 from flask import current_app
 
 from services.accounts import UserRecord
+from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.routers import RouterService
 from services.status import StatusService
+from services.usage_analytics import UsageAnalyticsService
 from services.usage_history import UsageHistoryService
 from services.usage_summary import UsageSummaryService
 
@@ -23,6 +25,8 @@ class AppServices:
     device_usage: DeviceUsageService
     history: UsageHistoryService
     summary: UsageSummaryService
+    analytics: UsageAnalyticsService
+    export: UsageExportService
     status: StatusService
     routers: RouterService
     #: Who is signed in without signing in: the account of the local mode.

@@ -43,7 +43,7 @@ def register_openapi(app: APIFlask) -> None:
 
 def _wrap(responses: dict[str, Any]) -> None:
     for answer in responses.values():
-        for content in answer.get("content", {}).values():
+        if content := answer.get("content", {}).get("application/json"):  # a CSV download has no envelope
             content["schema"] = _in_envelope(content["schema"])
     failure = {"application/json": {"schema": {"$ref": _REFS.format(model=Failure.__name__)}}}
     responses["4XX"] = {"description": "The request can't be served as it is.", "content": failure}

@@ -34,7 +34,7 @@ class AccountingPeriod(NamedTuple):
 
 @dataclass(frozen=True)
 class PeriodRule:
-    """A parsed `database_interval`: a day of the month (0 and below: from its end), or ``days`` days from ``anchor``."""
+    """A parsed `database_interval`: a day of the month (0 and below: from its end), or ``days`` from ``anchor`` on."""
 
     day_of_month: int | None = None
     anchor: date | None = None

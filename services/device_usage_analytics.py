@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import combinations
 from operator import itemgetter
-from statistics import median
+from statistics import fmean, median
 
 from utils.nlbwmon_parser import DeviceTotals
 
@@ -54,14 +54,15 @@ def calculate_usage_trends(series: Mapping[str, Sequence[int | None]]) -> UsageT
 
 
 def relative_change(values: Sequence[int | None]) -> float | None:
-    """How far the fitted line goes from the first to the last observed point, relative to the series' mean.
+    """How far the fitted line goes from the first to the last observed point, relative to its median.
 
-    0.25 = a quarter of the mean more at the end than at the start; None with fewer than MIN_POINTS points.
+    0.25 = a quarter of that more at the end than at the start; None with fewer than MIN_POINTS points.
     """
     observed = [(position, value) for position, value in enumerate(values) if value is not None]
     if len(observed) < MIN_POINTS:
         return None
-    level = sum(value for _, value in observed) / len(observed)
+    values_seen = [value for _, value in observed]
+    level = median(values_seen) or fmean(values_seen)
     change = _theil_sen_slope(observed) * (observed[-1][0] - observed[0][0])
     return change / level if level else 0.0
 

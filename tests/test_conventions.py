@@ -65,7 +65,13 @@ FUNCTIONS = {
         "update_device_metadata",
         "cleanup_old_data",
     ],
-    "services/device_usage_analytics.py": ["calculate_usage_trends"],
+    "services/device_usage_analytics.py": [
+        "calculate_usage_trends",
+        "detect_anomalies",
+        "generate_usage_reports",
+        "compare_periods",
+    ],
+    "services/device_usage_export.py": ["export_to_csv", "export_to_json", "generate_usage_report"],
 }
 FILES = [
     "endpoints/device_usage.py",

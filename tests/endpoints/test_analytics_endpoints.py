@@ -1,0 +1,145 @@
+"""/api/device-usage/analytics as a client meets it, over days a router lived."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from db_operations.database import Database
+from db_operations.statements import execute
+from server import Runtime
+from services.context import RouterContext
+from simulator.clock import ManualClock
+from simulator.router import SimulatedRouter
+from tests.homes import LAPTOP, PHONE, TV, Api
+
+BASE = "/api/device-usage"
+COMPARE, ANOMALIES, TRENDS = (f"{BASE}/analytics/{name}" for name in ("compare", "anomalies", "trends"))
+MB, GB = 10**6, 10**9
+
+
+@pytest.fixture
+def lived(runtime: Runtime, context: RouterContext, router: SimulatedRouter, clock: ManualClock) -> None:
+    """Fourteen days, a reading every four hours, the last of them on a Monday evening in Berlin."""
+    clock.set(datetime(2031, 10, 27, 23, 0, tzinfo=UTC))
+    router.add_host(PHONE, "192.168.1.2", "客厅")
+    router.traffic(TV, rx=1)
+    runtime.collector.collect(context)
+    for step in range(14 * 6 - 1):
+        router.traffic(PHONE, rx=1_000 + 50 * step, tx=10)
+        if step >= 42:
+            router.traffic(LAPTOP, rx=500, tx=500)
+        else:
+            router.traffic(TV, rx=2_000, tx=0)
+        clock.advance(timedelta(hours=4))
+        runtime.collector.collect(context)
+
+
+def test_two_ranges_are_compared_device_by_device(api: Api, lived: None) -> None:
+    query = {"period1Start": "2031-10-28", "period1End": "2031-11-03"}
+    query |= {"period2Start": "2031-11-04", "period2End": "2031-11-10"}
+    told = api.data(COMPARE, query_string=query)
+
+    for number, name in enumerate(("period1", "period2"), start=1):
+        days = {"startDate": query[f"{name}Start"], "endDate": query[f"{name}End"]}
+        history = api.data(f"{BASE}/history", query_string=days)
+        assert {key: told[name][key] for key in history["totals"]} == history["totals"], number
+        assert told[name]["coverage"] == pytest.approx(1)
+    assert told["changeBytes"] == told["period2"]["totalBytes"] - told["period1"]["totalBytes"]
+    assert told["changeBytes"] == sum(part["totalBytes"] for part in told["parts"])
+    assert told["changePercent"] == round(100 * told["changeBytes"] / told["period1"]["totalBytes"], 1)
+    assert (told["newDevices"], told["goneDevices"]) == ([LAPTOP], [TV])
+    laptop = next(device for device in told["devices"] if device["mac"] == LAPTOP)
+    assert (laptop["changePercent"], laptop["period1"]["totalBytes"]) == (None, 0)
+    assert {device["name"] for device in told["devices"]} == {"客厅", LAPTOP, TV}
+
+
+@pytest.mark.parametrize("query", [{}, {"period": "week"}, {"period": "month"}])
+def test_a_period_is_compared_with_the_one_before(api: Api, lived: None, query: dict[str, str]) -> None:
+    told = api.data(COMPARE, query_string=query)
+    assert told["period2"]["end"] == "2031-11-10T19:00:00Z"
+    month = query.get("period") == "month"
+    assert told["period1"]["end"] == ("2031-10-10T18:00:00Z" if month else "2031-11-03T19:00:00Z")
+    assert (told["period1"]["totalBytes"] is None) is month
+
+
+def test_what_nobody_observed_is_null(api: Api, lived: None) -> None:
+    query = {"period1Start": "2031-01-01", "period1End": "2031-01-07"}
+    told = api.data(COMPARE, query_string=query | {"period2Start": "2031-11-04", "period2End": "2031-11-10"})
+    assert (told["period1"]["totalBytes"], told["period1"]["coverage"]) == (None, 0)
+    assert (told["changeBytes"], told["changePercent"], told["parts"]) == (None, None, [])
+    assert told["period2"]["totalBytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ({"period1Start": "2031-11-01"}, {"period1End", "period2Start", "period2End"}),
+        ({"period": "year"}, {"period"}),
+        ({"period2End": "tomorrow"}, {"period2End"}),
+        ({"from": "2031-11-01"}, {"from"}),
+    ],
+)
+def test_what_can_not_be_compared_names_what_is_wrong(
+    api: Api, context: RouterContext, query: dict[str, str], fields: set[str]
+) -> None:
+    status, code, details = api.error(COMPARE, query_string=query)
+    assert (status, code, set(details)) == (400, "VALIDATION_ERROR", fields)
+
+
+def test_dates_and_a_period_together_are_refused(api: Api, context: RouterContext) -> None:
+    dates = dict.fromkeys(("period1Start", "period1End", "period2Start", "period2End"), "2031-11-01")
+    assert set(api.error(COMPARE, query_string=dates | {"period": "week"})[2]) == {"period"}
+
+
+def test_trends_agree_with_the_summary(api: Api, lived: None) -> None:
+    told = api.data(TRENDS, query_string={"period": "30days"})
+    summary = api.data(f"{BASE}/summary", query_string={"period": "30days"})
+    assert told["usageTrends"] == summary["usageTrends"]
+    phone = next(device for device in told["devices"] if device["mac"] == PHONE)
+    assert (phone["direction"], phone["name"]) == ("increasing", "客厅")
+    assert phone["changePercent"] > 25
+    assert len(phone["values"]) == len(told["days"]) == 29
+    assert phone["values"][0] is None
+    assert phone["values"][-1] > 0
+    assert told["days"][0]["coverage"] == 0
+
+
+def test_with_too_few_days_a_trend_has_no_direction(api: Api, context: RouterContext, runtime: Runtime) -> None:
+    assert api.data(TRENDS)["devices"] == []
+    assert api.error(TRENDS, query_string={"period": "5days"})[2].keys() == {"period"}
+
+
+def test_a_planted_hour_is_found(api: Api, lived: None, context: RouterContext, database: Database) -> None:
+    assert api.data(ANOMALIES)["anomalies"] == []
+    with database.transaction() as conn:
+        execute(
+            conn,
+            "UPDATE device_usage_hourly SET total_upload = %(up)s WHERE device_mac = %(mac)s AND slot_start = %(at)s",
+            {"up": 14_200 * MB, "mac": PHONE, "at": datetime(2031, 11, 7, 2, tzinfo=UTC)},
+        )
+    told = api.data(ANOMALIES, query_string={"sensitivity": "low"})
+    (found,) = told["anomalies"]
+    assert (found["mac"], found["name"], found["at"]) == (PHONE, "客厅", "2031-11-07T02:00:00Z")
+    assert (found["direction"], found["observed"], found["comparisons"]) == ("up", 14_200 * MB, 8)
+    assert found["message"].startswith("14.2 GB up on Friday 03:00; 8 earlier nights at that hour: ")
+    assert (told["startDate"], told["endDate"], told["sensitivity"]) == ("2031-11-04", "2031-11-10", "low")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"sensitivity": "extreme"}, "sensitivity"),
+        ({"startDate": "2031-01-01", "endDate": "2031-11-01"}, "startDate"),
+        ({"startDate": "2031-11-02", "endDate": "2031-11-01"}, "startDate"),
+    ],
+)
+def test_a_search_that_means_nothing_is_refused(
+    api: Api, context: RouterContext, query: dict[str, str], field: str
+) -> None:
+    assert api.error(ANOMALIES, query_string=query)[2].keys() == {field}
+
+
+@pytest.mark.parametrize("path", [COMPARE, ANOMALIES, TRENDS])
+def test_a_router_that_was_never_read_has_nothing_to_tell(api: Api, context: RouterContext, path: str) -> None:
+    assert "0" not in str(api.data(path).get("changeBytes"))
+    assert api.error(path, query_string={"routerId": "unknown"})[:2] == (404, "ROUTER_NOT_FOUND")

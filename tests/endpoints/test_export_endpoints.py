@@ -1,0 +1,254 @@
+"""/api/device-usage/export: downloads as a spreadsheet and a program read them."""
+
+import csv
+import io
+import json
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from apiflask import APIFlask
+
+from db_operations.database import Database
+from db_operations.statements import execute
+from server import Runtime
+from services.context import RouterContext
+from simulator.clock import ManualClock
+from simulator.router import SimulatedRouter
+from tests.homes import LAPTOP, PHONE, TV, Api, serving
+from utils.mac import ZERO_MAC
+
+BASE = "/api/device-usage"
+CSV, JSON = f"{BASE}/export/csv", f"{BASE}/export/json"
+HOUR = timedelta(hours=1)
+COLUMNS = ["start", "end", "mac", "name", "bytes_down", "bytes_up", "total_bytes"]
+
+#: As people and strangers' devices write them -> what a spreadsheet gets to see.
+NAMES = {
+    "=cmd|' /C calc'!A0": "'=cmd|' /C calc'!A0",
+    "+1": "'+1",
+    "-1+1": "'-1+1",
+    "@SUM(A1)": "'@SUM(A1)",
+    "\ttab": "'\ttab",
+    "\rreturn": "'\rreturn",
+    '=HYPERLINK("http://x","y")': '\'=HYPERLINK("http://x","y")',
+    "two\r\nlines\nthree": "two\r\nlines\nthree",
+    'say "hi", they said': 'say "hi", they said',
+    "客厅电视": "客厅电视",
+    "👩‍👩‍👧 phone 🏠": "👩‍👩‍👧 phone 🏠",
+    "back\\slash \\N \\.": "back\\slash \\N \\.",
+    "\\.": "\\.",
+    " blank = ": " blank = ",
+    "semi;colon": "semi;colon",
+    "bell\x07 and \x01\x02": "bell\x07 and \x01\x02",
+}
+
+
+@pytest.fixture
+def lived(runtime: Runtime, context: RouterContext, router: SimulatedRouter, clock: ManualClock) -> None:
+    """Three days over the end of summer time, a reading an hour."""
+    clock.set(datetime(2031, 10, 24, 22, 0, tzinfo=UTC))
+    router.add_host(PHONE, "192.168.1.2", "phone")
+    runtime.collector.collect(context)
+    for hour in range(3 * 24 + 1):
+        router.traffic(PHONE, rx=1_000 + hour, tx=hour)
+        if hour % 5 == 0:
+            router.traffic(LAPTOP, rx=7, tx=1)
+        clock.advance(HOUR)
+        runtime.collector.collect(context)
+
+
+QUERY = {"startDate": "2031-10-25", "endDate": "2031-10-27"}
+
+
+def read_csv(api: Api, **query: object) -> list[dict[str, str]]:
+    response = api.client.get(CSV, query_string=query)
+    assert response.status_code == 200, response.text
+    return list(csv.DictReader(io.StringIO(response.data.decode(), newline="")))
+
+
+def rename(database: Database, name: str, mac: str = PHONE) -> None:
+    with database.transaction() as conn:
+        execute(conn, "UPDATE devices SET name = %(name)s WHERE device_mac = %(mac)s", {"name": name, "mac": mac})
+
+
+@pytest.mark.parametrize("granularity", ["hour", "day"])
+def test_both_formats_add_up_to_the_history(api: Api, lived: None, granularity: str) -> None:
+    history = api.data(f"{BASE}/history", query_string={**QUERY, "granularity": granularity})
+    rows = read_csv(api, **QUERY, granularity=granularity)
+    document = api.data(JSON, query_string={**QUERY, "granularity": granularity})
+    expected = {
+        (device["mac"], bucket["start"], bucket["end"]): (usage["bytesDown"], usage["bytesUp"], usage["totalBytes"])
+        for device in history["devices"]
+        for bucket, usage in zip(history["buckets"], device["buckets"], strict=True)
+        if usage["totalBytes"]
+    }
+    assert len(expected) > (80 if granularity == "hour" else 5)
+    assert {
+        (row["mac"], row["start"], row["end"]): tuple(int(row[name]) for name in COLUMNS[4:]) for row in rows
+    } == expected
+    assert {
+        (row["mac"], row["start"], row["end"]): (row["bytesDown"], row["bytesUp"], row["totalBytes"])
+        for row in document["rows"]
+    } == expected
+    assert len(rows) == len(document["rows"]) == len(expected)
+    assert [row["start"] for row in rows] == sorted(row["start"] for row in rows)
+
+
+def test_a_day_of_25_hours_is_one_row_that_long(api: Api, lived: None) -> None:
+    (row,) = read_csv(api, startDate="2031-10-26", endDate="2031-10-26", mac=PHONE)
+    assert (row["start"], row["end"]) == ("2031-10-25T22:00:00Z", "2031-10-26T23:00:00Z")
+
+
+def test_hours_are_cut_where_the_routers_midnight_cuts_them(
+    api: Api, runtime: Runtime, context: RouterContext, router: SimulatedRouter, clock: ManualClock
+) -> None:
+    runtime.routers.update(context, {"timezone": "Asia/Kolkata"})
+    clock.set(datetime(2031, 11, 11, 17, 0, tzinfo=UTC))
+    runtime.collector.collect(context)
+    router.traffic(PHONE, rx=120, tx=0)
+    clock.advance(2 * HOUR)
+    runtime.collector.collect(context)
+    rows = read_csv(api, startDate="2031-11-11", endDate="2031-11-12", granularity="hour")
+    assert [(row["start"][11:16], row["end"][11:16], row["bytes_down"]) for row in rows] == [
+        *[("17:00", "18:00", "60"), ("18:00", "18:30", "30"), ("18:30", "19:00", "30")],
+    ]
+
+
+def test_the_header_is_there_without_a_row_and_json_is_an_empty_list(api: Api, context: RouterContext) -> None:
+    response = api.client.get(CSV)
+    assert response.data == b"start,end,mac,name,bytes_down,bytes_up,total_bytes\n"
+    assert api.data(JSON) == {"rows": []}
+
+
+def test_one_device_alone_however_its_mac_is_written(api: Api, lived: None) -> None:
+    rows = read_csv(api, **QUERY, mac=PHONE.upper().replace(":", "-"))
+    assert {row["mac"] for row in rows} == {PHONE}
+    assert len(rows) == 3
+    assert {row["mac"] for row in api.data(JSON, query_string={**QUERY, "mac": LAPTOP})["rows"]} == {LAPTOP}
+    assert read_csv(api, **QUERY, mac=ZERO_MAC) == []
+
+
+@pytest.mark.parametrize(("name", "shown"), NAMES.items(), ids=lambda name: repr(name)[:20])
+def test_any_name_opens_safely_in_a_spreadsheet_and_is_exact_in_json(
+    api: Api, lived: None, database: Database, name: str, shown: str
+) -> None:
+    rename(database, name)
+    rows = read_csv(api, **QUERY)
+    assert {row["name"] for row in rows if row["mac"] == PHONE} == {shown}
+    assert {tuple(row) for row in rows} == {tuple(COLUMNS)}
+    body = api.client.get(JSON, query_string=QUERY).data
+    assert {row["name"] for row in json.loads(body)["data"]["rows"] if row["mac"] == PHONE} == {name}
+
+
+def test_no_cell_of_a_raw_line_begins_like_a_formula(api: Api, lived: None, database: Database) -> None:
+    rename(database, '=1+1,"=2"\n=3')
+    for row in csv.reader(io.StringIO(api.client.get(CSV, query_string=QUERY).text, newline="")):
+        assert len(row) == len(COLUMNS)
+        assert not any(cell.startswith(tuple("=+-@\t\r")) for cell in row)
+
+
+def test_excel_gets_its_byte_order_mark_if_it_is_asked_for(api: Api, lived: None) -> None:
+    assert api.client.get(CSV, query_string={**QUERY, "bom": "true"}).data.startswith(b"\xef\xbb\xbfstart,end,")
+
+
+def test_the_largest_counters_are_exact(
+    api: Api, context: RouterContext, database: Database, clock: ManualClock
+) -> None:
+    with database.transaction() as conn:
+        execute(
+            conn,
+            "INSERT INTO device_usage_history (session_id, router_id, device_mac, span, start_date, end_date, "
+            "total_download, total_upload) VALUES (%(session)s, %(router)s, %(mac)s, 'day', '2031-11-11', "
+            "'2031-11-11', %(most)s, %(most)s)",
+            {"session": context.session_id, "router": context.router_id, "mac": TV, "most": 2**63 - 1},
+        )
+    (row,) = api.data(JSON)["rows"]
+    assert (row["mac"], row["name"], row["bytesDown"], row["totalBytes"]) == (TV, TV, 2**63 - 1, 2**64 - 2)
+    assert read_csv(api)[0]["total_bytes"] == str(2**64 - 2)
+
+
+@pytest.mark.parametrize(("path", "kind"), [(CSV, "text/csv"), (JSON, "application/json")])
+def test_a_download_says_what_it_is(api: Api, lived: None, path: str, kind: str) -> None:
+    ending = path.rpartition("/")[2]
+    for method in ("GET", "HEAD"):
+        response = api.client.open(path, method=method, query_string={**QUERY, "mac": PHONE})
+        assert response.status_code == 200
+        assert response.mimetype == kind
+        name = f"netpilot-usage_2031-10-25_2031-10-27_day_{PHONE.replace(':', '-')}.{ending}"
+        assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+        assert response.headers["Cache-Control"] == "no-store"
+        assert bool(response.data) is (method == "GET")
+
+
+@pytest.mark.parametrize("path", [CSV, JSON])
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"mac": "nonsense"}, "mac"),
+        ({"granularity": "week"}, "granularity"),
+        ({"startDate": "2031-02-30"}, "startDate"),
+        ({"startDate": "2031-11-02", "endDate": "2031-11-01"}, "startDate"),
+        ({"startDate": "2029-11-02", "endDate": "2031-11-01", "granularity": "hour"}, "startDate"),
+        ({"page": "1"}, "page"),
+    ],
+)
+def test_what_can_not_be_exported_is_said_before_anything_is_sent(
+    api: Api, context: RouterContext, path: str, query: dict[str, str], field: str
+) -> None:
+    status, code, details = api.error(path, query_string=query)
+    assert (status, code, list(details)) == (400, "VALIDATION_ERROR", [field])
+
+
+@pytest.mark.parametrize("path", [CSV, JSON])
+def test_a_device_nobody_knows_is_not_found(api: Api, context: RouterContext, path: str) -> None:
+    assert api.error(path, query_string={"mac": "02:00:00:00:00:99"})[:2] == (404, "DEVICE_NOT_FOUND")
+
+
+def test_the_routers_of_others_are_not_exported(api: Api, lived: None, bob: str, database: Database) -> None:
+    with database.transaction() as conn:
+        execute(conn, "UPDATE routers SET session_id = %(bob)s", {"bob": bob})
+    assert api.error(CSV)[:2] == (400, "ROUTER_REQUIRED")
+
+
+def test_without_a_connection_to_spare_the_answer_is_an_envelope(
+    api: Api, runtime: Runtime, context: RouterContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("services.device_usage_export.copy_usage", unreadable)
+    assert api.error(CSV)[:2] == api.error(JSON)[:2] == (500, "INTERNAL")
+
+
+def test_a_client_that_leaves_gives_its_connection_back(
+    app: APIFlask, runtime: Runtime, context: RouterContext, database: Database
+) -> None:
+    """A hundred clients that hang up in the middle of large exports, one after the other, cost no connection."""
+    with database.transaction() as conn:
+        execute(
+            conn,
+            "INSERT INTO device_usage_hourly (session_id, router_id, device_mac, slot_start, total_download) "
+            "SELECT %(session)s, %(router)s, '02:00:00:00:' || to_char(n / 100, 'FM00') || ':' || "
+            "to_char(n %% 100, 'FM00'), '2031-11-01'::timestamptz + h * interval '1 hour', 1 "
+            "FROM generate_series(0, 999) n, generate_series(0, 239) h",
+            {"session": context.session_id, "router": context.router_id},
+        )
+    query = "startDate=2031-11-01&endDate=2031-11-11&granularity=hour"
+    with serving(app) as url:
+        host, port = url.removeprefix("http://").split(":")
+        for path in (CSV, JSON) * 15:
+            with socket.create_connection((host, int(port)), timeout=10) as sock:
+                sock.sendall(f"GET {path}?{query} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+                assert sock.recv(1_000).startswith(b"HTTP/1.1 200")
+        whole = requests.get(f"{url}{CSV}?{query}", timeout=60)
+        assert whole.text.count("\n") == 1 + 240_000
+        deadline = time.monotonic() + 20
+        while runtime.database._out and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert not runtime.database._out
+    api = Api(app.test_client())
+    assert api.data(f"{BASE}/devices")["devices"] == []
