@@ -10,6 +10,7 @@ from operator import itemgetter
 from statistics import fmean, median
 
 from utils.nlbwmon_parser import DeviceTotals
+from utils.units import readable_bytes
 
 #: With fewer observed points than this nothing is said.
 MIN_POINTS = 4
@@ -290,9 +291,10 @@ def _anomaly(
     scale = min(observed, 10 * high)  # 0.1 to 0.4 GB beside 14.2 GB, but 3 to 40 MB
     time_of_day = next(name for hour, name in _TIMES_OF_DAY if at.hour >= hour)
     message = (
-        f"{_amount(observed)} {direction} on {_DAY_NAMES[at.weekday()]} {at:%H:%M}; "
+        f"{readable_bytes(observed)} {direction} on {_DAY_NAMES[at.weekday()]} {at:%H:%M}; "
         f"{len(earlier)} earlier {'weekend ' if at.weekday() >= 5 else ''}{time_of_day} at that hour: "
-        f"{_amount(low, scale).split()[0]} to {_amount(high, scale)}{f', but for {unusual} of them' if unusual else ''}"
+        f"{readable_bytes(low, scale).split()[0]} to {readable_bytes(high, scale)}"
+        f"{f', but for {unusual} of them' if unusual else ''}"
     )
     return Anomaly(
         at=at,
@@ -382,20 +384,9 @@ def _highlights(
         yield "Nothing of this period was observed."
         return
     more = "" if total.percent is None else f", {abs(total.percent):g} % {'less' if total.percent < 0 else 'more'}"
-    yield f"{_amount(_both(total.after))} were used{more and more + ' than in the period before'}."
+    yield f"{readable_bytes(_both(total.after))} were used{more and more + ' than in the period before'}."
     for device in top_devices[:1]:
-        amount = _amount(device.bytes_down + device.bytes_up)
+        amount = readable_bytes(device.bytes_down + device.bytes_up)
         yield f"{names.get(device.mac, device.mac)} used most: {amount}, {device.percentage:g} % of it."
     if period.coverage < WELL_OBSERVED:
         yield f"Only {100 * period.coverage:.0f} % of the time was observed; what was used in the rest is not known."
-
-
-_UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
-
-
-def _amount(amount: int, scale: int = 0) -> str:
-    """Such as 14.2 GB, in the unit that suits ``scale``."""
-    for size, unit in _UNITS:
-        if max(amount, scale) >= size:
-            return f"{amount / size:.1f} {unit}" if amount else f"0 {unit}"
-    return f"{amount} B"
