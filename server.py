@@ -38,7 +38,7 @@ from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.openapi import register_openapi
 from endpoints.reports import reports
 from endpoints.routers import routers
-from endpoints.web_server import WEB_THREADS, AddressInUse, WebServer
+from endpoints.web_server import AddressInUse, WebServer
 from services.accounts import LOCAL_SESSION_ID, ensure_local_user, get_user
 from services.credentials import Credentials, CredentialVault, load_or_create_key
 from services.device_usage_collector import DeviceUsageCollector
@@ -58,6 +58,9 @@ from utils.logs import set_up_logging
 from utils.time import Clock, utc_now
 
 logger = logging.getLogger("netpilot")
+
+#: Connections of one process. The embedded server takes 60.
+MAX_DATABASE_CONNECTIONS = 24
 
 #: How long a stopping server waits for collections that run before it cuts them off.
 STOP_GRACE_S = 5.0
@@ -85,7 +88,8 @@ class Runtime:
 
 def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) -> Runtime:
     """Pools and services over a database that is migrated already. Nothing runs by itself yet."""
-    database = Database(database_url, max_connections=WEB_THREADS + config.collector_workers)
+    # Transactions take milliseconds: threads and workers take turns, and two processes stay below the server's limit.
+    database = Database(database_url, max_connections=MAX_DATABASE_CONNECTIONS)
     vault = CredentialVault(_credentials_keys(config))
     connections = RouterConnectionManager(
         allowed_networks=config.router_allowed_networks,
