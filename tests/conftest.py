@@ -40,7 +40,7 @@ def database_url(postgres_url: str) -> str:
     connection = psycopg2.connect(postgres_url, options="-c lock_timeout=10s")
     with connection, connection.cursor() as cursor:
         cursor.execute(
-            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent::regclass::text LIKE 'device%'"
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'device_usage_monitoring'::regclass"
         )
         for (partition,) in cursor.fetchall():
             cursor.execute(f"DROP TABLE IF EXISTS {partition} CASCADE")
