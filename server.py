@@ -270,21 +270,21 @@ def _register_configured_router(runtime: Runtime) -> None:
     config = runtime.config
     if config.router_host is None:
         return
-    registration = RouterRegistration(
-        name=config.router_host,
-        host=config.router_host,
-        port=config.router_port,
-        username=config.router_username,
-        credentials=Credentials(
-            password=config.router_password.get_secret_value() if config.router_password else None,
-            private_key=config.router_key_file.read_text() if config.router_key_file else None,
-        ),
-        timezone=config.router_timezone,
-    )
     try:
+        registration = RouterRegistration(
+            name=config.router_host,
+            host=config.router_host,
+            port=config.router_port,
+            username=config.router_username,
+            credentials=Credentials(
+                password=config.router_password.get_secret_value() if config.router_password else None,
+                private_key=config.router_key_file.read_text() if config.router_key_file else None,
+            ),
+            timezone=config.router_timezone,
+        )
         runtime.routers.ensure_registered(LOCAL_SESSION_ID, registration)
-    except NetPilotError as error:
-        logger.error("ROUTER_HOST %s could not be registered: %s", config.router_host, error.message)
+    except (NetPilotError, OSError, UnicodeDecodeError) as error:
+        logger.error("ROUTER_HOST %s could not be registered: %s", config.router_host, error)
 
 
 def _welcome(runtime: Runtime) -> str:

@@ -198,7 +198,7 @@ class TrendDayOut(SpanOut):
 class DeviceTrendOut(NamedOut):
     direction: str | None = Field(description="increasing, stable or decreasing; null with too few observed days")
     change_percent: float | None = Field(
-        description="from the first to the last day along the fitted line, of the daily mean"
+        description="from the first to the last day along the fitted line, relative to the median day"
     )
     values: list[int | None] = Field(description="bytes in each of the days; null where too little was observed")
 

@@ -73,9 +73,8 @@ def register_error_handlers(app: APIFlask) -> None:
     def from_flask(error: HTTPException) -> Response:
         kind = _BY_STATUS.get(error.code or 500)
         if kind is ValidationFailed:
-            return failure(
-                ValidationFailed("The request's body is not valid JSON.", details={"body": ["no valid JSON"]})
-            )
+            wrong = "is not valid JSON" if request.content_length else "is missing"
+            return failure(ValidationFailed(f"The request's body {wrong}.", details={"body": [wrong]}))
         allow = dict(error.get_headers()).get("Allow")
         if kind is not None:
             return failure(kind(), {"Allow": allow} if allow else None)

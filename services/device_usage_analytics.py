@@ -9,6 +9,7 @@ from itertools import combinations
 from operator import itemgetter
 from statistics import fmean, median
 
+from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import DeviceTotals
 from utils.units import readable_bytes
 
@@ -117,12 +118,16 @@ class PeriodComparison:
     @property
     def new_devices(self) -> list[str]:
         """MACs with usage in the second period alone."""
-        return [mac for mac, change in self.devices.items() if not _both(change.before) and _both(change.after)]
+        return [mac for mac, change in self._real_devices() if not _both(change.before) and _both(change.after)]
 
     @property
     def gone_devices(self) -> list[str]:
         """MACs with usage in the first period alone."""
-        return [mac for mac, change in self.devices.items() if _both(change.before) and not _both(change.after)]
+        return [mac for mac, change in self._real_devices() if _both(change.before) and not _both(change.after)]
+
+    def _real_devices(self) -> list[tuple[str, Change]]:
+        """Hosts whose MAC nlbwmon could not look up are no device that comes or goes."""
+        return [(mac, change) for mac, change in self.devices.items() if mac != ZERO_MAC]
 
 
 def compare_periods(

@@ -107,7 +107,7 @@ class DeviceTrend:
 
     mac: str
     values: Sequence[int | None]
-    #: From the first to the last day along the fitted line, of the daily mean; None with too few days.
+    #: From the first to the last day along the fitted line, relative to the median day; None with too few days.
     change_percent: float | None
 
 
