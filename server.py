@@ -83,7 +83,7 @@ class Runtime:
     def close(self) -> None:
         self.collector.stop(0)
         self.connections.close()
-        self.database.close()
+        self.database.close(cut_off=True)
 
 
 def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) -> Runtime:
@@ -149,6 +149,7 @@ def create_app(runtime: Runtime) -> APIFlask:
         docs_path=None,
         static_folder=None,  # type: ignore[arg-type]  # Flask itself takes None
     )
+    app.url_map.merge_slashes = False  # else //routers would be answered by a redirect to a page
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["VALIDATION_ERROR_STATUS_CODE"] = HTTPStatus.BAD_REQUEST
     register_openapi(app)
@@ -258,6 +259,8 @@ def _wind_down_on_signal(runtime: Runtime) -> None:
         runtime.connections.close()  # what still hangs on a router comes back with an error
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # an impatient second one must not spoil the clean end
         Thread(target=wind_down, name="wind-down").start()
         raise SystemExit(0)
 

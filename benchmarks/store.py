@@ -102,9 +102,7 @@ def _raw_copy(conn: psycopg2.extensions.connection, devices: int, *, with_rollup
             lines = []
             for mac, (down, up) in totals:
                 used_down, used_up = usage.get(mac, (0, 0))
-                lines.append(
-                    f"{owner}{now}\t{mac}\t\\N\t{down}\t{up}\t{down + up}\t{used_down}\t{used_up}\n"
-                )
+                lines.append(f"{owner}{now}\t{mac}\t\\N\t{down}\t{up}\t{down + up}\t{used_down}\t{used_up}\n")
             cursor.copy_expert(f"COPY {name} ({_SNAPSHOT}) FROM STDIN", io.StringIO("".join(lines)))
             if with_rollups:
                 lines = [f"{owner}{mac}\t{hour.isoformat()}\t{down}\t{up}\t1\n" for mac, (down, up) in usage.items()]

@@ -141,9 +141,15 @@ class Database:
             if os.getpid() == pid:
                 self._give_back(pooled)
 
-    def close(self) -> None:
-        """Close the idle connections now, the others when they come back. Nothing can be begun afterwards."""
+    def close(self, *, cut_off: bool = False) -> None:
+        """Close the idle connections now, the others when they come back. Nothing can be begun afterwards.
+
+        ``cut_off`` ends those that are out as well: their transactions roll back, and nobody waits for them.
+        """
         with self._lock:
+            if cut_off:
+                for pooled in self._out:
+                    pooled.cut_off()
             self._closed = True
             idle, self._idle = self._idle, []
             self._open -= len(idle)

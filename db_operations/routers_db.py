@@ -115,7 +115,7 @@ def update_router(
 ) -> RouterRecord | None:
     """Set what ``changes`` names (name, host, port, username, credentials, timezone, collect_interval_minutes).
 
-    ``clear_host_key`` forgets the pinned key: another address is another router.
+    ``clear_host_key`` unpins the key, to be pinned anew at the next contact: another address may be another router.
 
     Collected again at once: what was changed may be what was wrong. Raises Conflict as `insert_router` does.
     """
@@ -128,6 +128,8 @@ def update_router(
                 name = coalesce(%(name)s, name), host = coalesce(%(host)s, host), port = coalesce(%(port)s, port),
                 username = coalesce(%(username)s, username),
                 credentials = coalesce(%(credentials)s, credentials),
+                former_host_key = CASE WHEN %(clear_host_key)s THEN coalesce(host_key, former_host_key)
+                                       ELSE former_host_key END,
                 host_key = CASE WHEN %(clear_host_key)s THEN NULL ELSE host_key END,
                 timezone = coalesce(%(timezone)s, timezone),
                 collect_interval_minutes = coalesce(%(collect_interval_minutes)s, collect_interval_minutes),
@@ -148,16 +150,52 @@ _NO_CHANGE: dict[str, object] = dict.fromkeys(
 
 
 def pin_host_key(conn: Connection, session_id: str, router_id: str, presented: str) -> str | None:
-    """Pin ``presented`` unless a key is pinned already; the key that is pinned now, None without such a router."""
+    """Pin ``presented`` unless a key is pinned already; the key that is pinned now, None without such a router.
+
+    Another key than before the router's address changed is another router: its counters are not the ones that the
+    stored reading is the base of, so that base is given up and the next reading is a first one.
+    """
+    params = {"session_id": session_id, "id": router_id, "key": presented}
     row = fetch_one(
         conn,
         """
-        UPDATE routers SET host_key = coalesce(host_key, %(key)s)
-        WHERE session_id = %(session_id)s AND id = %(id)s RETURNING host_key
+        SELECT host_key, former_host_key FROM routers
+        WHERE session_id = %(session_id)s AND id = %(id)s FOR UPDATE
         """,
-        {"session_id": session_id, "id": router_id, "key": presented},
+        params,
     )
-    return str(row[0]) if row else None
+    if row is None:
+        return None
+    pinned, former = row
+    if pinned is not None:
+        return str(pinned)
+    execute(
+        conn,
+        """
+        UPDATE routers SET host_key = %(key)s, former_host_key = NULL
+        WHERE session_id = %(session_id)s AND id = %(id)s
+        """,
+        params,
+    )
+    if former is not None and former != presented:
+        _forget_last_reading(conn, params)
+    return presented
+
+
+def _forget_last_reading(conn: Connection, params: Mapping[str, object]) -> None:
+    """Give up the base of the accounting; what was observed up to it stays observed."""
+    execute(
+        conn,
+        """
+        INSERT INTO coverage (router_id, session_id, start_at, end_at)
+        SELECT router_id, session_id, covered_since, read_at FROM last_readings
+        WHERE session_id = %(session_id)s AND router_id = %(id)s
+        ON CONFLICT (router_id, start_at) DO NOTHING
+        """,
+        params,
+    )
+    execute(conn, "DELETE FROM last_readings WHERE session_id = %(session_id)s AND router_id = %(id)s", params)
+    execute(conn, "UPDATE routers SET last_success_at = NULL WHERE session_id = %(session_id)s AND id = %(id)s", params)
 
 
 def delete_router(conn: Connection, session_id: str, router_id: str) -> bool:

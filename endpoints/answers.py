@@ -59,6 +59,8 @@ def register_error_handlers(app: APIFlask) -> None:
         details: dict[str, Any] = {}
         for location, fields in error.detail.items() if isinstance(error.detail, dict) else ():
             details |= fields if location in _LOCATIONS and isinstance(fields, dict) else {location: fields}
+        if "_schema" in details:  # about the body as a whole
+            details["body"] = details.pop("_schema")
         return failure(ValidationFailed(_name_fields(details), details=_plain(details)))
 
     @app.errorhandler(NetPilotError)
@@ -102,11 +104,15 @@ def _name_fields(details: Mapping[str, Any]) -> str:
 def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
     """pydantic's messages in words for people."""
     return {
-        name: [_PLAIN.get(str(message), str(message).removeprefix("Value error, ")) for message in messages]
-        if isinstance(messages, list)
-        else messages
+        name: [_in_words(str(message)) for message in messages] if isinstance(messages, list) else messages
         for name, messages in details.items()
     }
+
+
+def _in_words(message: str) -> str:
+    if message.startswith("Input should be a valid dictionary"):
+        return "must be a JSON object"
+    return _PLAIN.get(message, message.removeprefix("Value error, "))
 
 
 _PLAIN = {

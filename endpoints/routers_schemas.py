@@ -17,6 +17,14 @@ def _one_line(value: str) -> str:
     return value.strip()
 
 
+def _encodable(value: SecretStr) -> SecretStr:
+    try:
+        value.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("has a character that is none") from None
+    return value
+
+
 def _zone_name(value: str) -> str:
     return parse_zone(value).key
 
@@ -37,8 +45,12 @@ Name = Annotated[str, Field(max_length=255), AfterValidator(_one_line)]
 Host = Annotated[str, Field(max_length=253), AfterValidator(checked_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Username = Annotated[str, Field(max_length=64), AfterValidator(_one_line)]
-Password = Annotated[SecretStr, Field(max_length=1024)]
-PrivateKey = Annotated[SecretStr, Field(max_length=32_768, description="OpenSSH or PEM text, without a passphrase")]
+Password = Annotated[SecretStr, Field(max_length=1024), AfterValidator(_encodable)]
+PrivateKey = Annotated[
+    SecretStr,
+    Field(max_length=32_768, description="OpenSSH or PEM text, without a passphrase"),
+    AfterValidator(_encodable),
+]
 ZoneName = Annotated[str, Field(max_length=64, description="as Europe/Berlin"), AfterValidator(_zone_name)]
 Interval = Annotated[int, AfterValidator(_interval), Field(description="minutes: 5, 15, 30 or 60")]
 NotNull = BeforeValidator(_no_null)

@@ -88,6 +88,8 @@ class Usage:
     #: The span the usage belongs to. Equal at a first reading: nothing is known of any hour before it.
     start: datetime
     end: datetime
+    #: From where on up to ``end`` nothing was missed; later than ``start`` after a restart or a lost archive.
+    covered_from: datetime
     #: The period that the reading's counters belong to. Just after midnight it can be the one before: the daemon
     #: rolls over up to one refresh interval late.
     period_start: date
@@ -153,26 +155,40 @@ def account(
             rows={},
             start=current.read_at,
             end=current.read_at,
+            covered_from=current.read_at,
             period_start=current.period_start,
             notes=(_first_reading_note(current),),
         )
     fetched = {start: index_rows(rows) for start, rows in (files or {}).items()}
     old, new = previous.counters, current.counters
-    start = previous.read_at
+    start = covered_from = previous.read_at
     period_start = _actual_period_start(previous, current, fetched.get(previous.period_start))
-    if has_restarted(previous, current):
-        # What ran before the boot and was not saved is unknown: the usage, and the coverage, begin with the boot.
-        start = max(start, current.read_at - timedelta(seconds=current.uptime_s or 0))
+    is_restarted = has_restarted(previous, current)
+    if is_restarted and current.uptime_s is not None:
+        # What ran before the boot and was not saved is unknown.
+        covered_from = max(covered_from, current.read_at - timedelta(seconds=current.uptime_s))
     if period_start != previous.period_start:
         rows, notes = _over_rollover(previous, old, new, fetched)
-        if has_restarted(previous, current):
+        if is_restarted:
             notes.append(_restart_note())
-    elif has_restarted(previous, current):
-        rows, notes = _over_restart(old, new, fetched.get(period_start))
+        if previous.period_start not in fetched and current.period_age_s is not None:
+            covered_from = max(covered_from, current.read_at - timedelta(seconds=max(0.0, current.period_age_s)))
+    elif is_restarted:
+        on_disk = fetched.get(period_start)
+        rows, notes = _over_restart(old, new, on_disk)
+        if on_disk is None or _covers(old, on_disk):
+            start = covered_from  # nothing was saved after the last reading: all of it ran since the boot
     else:
         rows, notes = _within_period(old, new, fetched.get(period_start))
     plausible, more = _quarantine(rows, new, current.read_at - previous.read_at)
-    return Usage(rows=plausible, start=start, end=current.read_at, period_start=period_start, notes=(*notes, *more))
+    return Usage(
+        rows=plausible,
+        start=start,
+        end=current.read_at,
+        covered_from=covered_from,
+        period_start=period_start,
+        notes=(*notes, *more),
+    )
 
 
 def _actual_period_start(previous: Reading, current: Reading, on_disk: Mapping[RowKey, Counters] | None) -> date:
@@ -185,18 +201,20 @@ def _actual_period_start(previous: Reading, current: Reading, on_disk: Mapping[R
         return previous.period_start
     if current.period_age_s is None or current.period_age_s > ROLLOVER_DELAY_S:
         return current.period_start
-    if on_disk is None:  # never committed: then there is nothing but the counters
-        return previous.period_start if _covers(current.counters, previous.counters) else current.period_start
-    if not _covers(current.counters, on_disk):
+    # A row that is gone tells nothing: it may have been evicted. Those still there decide.
+    earlier = previous.counters if on_disk is None else on_disk
+    if earlier and not current.counters.keys() & earlier.keys():
         return current.period_start
-    if not _covers(on_disk, previous.counters):
+    if not _covers(current.counters, earlier):
+        return current.period_start
+    if on_disk is None or not _covers(on_disk, previous.counters):
         return previous.period_start
     raise RolloverInProgress
 
 
 def _covers(later: Mapping[RowKey, Counters], earlier: Mapping[RowKey, Counters]) -> bool:
-    """Whether ``later`` can have grown out of ``earlier``: no counter is smaller or gone."""
-    return all((now := later.get(key, (0, 0)))[0] >= down and now[1] >= up for key, (down, up) in earlier.items())
+    """Whether the rows that both have can have grown from ``earlier`` to ``later``: no counter is smaller."""
+    return all(later[key][0] >= down and later[key][1] >= up for key, (down, up) in earlier.items() if key in later)
 
 
 def index_rows(rows: Iterable[CounterRow]) -> dict[RowKey, Counters]:

@@ -71,10 +71,16 @@ class DeviceUsageCollector:
         except (DatabaseUnavailable, RouterNotFound):
             raise
         except RolloverInProgress:
-            self._put_off(router)
+            self._put_off(router, timedelta(minutes=1))
             raise
         except NetPilotError as error:
-            self._record_failure(router, error)
+            if self._is_stopping:
+                self._put_off(router, timedelta(0))  # we broke it off, not the router: due at once for who comes next
+            elif not isinstance(error, Conflict):
+                self._record_failure(router, error)
+            raise
+        except Exception:
+            self._record_failure(router, NetPilotError())
             raise
         for note in collection.taken.usage.notes:
             logger.info("router %s: %s", router.id, note.message)
@@ -95,10 +101,10 @@ class DeviceUsageCollector:
             raise Conflict(message) from None
         return Collection(taken=taken, stored=stored)
 
-    def _put_off(self, router: RouterRecord) -> None:
-        """Nothing failed: the router was asked just while its accounting period changed."""
+    def _put_off(self, router: RouterRecord, delay: timedelta) -> None:
+        """Nothing failed at the router: collect it after ``delay``."""
         with self._database.transaction() as conn:
-            routers_db.put_off(conn, router.session_id, router.id, until=self._clock() + timedelta(minutes=1))
+            routers_db.put_off(conn, router.session_id, router.id, until=self._clock() + delay)
 
     def _record_failure(self, router: RouterRecord, error: NetPilotError) -> None:
         now = self._clock()

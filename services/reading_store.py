@@ -106,7 +106,7 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading) -> Store
         hourly, daily = _rollup_rows(usage, Span(taken.usage.start, taken.usage.end), taken.zone)
         rollups_db.add_to_hourly(conn, *owner, hourly)
         rollups_db.add_to_daily(conn, *owner, daily)
-    if taken.previous and taken.usage.start > taken.previous.read_at:
+    if taken.previous and taken.usage.covered_from > taken.previous.read_at:
         since, until = taken.previous.covered_since, taken.previous.read_at
         readings_db.insert_coverage(conn, *owner, start=since, end=until)
     if changed := [sighting for sighting in sightings if _says_something_new(sighting, known)]:
@@ -198,11 +198,11 @@ def _rollup_rows(
 
 def _record_of(taken: TakenReading) -> ReadingRecord:
     previous = taken.previous
-    is_unbroken = previous is not None and taken.usage.start <= previous.read_at
+    is_unbroken = previous is not None and taken.usage.covered_from <= previous.read_at
     return ReadingRecord(
         read_at=taken.reading.read_at,
         usage_since=taken.usage.start if previous else None,
-        covered_since=previous.covered_since if previous and is_unbroken else taken.usage.start,
+        covered_since=previous.covered_since if previous and is_unbroken else taken.usage.covered_from,
         period_start=taken.period.start,
         period_end=taken.period.end,
         uptime_s=taken.reading.uptime_s,

@@ -34,6 +34,7 @@ from utils.nlbwmon_parser import (
     parse_period_list,
 )
 from utils.router_parser import (
+    clean_name,
     parse_board,
     parse_boot_id,
     parse_clock,
@@ -138,7 +139,7 @@ class ReadingTaker:
             ),
             zone=_zone_of(router, answer),
             clock_skew_s=(clock - read_at).total_seconds() if clock else None,
-            database_interval=interval,
+            database_interval=(clean_name(interval) or "")[:64] or None if interval else None,
             usage_json=answer.usage_json,
             duration_s=time.monotonic() - started,
         )

@@ -207,7 +207,7 @@ class RouterService:
     def delete(self, context: RouterContext) -> None:
         """Remove the router and everything stored of it. Raises RouterNotFound."""
         self.get(context)
-        with self._database.transaction() as conn:
+        with self._database.transaction(timeout_s=300) as conn:  # years of usage go with it
             if not routers_db.delete_router(conn, context.session_id, context.router_id):
                 raise RouterNotFound
             device_usage_db.delete_usage(conn, context.session_id, context.router_id)
@@ -232,9 +232,9 @@ class RouterService:
     def test(self, context: RouterContext) -> list[Check]:
         """Try the router out, step by step; stops at the first step that the others need."""
         router = self.get(context)
-        target = target_of(router, self._vault)
         signed_in = Check(check="ssh", ok=True, message=f"Signed in to {router.host} as {router.username}.")
         try:
+            target = target_of(router, self._vault)
             status = validate_nlbwmon_status(self._connections, target)
         except (BadRouterOutput, OutputTooLarge) as error:
             return [signed_in, Check(check="nlbwmon", ok=False, message=error.message, fix=error.fix)]

@@ -141,8 +141,14 @@ class Config(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _database_url_is_libpq(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
-            raise ValueError("not a URL such as postgresql://user:password@host:5432/database")
+        if value is not None:
+            try:
+                parts = urlsplit(value.get_secret_value())
+                is_url = parts.scheme in ("postgresql", "postgres") and (parts.port or 1) > 0
+            except ValueError:  # a port that is no number; the message would show the URL
+                is_url = False
+            if not is_url:
+                raise ValueError("not a URL such as postgresql://user:password@host:5432/database")
         return value
 
     @field_validator("router_key_file")

@@ -120,7 +120,7 @@ class HostKeyChanged(RouterError):
 
     code = "HOST_KEY_CHANGED"
     permanent = True
-    fix = "If you reinstalled the router, see \"host key\" in docs/operations.md; otherwise find out who answers."
+    fix = 'If you reinstalled the router, see "host key" in docs/operations.md; otherwise find out who answers.'
 
 
 class RouterAddressNotAllowed(RouterError):

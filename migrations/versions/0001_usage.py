@@ -28,6 +28,8 @@ def upgrade() -> None:
         credentials              BYTEA NOT NULL,
         -- Pinned at first contact, NULL before.
         host_key                 TEXT,
+        -- The one pinned before the address changed: the same key there is the same router, its counters go on.
+        former_host_key          TEXT,
         -- NULL until a person says it or the router told it.
         timezone                 VARCHAR(64),
         collect_interval_minutes SMALLINT NOT NULL CHECK (collect_interval_minutes IN (5, 15, 30, 60)),
