@@ -4,6 +4,7 @@ The history is not made up: the home's clock runs ahead through the real reading
 The home lives on from its first start, whenever the demo runs: a second start finds it, and its data, again.
 """
 
+import fcntl
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -73,9 +74,14 @@ def running_demo(
     say: Callable[[str], None],
 ) -> Iterator[None]:
     """The simulated home, registered and caught up with, for as long as the block runs."""
+    lock = (data_dir / "demo.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError("another demo is running with this DATA_DIR; stop it, or choose another DATA_DIR") from None
     memory = _Memory.load(data_dir / "demo.json")
     clock = _ReplayClock()
-    with SshServer() as server:
+    with lock, SshServer() as server:
         clock.set(memory.start)
         home = typical_home(start=memory.start, clock=clock, ledger=False)
         hosted = _host(server, home, memory.port, data_dir / "demo_host_key")
@@ -125,8 +131,8 @@ def _register(routers: RouterService, hosted: HostedRouter, router_id: str | Non
     for router in routers.list_all(LOCAL_SESSION_ID):
         if router.id == router_id:
             context = RouterContext(LOCAL_SESSION_ID, router.id)
-            if router.port != hosted.port:
-                routers.update(context, {"port": hosted.port}, credentials=credentials)
+            address = {"host": hosted.host, "port": hosted.port, "username": hosted.username}
+            routers.update(context, address, credentials=credentials)
             return context
     registration = RouterRegistration(
         name="Simulated home", host=hosted.host, port=hosted.port, username=hosted.username, credentials=credentials

@@ -38,7 +38,7 @@ from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.openapi import register_openapi
 from endpoints.reports import reports
 from endpoints.routers import routers
-from endpoints.web_server import AddressInUse, WebServer
+from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
 from services.accounts import LOCAL_SESSION_ID, ensure_local_user, get_user
 from services.credentials import Credentials, CredentialVault, load_or_create_key
 from services.device_usage_collector import DeviceUsageCollector
@@ -193,12 +193,11 @@ def open_database(config: Config) -> Iterator[tuple[str, EmbeddedPostgres | None
 
 def serve(config: Config, *, demo: bool) -> None:
     """Web and collector, until SIGTERM or Ctrl-C."""
+    check_address_is_free(config.host, config.port)  # before anything that takes long
     with ExitStack() as stack:
         url, embedded = stack.enter_context(open_database(config))
         runtime = build_runtime(config, url)
         stack.callback(runtime.close)
-        # Before anything that takes long: a port that is taken should be said at once.
-        web = WebServer(create_app(runtime), host=config.host, port=config.port)
         if demo:
             stack.enter_context(
                 running_demo(
@@ -210,6 +209,7 @@ def serve(config: Config, *, demo: bool) -> None:
                     say=_say,
                 )
             )
+        web = WebServer(create_app(runtime), host=config.host, port=config.port)
         clockwork = _start_clockwork(runtime, embedded)
         stack.callback(clockwork.shutdown, wait=False)
         Thread(target=_register_configured_router, args=(runtime,), name="register", daemon=True).start()

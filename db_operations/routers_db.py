@@ -78,7 +78,9 @@ def insert_router(conn: Connection, router: RouterRecord) -> RouterRecord:
             params,
         )
     except UniqueViolation:
-        raise Conflict(f"There is a router at {router.host} port {router.port} already.") from None
+        raise Conflict(
+            f"There is a router at {router.host} port {router.port} already; PUT /api/routers/{{id}} changes it."
+        ) from None
     assert row is not None  # RETURNING answers with the row it inserted
     return RouterRecord.from_row(row)
 

@@ -81,7 +81,7 @@ def _iso_date(value: object) -> object:
         if not 2000 <= day.year <= 2200:
             raise ValueError("must lie between 2000-01-01 and 2200-12-31")
         return day
-    return value
+    raise ValueError("not a date; write it as YYYY-MM-DD")
 
 
 IsoDate = Annotated[date, BeforeValidator(_iso_date)]

@@ -165,7 +165,7 @@ class RangeOut(Out):
     timezone: str
     start_date: date
     end_date: date
-    totals: UsageOut
+    totals: UsageOrNothingOut
     coverage: Share
     buckets: list[BucketOut]
 
@@ -193,7 +193,7 @@ class SummaryOut(Out):
     period: Period
     start: datetime
     end: datetime
-    total_usage: Bytes
+    total_usage: NullableBytes
     average_daily: int | None = Field(description="bytes per observed day")
     top_devices: list[TopDeviceOut]
     usage_trends: TrendsOut

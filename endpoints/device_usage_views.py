@@ -193,7 +193,7 @@ def _range(history: History) -> dict[str, Any]:
         "timezone": history.timezone,
         "start_date": history.start_date,
         "end_date": history.end_date,
-        "totals": _usage(DeviceTotals(history.bytes_down, history.bytes_up)),
+        "totals": _bucket(history.totals),
         "coverage": history.coverage,
         "buckets": [
             out.BucketOut(start=bucket.span.start, end=bucket.span.end, coverage=share, **_bucket(usage))

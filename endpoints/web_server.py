@@ -2,6 +2,7 @@
 
 import errno
 import secrets
+import socket
 from http import HTTPStatus
 from typing import Any
 
@@ -14,8 +15,12 @@ from waitress.task import ErrorTask
 from utils.errors import NetPilotError, PayloadTooLarge, ValidationFailed
 from utils.responses import error_body
 
-#: Web threads. A request that waits for a router holds one, so there are more than cores.
-WEB_THREADS = 32
+#: Web threads. A request that waits for a router holds one, so there are far more than cores.
+WEB_THREADS = 96
+
+#: Connections at once, and how long one may be silent, in seconds: idle ones must not lock others out.
+MAX_CONNECTIONS = 1_000
+SILENCE_S = 30
 
 #: The server stops reading a body here; the application refuses far smaller ones by their declared length.
 MAX_BODY_BYTES = 2**20
@@ -29,12 +34,12 @@ class _EnvelopeErrorTask(ErrorTask):  # type: ignore[misc]
         error: NetPilotError
         if problem.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             error = PayloadTooLarge()
-        elif problem.code < HTTPStatus.INTERNAL_SERVER_ERROR:
-            error = ValidationFailed("The request is not valid HTTP.")
+        elif problem.code < HTTPStatus.INTERNAL_SERVER_ERROR or problem.code == HTTPStatus.NOT_IMPLEMENTED:
+            error = ValidationFailed("The request's headers can't be used.")
         else:
             error = NetPilotError()
         body = to_json(error_body(error.code, error.message, request_id=secrets.token_hex(8)))
-        self.status = f"{problem.code} {problem.reason}"
+        self.status = f"{error.status} {HTTPStatus(error.status).phrase}"
         self.response_headers.append(("Content-Type", "application/json"))
         self.set_close_on_finish()
         self.content_length = len(body)
@@ -47,6 +52,23 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
 class AddressInUse(Exception):
     """Another program listens where the server was told to."""
+
+
+def check_address_is_free(host: str, port: int) -> None:
+    """Raises AddressInUse where another program listens there; `WebServer` says the same, but may come much later."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise AddressInUse(_in_use(host, port)) from None
+            raise
+
+
+def _in_use(host: str, port: int) -> str:
+    return f"port {port} of {host} is in use; choose another one with PORT or --port"
 
 
 class WebServer:
@@ -64,10 +86,13 @@ class WebServer:
                 threads=WEB_THREADS,
                 ident="",
                 max_request_body_size=MAX_BODY_BYTES,
+                connection_limit=MAX_CONNECTIONS,
+                channel_timeout=SILENCE_S,
+                cleanup_interval=10,
             )
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise AddressInUse(f"port {port} of {host} is in use; choose another one with PORT or --port") from None
+                raise AddressInUse(_in_use(host, port)) from None
             raise
         for listener in sockets.values():
             listener.channel_class = _Channel

@@ -19,6 +19,7 @@ from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.context import RouterContext
 from services.credentials import Credentials, CredentialsUnreadable, CredentialVault
+from services.single_flight import SingleFlight
 from utils.errors import (
     BadRouterOutput,
     NlbwmonDown,
@@ -115,6 +116,7 @@ class RouterService:
         self._connections = connections
         self._vault = vault
         self._default_interval = default_interval
+        self._tests: SingleFlight[RouterContext, list[Check]] = SingleFlight()
 
     def register(self, session_id: str, registration: RouterRegistration) -> RegisteredRouter:
         """Store a router and contact it once, which pins its host key.
@@ -230,8 +232,14 @@ class RouterService:
         raise RouterRequired("You have several routers. Say which one: ?routerId= or the header X-Router-Id.")
 
     def test(self, context: RouterContext) -> list[Check]:
-        """Try the router out, step by step; stops at the first step that the others need."""
+        """Try the router out, step by step; stops at the first step that the others need.
+
+        Callers at the same time share one try: a router that never answers is waited for once.
+        """
         router = self.get(context)
+        return self._tests.run(context, lambda: self._test(router))
+
+    def _test(self, router: RouterRecord) -> list[Check]:
         signed_in = Check(check="ssh", ok=True, message=f"Signed in to {router.host} as {router.username}.")
         try:
             target = target_of(router, self._vault)

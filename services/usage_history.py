@@ -12,7 +12,17 @@ from db_operations.statements import Connection
 from services.buckets import Bucket, Granularity, buckets_between
 from services.context import RouterContext
 from services.device_usage_service import display_name
-from services.history_range import BucketUsage, HistoryRange, Row, devices_by_mac, fold, load_range, totals_of, zone_of
+from services.history_range import (
+    NOT_OBSERVED,
+    BucketUsage,
+    HistoryRange,
+    Row,
+    devices_by_mac,
+    fold,
+    load_range,
+    totals_of,
+    zone_of,
+)
 from utils.errors import DeviceNotFound, ValidationFailed
 from utils.mac import ZERO_MAC
 from utils.time import Clock
@@ -42,8 +52,7 @@ class History:
     timezone: str
     start_date: date
     end_date: date
-    bytes_down: int
-    bytes_up: int
+    totals: BucketUsage
     #: Which share of the range, as far as it has passed, lies between good readings: 0 to 1.
     coverage: float
     buckets: Sequence[Bucket]
@@ -158,8 +167,7 @@ def _history(
         timezone=wanted.zone.key,
         start_date=wanted.buckets[0].first_day,
         end_date=wanted.buckets[-1].last_day,
-        bytes_down=sum(bucket.bytes_down or 0 for bucket in usage),
-        bytes_up=sum(bucket.bytes_up or 0 for bucket in usage),
+        totals=_total_of(usage),
         coverage=wanted.coverage,
         buckets=wanted.buckets,
         usage=usage,
@@ -167,6 +175,14 @@ def _history(
         devices=devices,
         device_count=device_count,
     )
+
+
+def _total_of(usage: Sequence[BucketUsage]) -> BucketUsage:
+    """All buckets together; nothing where nothing of any was observed."""
+    known = [bucket for bucket in usage if bucket != NOT_OBSERVED]
+    if not known:
+        return NOT_OBSERVED
+    return BucketUsage(sum(bucket.bytes_down or 0 for bucket in known), sum(bucket.bytes_up or 0 for bucket in known))
 
 
 def _device_history(mac: str, record: DeviceRecord | None, rows: Iterable[Row], wanted: HistoryRange) -> DeviceHistory:

@@ -52,7 +52,8 @@ class Summary:
     period: Period
     start: datetime
     end: datetime
-    total_usage: int
+    #: None where nothing of the period was observed.
+    total_usage: int | None
     #: Per day that was observed at all; None where none was.
     average_daily: int | None
     top_devices: Sequence[TopDevice]
@@ -83,7 +84,7 @@ class UsageSummaryService:
             period=period,
             start=wanted.span.start,
             end=end,
-            total_usage=total,
+            total_usage=total if total or wanted.coverage > 0 else None,
             average_daily=_average_daily(total, wanted.coverage, end - wanted.span.start),
             top_devices=[
                 TopDevice(

@@ -60,6 +60,11 @@ def checked_host(value: str) -> str:
     """A host name or IP address as people write one; what it means is judged when connecting. Raises ValueError."""
     if not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", value):
         raise ValueError("not a host name or IP address")
+    if ":" in value:
+        try:
+            ip_address(value)
+        except ValueError:
+            raise ValueError("not a host name or IP address; the port has a field of its own") from None
     return value
 
 
