@@ -282,7 +282,7 @@ def test_a_report_up_to_now_is_held_against_the_same_point(
     history = runtime.services.history.get_history(
         home, start_date=None, end_date=None, granularity=Granularity.DAY, page=1, page_size=50
     )
-    assert named.report.comparison.total.after == (history.bytes_down, history.bytes_up)
+    assert named.report.comparison.total.after == history.totals
     assert named.report.previous.end == NOW - 7 * DAY
     assert [mac for mac, _ in named.report.anomalies] == [LAPTOP]
     assert named.report.top_devices[0].mac == LAPTOP
