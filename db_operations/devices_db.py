@@ -9,7 +9,7 @@ from db_operations.statements import Connection, Row, fetch_all, fetch_one
 #: While a device is active its last_seen is the router's last reading; only one that is not has it stored.
 _COLUMNS = """
     device_mac, name, hostname, ips, category, notes, is_monitored, is_router, is_active, first_seen,
-    CASE WHEN is_active THEN (SELECT read_at FROM last_readings AS reading WHERE reading.router_id = devices.router_id)
+    CASE WHEN is_active THEN (SELECT read_at FROM last_readings AS reading WHERE reading.router_id = %(router_id)s)
          ELSE last_seen END AS last_seen
 """
 
