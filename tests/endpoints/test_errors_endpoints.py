@@ -118,7 +118,7 @@ def test_a_fault_inside_says_nothing_of_itself(
     api: Api, client: Any, runtime: Runtime, context: RouterContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
-        raise RuntimeError("password=hunter2 in /work/secret.py SELECT * FROM users")
+        raise RuntimeError("password=hunter2 in /srv/secret.py SELECT * FROM users")
 
     monkeypatch.setattr(runtime.services.status, "get_status", fails)
     assert api.error(f"{BASE}/status")[:2] == (500, "INTERNAL")
