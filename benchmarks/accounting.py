@@ -9,8 +9,8 @@ from utils.nlbwmon_parser import parse_nlbw_json
 
 
 def accounting(options: Options) -> Iterator[Result]:
-    printed = [OFFICE, nlbw_json(grown(parse_nlbw_json(OFFICE), share=1 / 3))]
-    before, after = (parse_nlbw_json(output) for output in printed)
+    printed = [OFFICE, nlbw_json(grown(parse_nlbw_json(OFFICE).rows, share=1 / 3))]
+    before, after = (parse_nlbw_json(output).rows for output in printed)
 
     def readings() -> tuple[Reading, Reading]:
         """New ones each time: a reading keeps its index."""

@@ -10,7 +10,7 @@ import msgspec
 from services.accounting import Reading, account
 from services.accounting_periods import AccountingPeriod
 from services.router_readings import TakenReading
-from utils.nlbwmon_parser import CounterRow, calculate_usage_metrics, normalize_device_data, parse_nlbw_json
+from utils.nlbwmon_parser import CounterRow, normalize_device_data, parse_nlbw_json
 from utils.time import parse_zone
 
 OFFICE = (Path(__file__).parent.parent / "tests" / "fixtures" / "office-250-devices.json").read_bytes()
@@ -61,14 +61,15 @@ def growing_network(devices: int) -> Iterator[TakenReading]:
 
 def taken_reading(printed: bytes, at: datetime, *, base: Reading | None) -> TakenReading:
     """What ``printed`` means after ``base``; the stored reading that it belongs to has to be put in as `previous`."""
-    reading = Reading(read_at=at, period_start=PERIOD.start, rows=parse_nlbw_json(printed), boot_id="1")
+    table = parse_nlbw_json(printed)
+    reading = Reading(read_at=at, period_start=PERIOD.start, rows=table.rows, boot_id="1")
     usage = account(base, reading)
     return TakenReading(
         reading=reading,
         period=PERIOD,
         previous=None,
         usage=usage,
-        totals=calculate_usage_metrics(reading.rows),
+        totals=table.totals,
         usage_by_device=usage.by_device(),
         devices=normalize_device_data(reading.rows),
         zone=parse_zone("UTC"),

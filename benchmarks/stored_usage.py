@@ -27,7 +27,7 @@ _ROWS_A_DAY = DEVICES * READINGS_A_DAY
 LAST_DAY = date(2026, 11, 10)
 LAST_READING = datetime(2026, 11, 10, 23, 57, tzinfo=UTC)
 
-_MACS = sorted({row.mac for row in parse_nlbw_json(OFFICE)})
+_MACS = sorted(parse_nlbw_json(OFFICE).totals)
 _DEVICES = "unnest(%(macs)s::text[]) WITH ORDINALITY AS known (mac, device)"
 
 

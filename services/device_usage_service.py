@@ -12,12 +12,12 @@ from db_operations.database import Database
 from db_operations.devices_db import DeviceRecord
 from services.context import RouterContext
 from services.device_usage_collector import Collection, DeviceUsageCollector
-from services.router_readings import ReadingTaker, TakenReading, as_reading
+from services.router_readings import ReadingTaker, TakenReading
 from services.single_flight import SingleFlight
 from services.vendors import vendor_of
 from utils.errors import DeviceNotFound, RouterError, RouterNotFound
 from utils.mac import ZERO_MAC, is_locally_administered
-from utils.nlbwmon_parser import CounterRow, DeviceTotals, calculate_usage_metrics
+from utils.nlbwmon_parser import CounterRow, DeviceTotals, parse_nlbw_json
 from utils.time import Clock, parse_zone
 
 #: A live reading serves everybody who asks within this many seconds of it.
@@ -154,7 +154,7 @@ class DeviceUsageService:
             starts = [today, today - timedelta(days=6), today - timedelta(days=29)]
             sums = rollups_db.list_device_totals(conn, *owner, mac, starts=starts, end=today + timedelta(days=1))
             last = readings_db.get_last_reading(conn, *owner)
-        period = calculate_usage_metrics(as_reading(last).rows).get(mac) if last else None
+        period = parse_nlbw_json(last.usage_json).totals.get(mac) if last else None
         return DeviceInfo(
             device=as_device(record),
             today=DeviceTotals(*sums[0]),
@@ -228,9 +228,9 @@ class DeviceUsageService:
                 raise error
             snapshot = {row.mac: row for row in snapshots_db.list_snapshot(conn, *owner, at=last.read_at)}
         known = self._known_devices(context)
-        rows = as_reading(last).rows
+        table = parse_nlbw_json(last.usage_json)
         seconds = (last.read_at - last.usage_since).total_seconds() if last.usage_since else None
-        totals = {mac: total for mac, total in calculate_usage_metrics(rows).items() if _is_shown(known.get(mac))}
+        totals = {mac: total for mac, total in table.totals.items() if _is_shown(known.get(mac))}
         devices = []
         for mac, total in totals.items():
             row = snapshot.get(mac)
@@ -243,7 +243,7 @@ class DeviceUsageService:
             period_end=last.period_end,
             devices=_largest_first(devices),
             total=_sum(totals.values()),
-            rows=rows,
+            rows=table.rows,
             warning=error,
         )
 

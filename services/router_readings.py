@@ -28,7 +28,6 @@ from utils.nlbwmon_parser import (
     CounterRow,
     DeviceTotals,
     ObservedDevice,
-    calculate_usage_metrics,
     normalize_device_data,
     parse_nlbw_json,
     parse_period_list,
@@ -97,7 +96,7 @@ class ReadingTaker:
         answer = get_current_bandwidth_data(self._connections, target)
         # Stamped when the answer is here: the wait for a router that is busy belongs to the time before.
         read_at = self._clock()
-        rows = parse_nlbw_json(answer.usage_json)
+        table = parse_nlbw_json(answer.usage_json)
         listed = parse_period_list(answer.period_list or "")
         interval = parse_uci_section(answer.settings or "", "nlbwmon.@nlbwmon[0]").get("database_interval")
         rule = _rule_of(interval, listed, previous)
@@ -107,7 +106,7 @@ class ReadingTaker:
         reading = Reading(
             read_at=read_at,
             period_start=period.start,
-            rows=rows,
+            rows=table.rows,
             uptime_s=parse_uptime(answer.uptime or ""),
             boot_id=parse_boot_id(answer.boot_id or ""),
             period_age_s=(router_now - rule.began_at(period.start, router_zone)).total_seconds(),
@@ -127,10 +126,10 @@ class ReadingTaker:
             period=period,
             previous=previous,
             usage=usage,
-            totals=calculate_usage_metrics(rows),
+            totals=table.totals,
             usage_by_device=usage.by_device(),
             devices=normalize_device_data(
-                rows,
+                table.rows,
                 parse_leases(answer.devices.leases or ""),
                 parse_neighbours(answer.devices.neighbours or ""),
                 router_mac=parse_hardware_address(answer.router_mac or ""),
@@ -162,7 +161,7 @@ class ReadingTaker:
         if wanted := [*missing.archives, *missing.committed]:
             names = {start: known.get(start, rule.name_of(start)) for start in wanted}
             answers = get_archived_periods(self._connections, target, names)
-            files = {start: parse_nlbw_json(answer) for start, answer in answers.items()}
+            files = {start: parse_nlbw_json(answer).rows for start, answer in answers.items()}
         return account(base, reading, files)
 
 
@@ -171,7 +170,7 @@ def as_reading(record: ReadingRecord) -> Reading:
     return Reading(
         read_at=record.read_at,
         period_start=record.period_start,
-        rows=parse_nlbw_json(record.usage_json),
+        rows=parse_nlbw_json(record.usage_json).rows,
         uptime_s=record.uptime_s,
         boot_id=record.boot_id,
     )

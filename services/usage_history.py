@@ -85,8 +85,8 @@ class UsageHistoryService:
         with self._database.transaction() as conn:
             wanted = self._range(conn, context, start_date, end_date, granularity)
             names = devices_by_mac(conn, context)
-            if page == 1 and len(names) < page_size:
-                # Every device is on this page: its rows are all there are, and add up to the totals.
+            if page == 1 and len(names) <= page_size:
+                # Every device is on this page: all rows are needed anyway, and they add up to the totals.
                 rows = get_device_usage_history(conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end)
                 bucket_totals, device_totals = totals_of(rows)
             else:

@@ -50,6 +50,20 @@ class CounterRow(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_
     layer7: str | None
 
 
+class DeviceTotals(NamedTuple):
+    """nlbwmon's totals of one MAC in one accounting period, in bytes; its rows of every address added up."""
+
+    bytes_down: int
+    bytes_up: int
+
+
+class CounterTable(NamedTuple):
+    """One answer of nlbw: its rows, and what those of each MAC add up to."""
+
+    rows: list[CounterRow]
+    totals: dict[str, DeviceTotals]
+
+
 class _Output(msgspec.Struct):
     columns: list[str]
     data: list[CounterRow]
@@ -71,8 +85,8 @@ _DECODER = msgspec.json.Decoder(_Output)
 _ANY_DECODER = msgspec.json.Decoder(_AnyOutput)
 
 
-def parse_nlbw_json(output: bytes, *, group_by: Sequence[str] = DEFAULT_GROUPING) -> list[CounterRow]:
-    """The rows of `nlbw -c json`, or of an archive (`-t DATE`), each value checked.
+def parse_nlbw_json(output: bytes, *, group_by: Sequence[str] = DEFAULT_GROUPING) -> CounterTable:
+    """The rows of `nlbw -c json`, or of an archive (`-t DATE`), each value checked, and their sums.
 
     Columns are read by name; any order and additional columns do. ``group_by`` says which `-g` grouping was
     asked for: its columns and the counters must be there. Raises BadRouterOutput, with the row and the column
@@ -87,11 +101,10 @@ def parse_nlbw_json(output: bytes, *, group_by: Sequence[str] = DEFAULT_GROUPING
         rows = _decode(output, group_by)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadRouterOutput(f"The router's nlbw output can't be used: {_reason(error)}") from None
-    _check_values(rows, group_by)
-    return rows
+    return _checked(rows, group_by)
 
 
-def parse_nlbw_csv(output: bytes) -> list[CounterRow]:
+def parse_nlbw_csv(output: bytes) -> CounterTable:
     """The rows of `nlbw -c csv`: tab-separated, texts quoted, columns by name. Raises BadRouterOutput.
 
     "family" "proto" "port" "mac" "ip" "conns" "rx_bytes" "rx_pkts" "tx_bytes" "tx_pkts" "layer7"
@@ -106,8 +119,7 @@ def parse_nlbw_csv(output: bytes) -> list[CounterRow]:
         rows = _rows_by_name(columns, cells, DEFAULT_GROUPING, strict=False)
     except (csv.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadRouterOutput(f"The router's nlbw output can't be used: {_reason(error)}") from None
-    _check_values(rows, DEFAULT_GROUPING)
-    return rows
+    return _checked(rows, DEFAULT_GROUPING)
 
 
 def _decode(output: bytes, group_by: Sequence[str]) -> list[CounterRow]:
@@ -134,26 +146,29 @@ def _rows_by_name(columns: list[str], data: object, group_by: Sequence[str], *, 
     return [msgspec.structs.replace(_BLANK, **{name: row[i] for name, i in known}) for row in rows]
 
 
-def _check_values(rows: Sequence[CounterRow], group_by: Sequence[str]) -> None:
+def _checked(rows: list[CounterRow], group_by: Sequence[str]) -> CounterTable:
     """What types can't say. Addresses repeat from row to row, so each distinct one is looked at once."""
+    totals = calculate_usage_metrics(rows)
     if "mac" in group_by:
-        for mac in {row.mac for row in rows}:
+        for mac in totals:
             if not is_canonical_mac(mac):
                 raise BadRouterOutput(f"The router's nlbw output has {mac[:40]!r} where a MAC address belongs.")
     if "ip" in group_by:
-        for ip in {row.ip for row in rows}:
-            if not _is_ip(ip):
-                raise BadRouterOutput(f"The router's nlbw output has {ip[:60]!r} where an IP address belongs.")
-    if [row for row in rows if row.rx_bytes > MAX_COUNTER or row.tx_bytes > MAX_COUNTER]:
+        _check_ips({row.ip for row in rows})
+    # No counter is less than 0: where a sum stays below the limit, each of its parts does.
+    large = {mac for mac, total in totals.items() if max(total) > MAX_COUNTER}
+    if large and any(max(row.rx_bytes, row.tx_bytes) > MAX_COUNTER for row in rows if row.mac in large):
         raise BadRouterOutput("The router's nlbw output has a counter of 2^64 or more.")
+    return CounterTable(rows, totals)
 
 
-def _is_ip(text: str) -> bool:
-    try:
-        socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
-    except (OSError, ValueError):  # ValueError: an embedded NUL
-        return False
-    return True
+def _check_ips(ips: Iterable[str]) -> None:
+    for ip in ips:
+        try:
+            socket.inet_pton(socket.AF_INET6 if ":" in ip else socket.AF_INET, ip)
+        except (OSError, ValueError):  # ValueError: an embedded NUL
+            message = f"The router's nlbw output has {ip[:60]!r} where an IP address belongs."
+            raise BadRouterOutput(message) from None
 
 
 def _reason(error: Exception) -> str:
@@ -183,21 +198,14 @@ def parse_period_list(output: str) -> dict[date, str]:
     return names
 
 
-class DeviceTotals(NamedTuple):
-    """nlbwmon's totals of one MAC in one accounting period, in bytes; its rows of every address added up."""
-
-    bytes_down: int
-    bytes_up: int
-
-
 def calculate_usage_metrics(rows: Iterable[CounterRow]) -> dict[str, DeviceTotals]:
     """Bytes per MAC, exact. IPv4 and every IPv6 address of a MAC are one device."""
-    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    counters: defaultdict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for row in rows:
-        cell = sums[row.mac]
-        cell[0] += row.rx_bytes
-        cell[1] += row.tx_bytes
-    return {mac: DeviceTotals(down, up) for mac, (down, up) in sums.items()}
+        downs, ups = counters[row.mac]
+        downs.append(row.rx_bytes)
+        ups.append(row.tx_bytes)
+    return {mac: DeviceTotals(sum(downs), sum(ups)) for mac, (downs, ups) in counters.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,7 +161,7 @@ class Accountant:
         for start in (*missing.archives, *missing.committed):
             answer = self._router.run(f"nlbw -c json -t {self._rule.name_of(start)}")
             if answer.status == 0:
-                files[start] = parse_nlbw_json(answer.stdout)
+                files[start] = parse_nlbw_json(answer.stdout).rows
         try:
             usage = account(self._base, current, files)
         except RolloverInProgress:
@@ -178,7 +178,7 @@ class Accountant:
         current = Reading(
             read_at=self._router.clock.now(),
             period_start=start,
-            rows=parse_nlbw_json(self._router.run("nlbw -c json").stdout),
+            rows=parse_nlbw_json(self._router.run("nlbw -c json").stdout).rows,
             uptime_s=self._router.uptime().total_seconds(),
             boot_id="the only one",
             period_age_s=(now - self._rule.began_at(start, zone)).total_seconds(),

@@ -108,7 +108,7 @@ def test_protocols_add_up_to_the_device(router: SimulatedRouter) -> None:
     for number in range(30):
         router.traffic(PHONE, rx=number, tx=1, port=number * 7, proto="TCP" if number % 2 else "UDP", conns=2)
     router.traffic(LAPTOP, rx=1_000)
-    rows = parse_nlbw_json(router.run("nlbw -c json").stdout)
+    rows = parse_nlbw_json(router.run("nlbw -c json").stdout).rows
     protocols = protocols_of(rows, PHONE)
     assert sum(one.bytes_down for one in protocols) == sum(range(30))
     assert sum(one.connections for one in protocols) == 60

@@ -85,7 +85,7 @@ def test_every_fixture_is_read_by_a_test() -> None:
 def test_each_row_of_a_captured_answer_keeps_each_value(path: Path) -> None:
     table = json.loads(path.read_bytes())
 
-    rows = parse_nlbw_json(path.read_bytes(), group_by=grouping_of(table["columns"]))
+    rows = parse_nlbw_json(path.read_bytes(), group_by=grouping_of(table["columns"])).rows
 
     printed = [{name: getattr(one, name) for name in table["columns"]} for one in rows]
     assert printed == [dict(zip(table["columns"], cells, strict=True)) for cells in table["data"]]
@@ -102,7 +102,7 @@ def test_each_row_of_a_captured_answer_keeps_each_value(path: Path) -> None:
     ],
 )
 def test_captured_answers_hold_the_devices_that_were_there(name: str, rows: int | None, devices: int) -> None:
-    parsed = parse_nlbw_json((FIXTURES / f"{name}.json").read_bytes())
+    parsed = parse_nlbw_json((FIXTURES / f"{name}.json").read_bytes()).rows
 
     assert rows in (None, len(parsed))
     assert len({one.mac for one in parsed}) == devices
@@ -113,21 +113,21 @@ def test_csv_and_json_of_the_same_traffic_say_the_same(path: Path) -> None:
     answer = path.with_suffix(".json").read_bytes()
     columns = json.loads(answer)["columns"]
     if grouping_of(columns) == GROUPING:
-        assert parse_nlbw_csv(path.read_bytes()) == parse_nlbw_json(answer)
+        assert parse_nlbw_csv(path.read_bytes()).rows == parse_nlbw_json(answer).rows
         return
     with pytest.raises(BadRouterOutput, match="lacks the column family, proto, port, ip"):
         parse_nlbw_csv(path.read_bytes())
     lines = list(csv.DictReader(io.StringIO(path.read_text()), delimiter="\t"))
-    rows = parse_nlbw_json(answer, group_by=grouping_of(columns))
+    rows = parse_nlbw_json(answer, group_by=grouping_of(columns)).rows
     assert [(line["mac"], int(line["rx_bytes"]), int(line["tx_bytes"])) for line in lines] == [
         (one.mac, one.rx_bytes, one.tx_bytes) for one in rows
     ]
 
 
 def test_sums_by_mac_are_those_that_nlbw_itself_adds_up() -> None:
-    by_mac = parse_nlbw_json((FIXTURES / "by-mac.json").read_bytes(), group_by=["mac"])
+    by_mac = parse_nlbw_json((FIXTURES / "by-mac.json").read_bytes(), group_by=["mac"]).rows
 
-    sums = calculate_usage_metrics(parse_nlbw_json(LIVE))
+    sums = calculate_usage_metrics(parse_nlbw_json(LIVE).rows)
 
     assert sums == {one.mac: DeviceTotals(one.rx_bytes, one.tx_bytes) for one in by_mac}
     assert sums[PHONE] == DeviceTotals(11_014_487, 8_568)
@@ -142,7 +142,7 @@ def test_sums_lose_no_byte(path: Path) -> None:
         expected[cells[at("mac")]][0] += cells[at("rx_bytes")]
         expected[cells[at("mac")]][1] += cells[at("tx_bytes")]
 
-    sums = calculate_usage_metrics(parse_nlbw_json(path.read_bytes(), group_by=grouping_of(table["columns"])))
+    sums = calculate_usage_metrics(parse_nlbw_json(path.read_bytes(), group_by=grouping_of(table["columns"])).rows)
 
     assert {mac: list(totals) for mac, totals in sums.items()} == expected
 
@@ -189,18 +189,18 @@ def test_another_format_is_no_csv(name: str) -> None:
 
 @given(st.permutations(COLUMNS))
 def test_columns_are_read_by_name_in_any_order(columns: list[str]) -> None:
-    assert parse_nlbw_json(output(values(), columns=columns)) == [row()]
+    assert parse_nlbw_json(output(values(), columns=columns)).rows == [row()]
 
 
 @given(st.permutations([*COLUMNS, "host", "future"]))
 def test_columns_nobody_knows_are_passed_over(columns: list[str]) -> None:
     answer = output(values(host=[1, {"a": None}], future=1.5), columns=columns)
 
-    assert parse_nlbw_json(answer) == [row()]
+    assert parse_nlbw_json(answer).rows == [row()]
 
 
 def test_layer7_may_be_left_out() -> None:
-    assert parse_nlbw_json(output(values(), columns=COLUMNS[:-1])) == [row(layer7=None)]
+    assert parse_nlbw_json(output(values(), columns=COLUMNS[:-1])).rows == [row(layer7=None)]
 
 
 @pytest.mark.parametrize("missing", COLUMNS[:-1])
@@ -228,7 +228,7 @@ def test_a_row_of_another_length_is_refused(cells: list[str]) -> None:
 def test_a_coarser_grouping_leaves_the_other_columns_blank() -> None:
     answer = output(values(), columns=["mac", *COUNTERS])
 
-    assert parse_nlbw_json(answer, group_by=["mac"]) == [
+    assert parse_nlbw_json(answer, group_by=["mac"]).rows == [
         row(family=0, proto="", port=0, ip="", layer7=None),
     ]
 
@@ -246,11 +246,11 @@ def test_a_coarser_grouping_is_not_taken_for_the_usual_one() -> None:
 def test_counters_are_exact_up_to_64_bits(count: int, columns: list[str]) -> None:
     answer = output(values(rx_bytes=count, tx_bytes=count), columns=columns)
 
-    assert parse_nlbw_json(answer) == [row(rx_bytes=count, tx_bytes=count)]
+    assert parse_nlbw_json(answer).rows == [row(rx_bytes=count, tx_bytes=count)]
 
 
 def test_the_captured_counter_above_2_to_the_63_is_exact() -> None:
-    rows = parse_nlbw_json((FIXTURES / "odd-rows.json").read_bytes())
+    rows = parse_nlbw_json((FIXTURES / "odd-rows.json").read_bytes()).rows
 
     assert max(one.rx_bytes for one in rows) == 2**63 + 5
 
@@ -314,7 +314,7 @@ def test_a_value_that_cannot_be_is_refused(name: str, bad: object) -> None:
 @pytest.mark.parametrize("name", ["proto", "layer7"])
 def test_a_text_that_no_database_can_store_is_refused_or_mended(name: str) -> None:
     try:
-        rows = parse_nlbw_json(output(values(**{name: "HT\0TP"})))
+        rows = parse_nlbw_json(output(values(**{name: "HT\0TP"}))).rows
     except BadRouterOutput:
         return
     assert "\0" not in getattr(rows[0], name)
@@ -353,10 +353,10 @@ def test_a_large_answer_cut_off_anywhere_is_refused(end: int) -> None:
 @pytest.mark.parametrize("end", range(len(LIVE_CSV)))
 def test_a_cut_off_csv_gives_rows_that_were_there_or_is_refused(end: int) -> None:
     try:
-        rows = parse_nlbw_csv(LIVE_CSV[:end])
+        rows = parse_nlbw_csv(LIVE_CSV[:end]).rows
     except BadRouterOutput:
         return
-    whole = parse_nlbw_csv(LIVE_CSV)
+    whole = parse_nlbw_csv(LIVE_CSV).rows
     assert rows[:-1] == whole[: len(rows[:-1])]
 
 
@@ -378,7 +378,7 @@ def test_bytes_put_into_an_answer_make_rows_or_a_refusal(at: int, noise: bytes) 
 @given(st.integers(0, len(LIVE_CSV) - 1), st.binary(max_size=6))
 def test_bytes_put_into_a_csv_make_rows_or_a_refusal(at: int, noise: bytes) -> None:
     try:
-        rows = parse_nlbw_csv(LIVE_CSV[:at] + noise + LIVE_CSV[at + len(noise) :])
+        rows = parse_nlbw_csv(LIVE_CSV[:at] + noise + LIVE_CSV[at + len(noise) :]).rows
     except BadRouterOutput:
         return
     assert all(0 <= one.rx_bytes < 2**64 and 0 <= one.tx_bytes < 2**64 for one in rows)
@@ -446,7 +446,7 @@ def test_what_is_almost_an_answer_is_refused(answer: bytes) -> None:
 
 
 def test_a_line_feed_at_the_end_does_no_harm() -> None:
-    assert parse_nlbw_json(LIVE + b"\n") == parse_nlbw_json(LIVE)
+    assert parse_nlbw_json(LIVE + b"\n").rows == parse_nlbw_json(LIVE).rows
 
 
 @pytest.mark.parametrize("count", [b"-3", b"1.5", b"abc", b"", b"true", b"18446744073709551616", b"9" * 500])
@@ -458,7 +458,7 @@ def test_a_csv_counter_that_cannot_be_is_refused(count: bytes) -> None:
 
 
 def test_a_csv_without_layer7_value_has_none() -> None:
-    rows = parse_nlbw_csv(LIVE_CSV.replace(b'"IGMP"\n', b"\n"))
+    rows = parse_nlbw_csv(LIVE_CSV.replace(b'"IGMP"\n', b"\n")).rows
 
     assert [one.layer7 for one in rows] == ["HTTP", "HTTPS", "HTTP", None]
 
@@ -477,7 +477,7 @@ CELLS = st.builds(
 
 @given(rows=st.lists(CELLS, max_size=5), columns=st.permutations(COLUMNS))
 def test_whatever_a_router_can_count_comes_out_as_it_went_in(rows: list[dict[str, Any]], columns: list[str]) -> None:
-    assert parse_nlbw_json(output(*rows, columns=columns)) == [CounterRow(**one) for one in rows]
+    assert parse_nlbw_json(output(*rows, columns=columns)).rows == [CounterRow(**one) for one in rows]
 
 
 # -- devices --------------------------------------------------------------------------------------------------
@@ -492,7 +492,7 @@ def neighbour(mac: str, ip: str, interface: str = "br-lan", *, is_reachable: boo
 
 
 def test_all_addresses_of_a_mac_are_one_device() -> None:
-    devices = normalize_device_data(parse_nlbw_json(LIVE), router_mac=ROUTER)
+    devices = normalize_device_data(parse_nlbw_json(LIVE).rows, router_mac=ROUTER)
 
     assert [(device.mac, device.ips) for device in devices] == [
         (PHONE, ("192.168.1.101", "fd00:1::101")),
@@ -503,7 +503,7 @@ def test_all_addresses_of_a_mac_are_one_device() -> None:
 
 
 def test_a_host_without_a_mac_is_no_device() -> None:
-    rows = parse_nlbw_json((FIXTURES / "odd-rows.json").read_bytes())
+    rows = parse_nlbw_json((FIXTURES / "odd-rows.json").read_bytes()).rows
     assert ZERO_MAC in {one.mac for one in rows}
 
     assert ZERO_MAC not in {device.mac for device in normalize_device_data(rows)}
@@ -586,7 +586,7 @@ def test_without_its_mac_the_router_is_known_by_its_address() -> None:
 
 
 def test_without_mac_or_address_nobody_is_taken_for_the_router() -> None:
-    devices = normalize_device_data(parse_nlbw_json(LIVE))
+    devices = normalize_device_data(parse_nlbw_json(LIVE).rows)
 
     assert not any(device.is_router for device in devices)
 
@@ -602,7 +602,7 @@ def test_the_router_is_called_what_it_calls_itself_unless_a_lease_names_it() -> 
 
 
 def test_devices_are_in_order_of_their_macs_whatever_order_rows_came_in() -> None:
-    rows = parse_nlbw_json(OFFICE)
+    rows = parse_nlbw_json(OFFICE).rows
 
     devices = normalize_device_data(rows)
 
