@@ -1,6 +1,7 @@
 """MAC addresses: one spelling inside, three accepted from outside."""
 
 import re
+from functools import lru_cache
 
 #: What nlbwmon writes for a host whose MAC it could not look up.
 ZERO_MAC = "00:00:00:00:00:00"
@@ -9,8 +10,12 @@ _CANONICAL = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _ACCEPTED = re.compile(r"[0-9a-f]{2}(?:([:-])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}|[0-9a-f]{10})")
 
 
+@lru_cache(maxsize=8192)
 def is_canonical_mac(text: str) -> bool:
-    """Whether ``text`` is lower case with colons, as nlbwmon writes it: ``aa:bb:cc:dd:ee:ff``."""
+    """Whether ``text`` is lower case with colons, as nlbwmon writes it: ``aa:bb:cc:dd:ee:ff``.
+
+    Remembered, because every reading of a router brings the same few addresses again.
+    """
     return _CANONICAL.fullmatch(text) is not None
 
 
