@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from benchmarks.measure import Options, Result, medians, timed
 from benchmarks.readings import FIRST_READING, INTERVAL, OFFICE, PERIOD, grown, nlbw_json
-from services.accounting import Reading, account, find_missing_files
+from services.accounting import account, compare, wanted_files
+from services.counters import Reading
 from utils.nlbwmon_parser import parse_nlbw_json
 
 
@@ -19,13 +20,18 @@ def accounting(options: Options) -> Iterator[Result]:
             Reading(read_at=FIRST_READING + INTERVAL, period_start=PERIOD.start, rows=after, boot_id="1"),
         )
 
+    def alone() -> object:
+        old, new = readings()
+        return account(compare(old, new), new)
+
     def as_collected() -> object:
         old, new = readings()
-        find_missing_files(old, new)
-        return account(old, new).by_device()
+        compared = compare(old, new)
+        wanted_files(compared)
+        return account(compared, new).by_device()
 
     alone_s, collected_s, limit_s = medians(
-        timed(lambda: account(*readings())),
+        timed(alone),
         timed(as_collected),
         timed(lambda: [parse_nlbw_json(output) for output in printed]),
         rounds=options.rounds(200),

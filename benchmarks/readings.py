@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from services.accounting import Reading, account
+from services.accounting import account, compare
 from services.accounting_periods import AccountingPeriod
+from services.counters import Reading
 from services.router_readings import TakenReading
 from utils.nlbwmon_parser import CounterRow, normalize_device_data, parse_nlbw_json
 from utils.time import parse_zone
@@ -63,12 +64,13 @@ def taken_reading(printed: bytes, at: datetime, *, base: Reading | None) -> Take
     """What ``printed`` means after ``base``; the stored reading that it belongs to has to be put in as `previous`."""
     table = parse_nlbw_json(printed)
     reading = Reading(read_at=at, period_start=PERIOD.start, rows=table.rows, boot_id="1")
-    usage = account(base, reading)
+    usage = account(compare(base, reading), reading)
     return TakenReading(
         reading=reading,
         period=PERIOD,
         previous=None,
         usage=usage,
+        usage_since=base.read_at if base else None,
         totals=table.totals,
         usage_by_device=usage.by_device(),
         devices=normalize_device_data(reading.rows),

@@ -36,6 +36,7 @@ _BANDWIDTH: Mapping[str, str] = {
     "usage": "nlbw -c json",
     "uptime": "cat /proc/uptime",
     "boot_id": "cat /proc/sys/kernel/random/boot_id",
+    "daemon": "cat /proc/$(pidof nlbwmon)/stat",
     "router_mac": "cat /sys/class/net/br-lan/address",
     "utc_offset": "date +%z",
     "periods": "nlbw -c list",
@@ -43,8 +44,16 @@ _BANDWIDTH: Mapping[str, str] = {
     "settings": "uci -q show nlbwmon",
     **_DEVICES,
 }
+#: The clock comes first: the moments after it are told by it.
+_FILE_TIMES: Mapping[str, str] = {
+    "clock": "date +%s",
+    "ram_copy": "ls /tmp/0.db",
+    "ram_copy_time": "date -r /tmp/0.db +%s",
+}
 _PERIODS: Mapping[str, str] = {"periods": "nlbw -c list", "clock": "date +%s", "utc_offset": "date +%z"}
 
+#: Where a router may keep nlbwmon's files. Anything else never gets into a command.
+_DIRECTORY = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*){1,16}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _UTC_OFFSET = re.compile(r"([+-])(\d{2})(\d{2})")
 
@@ -83,6 +92,8 @@ class BandwidthAnswer:
     uptime: str | None
     #: /proc/sys/kernel/random/boot_id: names the boot
     boot_id: str | None
+    #: /proc/PID/stat of nlbwmon: names its start
+    daemon: str | None
     #: /sys/class/net/br-lan/address: the MAC under which nlbwmon counts the router's own traffic
     router_mac: str | None
     #: uci -q get system.@system[0].zonename
@@ -90,6 +101,22 @@ class BandwidthAnswer:
     #: uci -q show nlbwmon
     settings: str | None
     devices: DeviceListAnswer
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodFilesAnswer:
+    """nlbwmon's files of some periods, and when it wrote them. Text is None where the router doesn't tell."""
+
+    #: nlbw's JSON by the period's first day; a period without a file is absent.
+    tables: Mapping[date, bytes]
+    #: date +%s
+    clock: str | None
+    #: date -r of the file of one period: when it was written, by the router's clock
+    committed: str | None
+    #: date -r of nlbwmon's copy in RAM
+    ram_copy: str | None
+    #: Whether there is such a copy.
+    has_ram_copy: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +145,7 @@ def get_current_bandwidth_data(connections: Connections, target: RouterTarget) -
         utc_offset=sections["utc_offset"].text,
         uptime=sections["uptime"].text,
         boot_id=sections["boot_id"].text,
+        daemon=sections["daemon"].text,
         router_mac=sections["router_mac"].text,
         zone_name=sections["zone_name"].text,
         settings=sections["settings"].text,
@@ -139,6 +167,29 @@ def get_archived_periods(
     for first in range(0, len(wanted), _ARCHIVES_AT_ONCE):
         found |= _archives(connections, target, dict(wanted[first : first + _ARCHIVES_AT_ONCE]))
     return found
+
+
+def get_period_files(
+    connections: Connections, target: RouterTarget, names: Mapping[date, str], *, dated: date, directory: str | None
+) -> PeriodFilesAnswer:
+    """The files of ``names`` (first day -> what the router calls it), and when the one of ``dated`` was written.
+
+    One round trip more than get_archived_periods, and raises as it does. ``directory``: the router's
+    `database_directory`; None where it doesn't tell.
+    """
+    commands = dict(_FILE_TIMES)
+    if directory is not None and _DIRECTORY.fullmatch(directory) and _DATE.fullmatch(names[dated]):
+        file = f"{directory}/{names[dated].replace('-', '')}.db"
+        commands |= {"packed": f"date -r {file}.gz +%s", "plain": f"date -r {file} +%s"}
+    times = run_script(connections, target, commands)
+    copy = times["ram_copy"].exit_status
+    return PeriodFilesAnswer(
+        tables=get_archived_periods(connections, target, names),
+        clock=times["clock"].text,
+        committed=next((times[name].text for name in ("packed", "plain") if name in times and times[name].text), None),
+        ram_copy=times["ram_copy_time"].text,
+        has_ram_copy=None if copy == _NOT_FOUND else copy == 0,
+    )
 
 
 def get_historical_bandwidth_data(connections: Connections, target: RouterTarget, days: int) -> dict[date, bytes]:

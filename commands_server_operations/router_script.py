@@ -1,7 +1,7 @@
 """Several commands in one SSH round trip, framed so that no output can be mistaken for the frame.
 
 Each command is followed by an echo of a fresh random nonce, the section's name and the exit status. Only
-``;``, double quotes and ``$?`` are used, so busybox ash, dash and bash all run it.
+``;``, double quotes, ``$?`` and ``$(…)`` are used, so busybox ash, dash and bash all run it.
 """
 
 import re

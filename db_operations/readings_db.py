@@ -1,14 +1,16 @@
 """The last reading of each router, the base of the next accounting step, and the coverage between readings."""
 
+import json
 import zlib
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from db_operations.statements import Connection, execute, fetch_all, fetch_one
 
 _COLUMNS = """
-    read_at, usage_since, covered_since, period_start, period_end, uptime_s, boot_id, clock_skew_s, database_interval,
-    usage_json
+    read_at, usage_since, covered_since, period_start, period_end, uptime_s, boot_id, daemon_id, clock_skew_s,
+    database_interval, unchanged_since, unchanged_readings, quarantined, usage_json
 """
 
 
@@ -27,10 +29,17 @@ class ReadingRecord:
     #: Seconds; None where the router doesn't tell.
     uptime_s: float | None
     boot_id: str | None
+    #: Names nlbwmon's start.
+    daemon_id: str | None = None
     #: Seconds the router's clock was ahead of ours.
     clock_skew_s: float | None
     #: nlbwmon's setting, None where the router doesn't tell.
     database_interval: str | None
+    #: Since when no counter has moved, and how many readings in a row saw that.
+    unchanged_since: datetime | None = None
+    unchanged_readings: int = 0
+    #: Rows that were not believed, each with the last counters that were, as JSON keeps them; None: none.
+    quarantined: list[list[Any]] | None = None
     #: `nlbw -c json`, as it came.
     usage_json: bytes = field(repr=False)
 
@@ -51,9 +60,13 @@ def get_last_reading(conn: Connection, session_id: str, router_id: str) -> Readi
         period_end=row[4],
         uptime_s=row[5],
         boot_id=row[6],
-        clock_skew_s=row[7],
-        database_interval=row[8],
-        usage_json=zlib.decompress(row[9]),
+        daemon_id=row[7],
+        clock_skew_s=row[8],
+        database_interval=row[9],
+        unchanged_since=row[10],
+        unchanged_readings=row[11],
+        quarantined=row[12],
+        usage_json=zlib.decompress(row[13]),
     )
 
 
@@ -63,12 +76,14 @@ def upsert_last_reading(conn: Connection, session_id: str, router_id: str, readi
         f"""
         INSERT INTO last_readings (router_id, session_id, {_COLUMNS})
         VALUES (%(router_id)s, %(session_id)s, %(read_at)s, %(usage_since)s, %(covered_since)s,
-                %(period_start)s, %(period_end)s, %(uptime_s)s, %(boot_id)s, %(clock_skew_s)s,
-                %(database_interval)s, %(usage_json)s)
+                %(period_start)s, %(period_end)s, %(uptime_s)s, %(boot_id)s, %(daemon_id)s, %(clock_skew_s)s,
+                %(database_interval)s, %(unchanged_since)s, %(unchanged_readings)s, %(quarantined)s, %(usage_json)s)
         ON CONFLICT (router_id) DO UPDATE SET
             read_at = excluded.read_at, usage_since = excluded.usage_since,
             covered_since = excluded.covered_since, period_start = excluded.period_start,
             period_end = excluded.period_end, uptime_s = excluded.uptime_s, boot_id = excluded.boot_id,
+            daemon_id = excluded.daemon_id, unchanged_since = excluded.unchanged_since,
+            unchanged_readings = excluded.unchanged_readings, quarantined = excluded.quarantined,
             clock_skew_s = excluded.clock_skew_s, database_interval = excluded.database_interval,
             usage_json = excluded.usage_json
         """,
@@ -76,6 +91,7 @@ def upsert_last_reading(conn: Connection, session_id: str, router_id: str, readi
             "router_id": router_id,
             "session_id": session_id,
             **vars(reading),
+            "quarantined": None if reading.quarantined is None else json.dumps(reading.quarantined),
             "usage_json": zlib.compress(reading.usage_json, level=1),
         },
     )

@@ -1,27 +1,45 @@
 """What a byte of usage is: nlbwmon's running totals, turned into usage between two readings.
 
-Pure: `(previous reading, this reading, what was fetched besides) -> usage per row, notes`. No I/O, no clock,
-so that property tests can drive it through anything a router may do. The collector calls it; docs/accounting.md
-explains it to users. A row is told apart by family, protocol, port, MAC and IP; differences are taken row by
-row, because a device's sum can shrink (eviction) although nothing restarted.
+Pure: `(previous reading, this reading, what was fetched besides) -> usage per row, gaps, notes`. No I/O, no clock, so
+that property tests can drive it through anything a router may do. services/router_readings.py calls it;
+docs/accounting.md explains it to users, with the same numbers as the tests.
 
-What needs the router's older files says so first (`find_missing_files`); the collector fetches them and only
-then calls `account`. Where one can't be fetched for a reason that may pass, the collector gives up the whole
-reading and the previous one stays the base: nothing is guessed that can still be known.
+Some cases need the router's older files. `wanted_files` names them; they are fetched, only then `account` is called.
+Where one can't be fetched for a reason that may pass, the reading is given up as a whole and the previous one stays the
+base: nothing is guessed that can still be known.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from enum import StrEnum
-from functools import cached_property
-from typing import NamedTuple
+from functools import partial
 
+from services import accounting_notes as notes
+from services.accounted_usage import PassedPeriod, Usage, UsagePart, merged
+from services.accounting_notes import Note
+from services.buckets import Span
+from services.counters import (
+    NOTHING,
+    Comparison,
+    Counters,
+    Reading,
+    RowKey,
+    Table,
+    gain,
+    index_rows,
+    is_at_least,
+    without_zeros,
+)
+from services.restored_tables import (
+    NO_FILES,
+    Origin,
+    Restart,
+    RouterFiles,
+    find_origin,
+    find_restart,
+    usage_since_restore,
+)
 from utils.errors import RolloverInProgress
-from utils.nlbwmon_parser import CounterRow
-
-RowKey = tuple[int, str, int, str, str]
-Counters = tuple[int, int]  # bytes down, bytes up
 
 #: Counters from here on can't be stored as BIGINT and are far beyond what a home link carries.
 IMPLAUSIBLE_COUNTER = 2**63
@@ -29,317 +47,329 @@ IMPLAUSIBLE_COUNTER = 2**63
 #: Faster than this no row can have grown: 100 Gbit/s, in bytes per second.
 IMPLAUSIBLE_RATE = 100_000_000_000 // 8
 
-#: The daemon looks at the date once a refresh interval (30 s by default), so that long after midnight its counters
-#: can still be those of the period before.
+#: The daemon looks at the date once a refresh interval (30 s by default), so that after midnight its counters can still
+#: be those of the period before.
 ROLLOVER_DELAY_S = 120
 
-#: Time that passed and uptime come from two clocks, read at two ends of a slow connection: so far they may differ.
-BOOT_TOLERANCE = timedelta(seconds=90)
+#: Usage over a longer time than this is exact in sum, but nobody knows in which of its hours it was.
+LONGEST_MEASURED = timedelta(hours=2)
+
+#: So many readings in a row without one byte of change, while devices are active, are no silence: nobody counts.
+FROZEN_AFTER = 6
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """One look at a router's counters."""
-
-    #: Server time; the router's own clock is not trusted for timestamps.
-    read_at: datetime
-    #: First day of nlbwmon's current accounting period, as the router names it.
-    period_start: date
-    rows: Sequence[CounterRow]
-    #: Seconds since the router booted; None where it doesn't tell.
-    uptime_s: float | None = None
-    #: Names the router's boot; None where it doesn't tell.
-    boot_id: str | None = None
-    #: Seconds since the period began, by the router's clock; None where it can't be told.
-    period_age_s: float | None = None
-
-    @cached_property
-    def counters(self) -> dict[RowKey, Counters]:
-        """The rows by what tells them apart."""
-        return index_rows(self.rows)
+# --- the first step ----------------------------------------------------------------------------------------
 
 
-class NoteKind(StrEnum):
-    """What an accounting step noticed besides usage."""
-
-    FIRST_READING = "first_reading"
-    ROLLOVER = "rollover"
-    ARCHIVE_MISSING = "archive_missing"
-    ROUTER_RESTARTED = "router_restarted"
-    COUNTER_DECREASED = "counter_decreased"
-    IMPLAUSIBLE = "implausible"
+def compare(previous: Reading | None, current: Reading) -> Comparison | None:
+    """The two side by side, for both steps; None at a first reading."""
+    return Comparison(previous, current) if previous else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Note:
-    """One thing noticed, in words for a person, and how many rows it concerns."""
+def wanted_files(compared: Comparison | None, passed: Sequence[PassedPeriod] = ()) -> list[date]:
+    """The periods whose files `account` needs besides the two readings; most of the time none.
 
-    kind: NoteKind
-    message: str
-    rows: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Usage:
-    """What was used between two readings."""
-
-    #: Usage of each row that has any, in bytes.
-    rows: Mapping[RowKey, Counters]
-    #: The span the usage belongs to. Equal at a first reading: nothing is known of any hour before it.
-    start: datetime
-    end: datetime
-    #: From where on up to ``end`` nothing was missed; later than ``start`` after a restart or a lost archive.
-    covered_from: datetime
-    #: The period that the reading's counters belong to. Just after midnight it can be the one before: the daemon
-    #: rolls over up to one refresh interval late.
-    period_start: date
-    notes: tuple[Note, ...] = ()
-
-    def by_device(self) -> dict[str, Counters]:
-        """Bytes down and up per MAC."""
-        sums: dict[str, Counters] = {}
-        for (_, _, _, mac, _), (down, up) in self.rows.items():
-            old_down, old_up = sums.get(mac, (0, 0))
-            sums[mac] = (old_down + down, old_up + up)
-        return sums
-
-
-class MissingFiles(NamedTuple):
-    """Period starts whose files the accounting needs: archives of past periods, the current one's last commit."""
-
-    archives: tuple[date, ...]
-    committed: tuple[date, ...]
-
-
-def find_missing_files(
-    previous: Reading | None, current: Reading, *, known_starts: Iterable[date] = ()
-) -> MissingFiles:
-    """Which files of the router `account` needs besides the two readings; most of the time none.
-
-    ``known_starts``: starts of accounting periods that the router may hold, from its list and its settings.
+    ``passed``: the periods that ended between the readings, as far as the settings tell.
     """
-    if previous is None:
-        return MissingFiles((), ())
+    if compared is None:
+        return []
+    previous, current = compared.previous, compared.current
+    restart = find_restart(previous, current)
     if current.period_start > previous.period_start:
-        between = {start for start in known_starts if previous.period_start < start < current.period_start}
-        return MissingFiles((previous.period_start, *sorted(between)), ())
-    if has_restarted(previous, current) or _has_decrease(previous, current):
-        return MissingFiles((), (previous.period_start,))
-    return MissingFiles((), ())
+        return sorted({previous.period_start, *(period.start for period in passed)})
+    has_restarted = restart in (Restart.DAEMON, Restart.ROUTER)
+    if has_restarted and current.period_start < previous.period_start:
+        return [current.period_start, previous.period_start]
+    if has_restarted or (restart is Restart.UNKNOWN and compared.shrunk):
+        return [previous.period_start]
+    return []
 
 
-def has_restarted(previous: Reading, current: Reading) -> bool:
-    """Whether the router booted between the two readings.
-
-    Linux gives every boot an id. Where the router doesn't tell it, the uptime does: it went back, or it grew by
-    less than the time that passed.
-    """
-    if previous.boot_id and current.boot_id:
-        return previous.boot_id != current.boot_id
-    if previous.uptime_s is None or current.uptime_s is None:
-        return False
-    elapsed = (current.read_at - previous.read_at).total_seconds()
-    grown = current.uptime_s - previous.uptime_s
-    return grown < 0 or grown + BOOT_TOLERANCE.total_seconds() < elapsed
+# --- the second step ---------------------------------------------------------------------------------------
 
 
 def account(
-    previous: Reading | None, current: Reading, files: Mapping[date, Sequence[CounterRow]] | None = None
+    compared: Comparison | None,
+    current: Reading,
+    files: RouterFiles = NO_FILES,
+    passed: Sequence[PassedPeriod] = (),
 ) -> Usage:
-    """Usage between ``previous`` and ``current``. ``files``: what `find_missing_files` named, as far as it exists.
+    """Usage between the two readings. ``files``: what `wanted_files` named, as far as the router has it.
 
     Raises RolloverInProgress in the first minutes of a period where it can't be told whether it has begun.
     """
-    if previous is None:
-        return Usage(
-            rows={},
-            start=current.read_at,
-            end=current.read_at,
-            covered_from=current.read_at,
-            period_start=current.period_start,
-            notes=(_first_reading_note(current),),
-        )
-    fetched = {start: index_rows(rows) for start, rows in (files or {}).items()}
-    old, new = previous.counters, current.counters
-    start = covered_from = previous.read_at
-    period_start = _actual_period_start(previous, current, fetched.get(previous.period_start))
-    is_restarted = has_restarted(previous, current)
-    if is_restarted and current.uptime_s is not None:
-        # What ran before the boot and was not saved is unknown.
-        covered_from = max(covered_from, current.read_at - timedelta(seconds=current.uptime_s))
-    if period_start != previous.period_start:
-        rows, notes = _over_rollover(previous, old, new, fetched)
-        if is_restarted:
-            notes.append(_restart_note())
-        if previous.period_start not in fetched and current.period_age_s is not None:
-            covered_from = max(covered_from, current.read_at - timedelta(seconds=max(0.0, current.period_age_s)))
-    elif is_restarted:
-        on_disk = fetched.get(period_start)
-        rows, notes = _over_restart(old, new, on_disk)
-        if on_disk is None or _covers(old, on_disk):
-            start = covered_from  # nothing was saved after the last reading: all of it ran since the boot
-    else:
-        rows, notes = _within_period(old, new, fetched.get(period_start))
-    plausible, more = _quarantine(rows, new, current.read_at - previous.read_at)
-    return Usage(
-        rows=plausible,
-        start=start,
-        end=current.read_at,
-        covered_from=covered_from,
-        period_start=period_start,
-        notes=(*notes, *more),
-    )
+    if compared is None:
+        note = notes.first_reading(current.read_at, current.period_start)
+        return Usage(parts=(), notes=(note,), period_start=current.period_start, unchanged_since=current.read_at)
+    return _Step(compared, files, passed).usage()
 
 
-def _actual_period_start(previous: Reading, current: Reading, on_disk: Mapping[RowKey, Counters] | None) -> date:
-    """The period that the counters belong to: names never go back, and just after midnight the counters decide.
+class _Step:
+    """One step from a reading to the next, while its parts are put together."""
 
-    ``on_disk``: what the router serves under the previous period's name: its archive after the rollover, its last
-    commit before. Raises RolloverInProgress where even that leaves it open; a minute later it is plain.
-    """
-    if current.period_start <= previous.period_start:
-        return previous.period_start
-    if current.period_age_s is None or current.period_age_s > ROLLOVER_DELAY_S:
-        return current.period_start
-    # A row that is gone tells nothing: it may have been evicted. Those still there decide.
-    earlier = previous.counters if on_disk is None else on_disk
-    if earlier and not current.counters.keys() & earlier.keys():
-        return current.period_start
-    if not _covers(current.counters, earlier):
-        return current.period_start
-    if on_disk is None or not _covers(on_disk, previous.counters):
-        return previous.period_start
-    raise RolloverInProgress
+    def __init__(self, compared: Comparison, files: RouterFiles, passed: Sequence[PassedPeriod]) -> None:
+        self._compared = compared
+        self._old, self._new = compared.old, compared.new
+        self._files = files
+        self._tables = {start: index_rows(rows) for start, rows in files.tables.items()}
+        self._passed = passed
+        self._since = compared.previous.read_at
+        self._now = compared.current.read_at
+        self._restart = find_restart(compared.previous, compared.current)
+        self._parts: list[UsagePart] = []
+        self._gaps: list[Span] = []
+        self._notes: list[Note] = []
 
-
-def _covers(later: Mapping[RowKey, Counters], earlier: Mapping[RowKey, Counters]) -> bool:
-    """Whether the rows that both have can have grown from ``earlier`` to ``later``: no counter is smaller."""
-    return all(later[key][0] >= down and later[key][1] >= up for key, (down, up) in earlier.items() if key in later)
-
-
-def index_rows(rows: Iterable[CounterRow]) -> dict[RowKey, Counters]:
-    """Rows by what tells them apart. Should a router print one twice, both count."""
-    indexed: dict[RowKey, Counters] = {}
-    for row in rows:
-        key = (row.family, row.proto, row.port, row.mac, row.ip)
-        if key in indexed:
-            down, up = indexed[key]
-            indexed[key] = (down + row.rx_bytes, up + row.tx_bytes)
+    def usage(self) -> Usage:
+        previous, current = self._compared.previous, self._compared.current
+        period_start = self._actual_period_start()
+        if self._restart in (Restart.DAEMON, Restart.ROUTER):
+            self._note_restart()
+        if period_start > previous.period_start:
+            self._over_rollover()
+        elif period_start < previous.period_start:
+            self._into_earlier_period(period_start)
         else:
-            indexed[key] = (row.rx_bytes, row.tx_bytes)
-    return indexed
+            self._within_period()
+        is_unchanged = self._compared.is_unchanged and not self._gaps and period_start == previous.period_start
+        readings = previous.unchanged_readings + 1 if is_unchanged and current.has_active_neighbours else 0
+        unchanged_since = (previous.unchanged_since or self._since) if is_unchanged else self._now
+        if readings >= FROZEN_AFTER:
+            self._add_gap(notes.frozen(Span(unchanged_since, self._now), readings))
+        quarantined = self._quarantine()
+        self._note_long_intervals()
+        return Usage(
+            parts=tuple(part.tagged(self._notes) for part in self._parts if part.rows),
+            gaps=merged(self._gaps),
+            notes=tuple(self._notes),
+            period_start=period_start,
+            unchanged_since=unchanged_since,
+            unchanged_readings=readings,
+            quarantined=quarantined,
+        )
 
+    # --- which case ----------------------------------------------------------------------------------------
 
-def _within_period(
-    old: Mapping[RowKey, Counters], new: Mapping[RowKey, Counters], committed: Mapping[RowKey, Counters] | None
-) -> tuple[dict[RowKey, Counters], list[Note]]:
-    """Growth; a new row counts from zero; one that vanished was counted already; one that shrank was put back."""
-    usage: dict[RowKey, Counters] = {}
-    shrunk = 0
-    for key, counters in new.items():
-        before = old.get(key)
-        if before is None:
-            usage[key] = counters
-        elif counters != before:
-            if counters[0] >= before[0] and counters[1] >= before[1]:
-                usage[key] = (counters[0] - before[0], counters[1] - before[1])
+    def _actual_period_start(self) -> date:
+        """The period that the counters belong to. A daemon that runs on never goes back to an earlier one, and just
+        after midnight its counters decide.
+
+        Raises RolloverInProgress where even they leave it open; a minute later it is plain.
+        """
+        previous, current = self._compared.previous, self._compared.current
+        if current.period_start < previous.period_start:
+            has_restarted = self._restart in (Restart.DAEMON, Restart.ROUTER)
+            return current.period_start if has_restarted else previous.period_start
+        age_s = current.period_age_s
+        if current.period_start == previous.period_start or age_s is None or age_s > ROLLOVER_DELAY_S:
+            return current.period_start
+        # What the router serves under the old name: the archive after the rollover, the last commit before it. A row
+        # that is gone tells nothing, it may have been evicted. Those still there decide.
+        on_disk = self._tables.get(previous.period_start)
+        earlier = self._old if on_disk is None else on_disk
+        if earlier and not self._new.keys() & earlier.keys():
+            return current.period_start
+        if not _covers(self._new, earlier):
+            return current.period_start
+        if on_disk is None or not _covers(on_disk, self._old):
+            return previous.period_start
+        raise RolloverInProgress
+
+    def _within_period(self) -> None:
+        saved = self._tables.get(self._compared.previous.period_start)
+        origin = find_origin(self._compared, self._restart, saved or {}, self._files)
+        if origin in (Origin.DISK, Origin.ZERO):
+            self._since_restore(saved or {}, origin)
+            return
+        rows = self._compared.gained
+        whole = Span(self._since, self._now)
+        if origin is Origin.LAST_READING:
+            rows = rows | self._returned(saved)
+            self._note_evictions(whole, self._compared.vanished)
+        # Those that lie below the last reading after a crash were counted already.
+        self._add(rows, whole)
+
+    def _returned(self, saved: Table | None) -> dict[RowKey, Counters]:
+        """Rows that went back while the others counted on: evicted, and back from zero.
+
+        Where the daemon may have restarted unseen, only those are believed that can't have been put back to where they
+        are now, neither by a commit (``saved``; None: not to be had) nor by a copy in RAM.
+        """
+        shrunk = self._compared.shrunk
+        rows = {}
+        for key in shrunk:
+            counters = self._new[key]
+            if self._restart is Restart.NONE or (saved is not None and self._began_again(counters, key, saved)):
+                rows[key] = counters
+        span = Span(self._since, self._now)
+        if rows:
+            self._notes.append(notes.rows_evicted(span, len(rows)))
+        if len(rows) < len(shrunk):
+            self._notes.append(notes.went_back(span, len(shrunk) - len(rows)))
+        return rows
+
+    def _began_again(self, counters: Counters, key: RowKey, saved: Table) -> bool:
+        if key in saved:
+            return not is_at_least(counters, saved[key])
+        return sum(gain(self._old[key], counters)) > sum(counters)
+
+    def _since_restore(self, saved: Table, origin: Origin) -> None:
+        started = self._restarted_at()
+        up_to, on = Span(self._since, started), Span(started, self._now)
+        if self._restart is Restart.UNKNOWN:
+            self._notes.append(notes.restored_unseen(on, len(self._compared.shrunk)))
+        rows = usage_since_restore(self._compared, saved, is_taken_up=origin is Origin.DISK)
+        self._add(rows.before, up_to, notes.saved_recovered)
+        self._add(rows.after, on)
+        age_s = (self._now - started).total_seconds()
+        if origin is Origin.ZERO and saved:
+            self._notes.append(notes.started_from_zero(on))
+        elif origin is Origin.DISK and _is_saved_since(self._files, age_s):
+            self._notes.append(notes.restored_from_unknown(on))
+        self._note_evictions(on, 0)
+
+    def _into_earlier_period(self, period_start: date) -> None:
+        """The clock was set back while the router was down: the daemon took up the file of an earlier period."""
+        started = self._restarted_at()
+        left_over = {
+            key: gain(counters, self._old.get(key, NOTHING))
+            for key, counters in self._tables.get(self._compared.previous.period_start, {}).items()
+        }
+        self._add(left_over, Span(self._since, started), notes.saved_recovered)
+        base = self._tables.get(period_start, {})
+        rows = {}
+        for key, counters in self._new.items():
+            start = base.get(key, NOTHING)
+            rows[key] = gain(counters, start) if is_at_least(counters, start) else counters
+        self._add(rows, Span(started, self._now))
+        self._notes.append(notes.clock_went_back(Span(started, self._now), period_start))
+
+    def _over_rollover(self) -> None:
+        """(final value of the old period - last reading) + whole periods in between + the new period so far."""
+        first = self._compared.previous.period_start
+        passed = list(self._passed)
+        if all(period.start != first for period in passed):  # its end can't be told
+            passed.insert(0, PassedPeriod(start=first, span=Span(self._since, self._now)))
+        began = self._since
+        for period in passed:
+            span = self._clipped(period.span)
+            archive = self._tables.get(period.start)
+            self._notes.append(notes.rollover(span.end, period.start))
+            if archive is None:
+                self._add_gap(notes.archive_missing(span, period.start))
+            else:
+                rows = self._tail(archive, span) if period.start == first else archive
+                self._add(rows, span, partial(notes.archive_recovered, period_start=period.start))
+            began = max(began, span.end)
+        current = Span(began, self._now)
+        self._add(self._new, current)
+        self._note_evictions(current, 0)
+
+    def _tail(self, archive: Table, span: Span) -> dict[RowKey, Counters]:
+        """What the old period's archive holds above the last reading."""
+        tail: dict[RowKey, Counters] = {}
+        shrunk = 0
+        for key, counters in archive.items():
+            before = self._old.get(key, NOTHING)
+            if is_at_least(counters, before):
+                tail[key] = gain(counters, before)
             else:
                 shrunk += 1
-                usage[key] = _after_decrease(counters, committed.get(key, (0, 0)) if committed is not None else None)
-    return _without_zeros(usage), [_decrease_note(shrunk, committed is not None)] if shrunk else []
+                if self._restart is Restart.NONE:
+                    tail[key] = counters  # evicted, and back from zero
+        vanished = len(self._old.keys() - archive.keys())
+        if self._restart is Restart.NONE and (shrunk or vanished):
+            self._notes.append(notes.rows_evicted(span, shrunk + vanished))
+        elif self._restart is Restart.UNKNOWN and shrunk:
+            self._notes.append(notes.went_back(span, shrunk))
+        return tail
+
+    # --- what is noted besides -----------------------------------------------------------------------------
+
+    def _note_restart(self) -> None:
+        started = self._restarted_at()
+        if self._restart is Restart.ROUTER:
+            self._notes.append(notes.router_restarted(started))
+            self._add_gap(notes.gap_before_restart(Span(self._since, started), "the router"))
+        else:
+            self._notes.append(notes.daemon_restarted(started))
+            self._add_gap(notes.gap_before_restart(Span(self._since, started), "nlbwmon"))
+
+    def _restarted_at(self) -> datetime:
+        """When the table began that was read now; the last reading where that can't be told."""
+        current = self._compared.current
+        uptime_s = current.uptime_s if self._restart is Restart.ROUTER else current.daemon_uptime_s
+        if uptime_s is None or self._restart is Restart.UNKNOWN:
+            return self._since
+        return min(max(self._since, self._now - timedelta(seconds=uptime_s)), self._now)
+
+    def _note_evictions(self, span: Span, vanished: int) -> None:
+        limit = self._compared.current.row_limit
+        is_full = limit is not None and len(self._new) >= limit
+        if vanished or is_full:
+            self._notes.append(notes.rows_evicted(span, vanished))
+
+    def _note_long_intervals(self) -> None:
+        for part in self._parts:
+            if part.rows and part.span.end - part.span.start > LONGEST_MEASURED:
+                self._notes.append(notes.long_interval(part.span))
+
+    def _quarantine(self) -> dict[RowKey, Counters]:
+        """Take out what no link could have carried; the raw reading is kept, so nothing is lost, only not counted.
+
+        Gives the rows taken out with the last counters of each that were believed, for the next step.
+        """
+        limit = int(IMPLAUSIBLE_RATE * max(1.0, (self._now - self._since).total_seconds()))
+        taken = {
+            key
+            for part in self._parts
+            for key, (down, up) in part.rows.items()
+            if down + up > limit or max(self._new.get(key, NOTHING)) >= IMPLAUSIBLE_COUNTER
+        }
+        if taken:
+            self._parts = [
+                replace(part, rows={key: counters for key, counters in part.rows.items() if key not in taken})
+                for part in self._parts
+            ]
+            self._notes.append(notes.implausible(Span(self._since, self._now), len(taken)))
+        previous = self._compared.previous
+        # One that stands where it jumped to may still go back.
+        standing = {key for key in previous.quarantined if key in self._new and self._new[key] == self._old.get(key)}
+        return {
+            key: previous.quarantined.get(key, self._old.get(key, NOTHING))
+            for key in taken | standing
+            if key in self._new
+        }
+
+    # --- putting together ----------------------------------------------------------------------------------
+
+    def _add(self, rows: Table, span: Span, note: Callable[[Span], Note] | None = None) -> None:
+        used = without_zeros(rows)
+        if not used:
+            return
+        if span.end <= span.start:  # its place in time can't be told
+            span = Span(self._since, self._now)
+        self._parts.append(UsagePart(rows=used, span=span))
+        if note:
+            self._notes.append(note(span))
+
+    def _add_gap(self, note: Note) -> None:
+        if note.end > note.start:
+            self._gaps.append(note.span)
+            self._notes.append(note)
+
+    def _clipped(self, span: Span) -> Span:
+        start = min(max(span.start, self._since), self._now)
+        return Span(start, min(max(span.end, start), self._now))
 
 
-def _after_decrease(counters: Counters, committed: Counters | None) -> Counters:
-    """A row smaller than before: restored from its last commit, or evicted and back from zero, or unknown."""
-    if committed is None:
-        return (0, 0)
-    restored = committed[0] <= counters[0] and committed[1] <= counters[1]
-    return (counters[0] - committed[0], counters[1] - committed[1]) if restored else counters
+def _covers(later: Table, earlier: Table) -> bool:
+    """Whether the rows that both have can have grown from ``earlier`` to ``later``."""
+    return all(is_at_least(later[key], counters) for key, counters in earlier.items() if key in later)
 
 
-def _over_restart(
-    old: Mapping[RowKey, Counters], new: Mapping[RowKey, Counters], committed: Mapping[RowKey, Counters] | None
-) -> tuple[dict[RowKey, Counters], list[Note]]:
-    """A boot puts rows back to their last commit (or to nothing): what is above that is new.
-
-    A clean reboot commits first, so a commit can be newer than our reading: the minimum covers both.
-    """
-    on_disk = committed or {}
-    usage = {}
-    for key, (down, up) in new.items():
-        old_down, old_up = old.get(key, (0, 0))
-        disk_down, disk_up = on_disk.get(key, (0, 0))
-        usage[key] = (max(0, down - min(old_down, disk_down)), max(0, up - min(old_up, disk_up)))
-    return _without_zeros(usage), [_restart_note()]
-
-
-def _over_rollover(
-    previous: Reading,
-    old: Mapping[RowKey, Counters],
-    new: Mapping[RowKey, Counters],
-    archives: Mapping[date, Mapping[RowKey, Counters]],
-) -> tuple[dict[RowKey, Counters], list[Note]]:
-    """(final value of the old period - last reading) + whole periods in between + the new period so far."""
-    usage: dict[RowKey, Counters] = dict(new)
-    notes = [Note(kind=NoteKind.ROLLOVER, message=f"The accounting period of {previous.period_start} ended.")]
-    for start, archive in archives.items():
-        for key, (down, up) in archive.items():
-            old_down, old_up = old.get(key, (0, 0)) if start == previous.period_start else (0, 0)
-            down, up = max(0, down - old_down), max(0, up - old_up)
-            now_down, now_up = usage.get(key, (0, 0))
-            usage[key] = (now_down + down, now_up + up)
-    if previous.period_start not in archives:
-        message = (
-            f"The router no longer holds the archive of {previous.period_start}: what was used between the last "
-            "reading in that period and its end is unknown."
-        )
-        notes.append(Note(kind=NoteKind.ARCHIVE_MISSING, message=message))
-    return _without_zeros(usage), notes
-
-
-def _quarantine(
-    usage: Mapping[RowKey, Counters], new: Mapping[RowKey, Counters], span: timedelta
-) -> tuple[dict[RowKey, Counters], list[Note]]:
-    """Take out what no link could have carried; the raw reading is kept, so nothing is lost, only not counted."""
-    limit = int(IMPLAUSIBLE_RATE * max(1.0, span.total_seconds()))
-    plausible = {
-        key: (down, up)
-        for key, (down, up) in usage.items()
-        if down + up <= limit and max(new.get(key, (0, 0))) < IMPLAUSIBLE_COUNTER
-    }
-    if len(plausible) == len(usage):
-        return plausible, []
-    taken = len(usage) - len(plausible)
-    message = f"{taken} row(s) grew faster than any link could carry, or passed 2^63; they were not counted."
-    return plausible, [Note(kind=NoteKind.IMPLAUSIBLE, message=message, rows=taken)]
-
-
-def _has_decrease(previous: Reading, current: Reading) -> bool:
-    for key, (down, up) in current.counters.items():
-        before = previous.counters.get(key)
-        if before is not None and (down < before[0] or up < before[1]):
-            return True
-    return False
-
-
-def _without_zeros(usage: Mapping[RowKey, Counters]) -> dict[RowKey, Counters]:
-    return {key: counters for key, counters in usage.items() if counters != (0, 0)}
-
-
-def _first_reading_note(current: Reading) -> Note:
-    message = (
-        f"First reading. What the router counted since {current.period_start} belongs to the time before "
-        "monitoring and is in no hour or day."
-    )
-    return Note(kind=NoteKind.FIRST_READING, message=message, rows=len(current.rows))
-
-
-def _restart_note() -> Note:
-    message = "The router restarted. What was used between the last reading and the restart, and not saved, is unknown."
-    return Note(kind=NoteKind.ROUTER_RESTARTED, message=message)
-
-
-def _decrease_note(rows: int, is_known: bool) -> Note:
-    how = "the router's last commit tells what is new" if is_known else "what was used in them meanwhile is unknown"
-    message = f"{rows} counter(s) went back although nothing restarted; {how}."
-    return Note(kind=NoteKind.COUNTER_DECREASED, message=message, rows=rows)
+def _is_saved_since(files: RouterFiles, uptime_s: float) -> bool:
+    """Whether the daemon has written its file since it came back, so that the file is not what it came back with."""
+    if files.committed_age_s is None:
+        return uptime_s >= files.commit_interval_s
+    return files.committed_age_s + 2 < uptime_s

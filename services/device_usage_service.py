@@ -196,7 +196,8 @@ class DeviceUsageService:
         known = self._known_devices(context)
         totals = taken.totals
         usage = taken.usage_by_device
-        seconds = (taken.usage.end - taken.usage.start).total_seconds()
+        since = taken.usage_since
+        seconds = (taken.reading.read_at - since).total_seconds() if since else None
         hostnames = {device.mac: device for device in taken.devices}
         devices = [
             _current_device(
@@ -204,7 +205,7 @@ class DeviceUsageService:
                 known.get(mac),
                 total,
                 usage=usage.get(mac, (0, 0)),
-                seconds=seconds if seconds > 0 else None,
+                seconds=seconds or None,
                 hostname=hostnames[mac].hostname if mac in hostnames else None,
             )
             for mac, total in totals.items()

@@ -7,18 +7,29 @@ processes at once, the totals are the same. Called by the collector alone.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
-from db_operations import device_usage_db, devices_db, partitions_db, readings_db, rollups_db, routers_db
+from db_operations import (
+    device_usage_db,
+    devices_db,
+    events_db,
+    partitions_db,
+    readings_db,
+    rollups_db,
+    routers_db,
+)
 from db_operations.database import Database
 from db_operations.device_usage_db import MAX_BIGINT, DeviceSighting, SnapshotRow
 from db_operations.devices_db import KnownDevice
+from db_operations.events_db import EventRecord
 from db_operations.readings_db import ReadingRecord
 from db_operations.rollups_db import RollupRow
 from db_operations.routers_db import RouterRecord
 from db_operations.statements import Connection
-from services.accounting import Counters
+from services.accounted_usage import UsagePart, by_device
+from services.accounting_notes import EXTENDING, Note
 from services.buckets import Span, slots_between, spread
+from services.counters import NOTHING, Counters, plus
 from services.router_readings import TakenReading
 from services.schedule import next_collect_at
 from utils.errors import RouterNotFound
@@ -103,16 +114,18 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading) -> Store
         ]
         rollups_db.insert_period_totals(conn, *owner, totals, end_date=taken.period.end)
     elif usage:
-        hourly, daily = _rollup_rows(usage, Span(taken.usage.start, taken.usage.end), taken.zone)
+        hourly, daily = _rollup_rows(taken.usage.parts, ignored, taken.zone)
         rollups_db.add_to_hourly(conn, *owner, hourly)
         rollups_db.add_to_daily(conn, *owner, daily)
-    if taken.previous and taken.usage.covered_from > taken.previous.read_at:
-        since, until = taken.previous.covered_since, taken.previous.read_at
-        readings_db.insert_coverage(conn, *owner, start=since, end=until)
+    *ended, running = _covered_stretches(taken)
+    for stretch in ended:
+        readings_db.insert_coverage(conn, *owner, start=stretch.start, end=stretch.end)
+    for note in taken.usage.notes:
+        _store_note(conn, owner, note)
     if changed := [sighting for sighting in sightings if _says_something_new(sighting, known)]:
         previous_at = taken.previous.read_at if taken.previous else None
         device_usage_db.update_device_metadata(conn, *owner, changed, at=at, previous_at=previous_at)
-    readings_db.upsert_last_reading(conn, *owner, _record_of(taken))
+    readings_db.upsert_last_reading(conn, *owner, _record_of(taken, covered_since=running.start))
     changes = identify_device_changes(
         {mac: device.is_active for mac, device in known.items()},
         seen=[sighting.mac for sighting in sightings],
@@ -174,40 +187,69 @@ def _snapshot_rows(
 
 
 def _rollup_rows(
-    usage: Mapping[str, Counters], span: Span, zone: Zone
+    parts: Sequence[UsagePart], ignored: set[str], zone: Zone
 ) -> tuple[Sequence[RollupRow], Sequence[RollupRow]]:
-    """Usage over ``span``, by slot and by local day. Nearly always the span lies in one slot."""
-    slots = list(slots_between(span.start, span.end, zone))
-    days = [zone.day_of(slot.start) for slot in slots]
-    if len(slots) == 1:
-        return (
-            [RollupRow(mac, slots[0].start, down, up) for mac, (down, up) in usage.items()],
-            [RollupRow(mac, days[0], down, up) for mac, (down, up) in usage.items()],
-        )
-    hourly: list[RollupRow] = []
+    """The usage of all parts by slot and by local day. Nearly always it is one part that lies in one slot."""
+    hourly: dict[tuple[str, datetime], Counters] = {}
     daily: dict[tuple[str, date], Counters] = {}
-    for mac, (down, up) in usage.items():
-        shares = zip(slots, days, spread(down, span, slots), spread(up, span, slots), strict=True)
-        for slot, day, slot_down, slot_up in shares:
-            if slot_down or slot_up:
-                hourly.append(RollupRow(mac, slot.start, slot_down, slot_up))
-                day_down, day_up = daily.get((mac, day), (0, 0))
-                daily[mac, day] = (day_down + slot_down, day_up + slot_up)
-    return hourly, [RollupRow(mac, day, down, up) for (mac, day), (down, up) in daily.items()]
+    for part in parts:
+        used = {mac: counters for mac, counters in by_device([part.rows]).items() if mac not in ignored}
+        slots = list(slots_between(part.span.start, part.span.end, zone))
+        days = [zone.day_of(slot.start) for slot in slots]
+        if len(slots) == 1 and len(parts) == 1:
+            return (
+                [RollupRow(mac, slots[0].start, down, up) for mac, (down, up) in used.items()],
+                [RollupRow(mac, days[0], down, up) for mac, (down, up) in used.items()],
+            )
+        for mac, (down, up) in used.items():
+            shares = zip(slots, days, spread(down, part.span, slots), spread(up, part.span, slots), strict=True)
+            for slot, day, *share in shares:
+                if any(share):
+                    slot_down, slot_up = share
+                    hourly[mac, slot.start] = plus(hourly.get((mac, slot.start), NOTHING), (slot_down, slot_up))
+                    daily[mac, day] = plus(daily.get((mac, day), NOTHING), (slot_down, slot_up))
+    return (
+        [RollupRow(mac, start, down, up) for (mac, start), (down, up) in hourly.items()],
+        [RollupRow(mac, day, down, up) for (mac, day), (down, up) in daily.items()],
+    )
 
 
-def _record_of(taken: TakenReading) -> ReadingRecord:
-    previous = taken.previous
-    is_unbroken = previous is not None and taken.usage.covered_from <= previous.read_at
+def _covered_stretches(taken: TakenReading) -> list[Span]:
+    """What was watched up to this reading, the gaps cut out; the last stretch, which may have no length, goes on."""
+    read_at = taken.reading.read_at
+    start = taken.previous.covered_since if taken.previous else read_at
+    stretches = []
+    for gap in taken.usage.gaps:
+        if gap.start > start:
+            stretches.append(Span(start, gap.start))
+        start = max(start, gap.end)
+    return [*stretches, Span(start, read_at)]
+
+
+def _store_note(conn: Connection, owner: tuple[str, str], note: Note) -> None:
+    event = EventRecord(
+        type=note.kind, start_at=note.start, end_at=note.end, message=note.message, quality=note.quality
+    )
+    if note.kind in EXTENDING and events_db.extend_event(conn, *owner, event):
+        return
+    events_db.insert_event(conn, *owner, event)
+
+
+def _record_of(taken: TakenReading, *, covered_since: datetime) -> ReadingRecord:
+    usage = taken.usage
     return ReadingRecord(
         read_at=taken.reading.read_at,
-        usage_since=taken.usage.start if previous else None,
-        covered_since=previous.covered_since if previous and is_unbroken else taken.usage.covered_from,
+        usage_since=taken.usage_since,
+        covered_since=covered_since,
         period_start=taken.period.start,
         period_end=taken.period.end,
         uptime_s=taken.reading.uptime_s,
         boot_id=taken.reading.boot_id,
+        daemon_id=taken.reading.daemon_id,
         clock_skew_s=taken.clock_skew_s,
         database_interval=taken.database_interval,
+        unchanged_since=usage.unchanged_since,
+        unchanged_readings=usage.unchanged_readings,
+        quarantined=[[*key, *counters] for key, counters in usage.quarantined.items()] or None,
         usage_json=taken.usage_json,
     )

@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from simulator.clock import from_us
 from simulator.devices import TICK_US
 from simulator.host_table import lease_line, link_local, neighbour_line, resolvable
 from simulator.nlbw_client import nlbw
@@ -241,10 +242,23 @@ def _posix_zone(name: str) -> str:
 
 def _date(router: SimulatedRouter, arguments: list[str]) -> Output:
     moment = router.local_time()
+    if "-r" in arguments[:-1]:
+        path = arguments[arguments.index("-r") + 1]
+        written = router.daemon.written_at(path)
+        if written is None:
+            return Output(stderr=f"date: {path}: No such file or directory\n", status=1)
+        moment = from_us(written).astimezone(router.zone)
     if "-u" in arguments:
         moment = moment.astimezone(UTC)
     form = next((word[1:] for word in arguments if word.startswith("+")), "%a %b %e %H:%M:%S %Z %Y")
     return Output(_strftime(form, moment) + "\n")
+
+
+def _ls(router: SimulatedRouter, arguments: list[str]) -> Output:
+    path = next((word for word in arguments if not word.startswith("-")), "")
+    if router.daemon.written_at(path) is None:
+        return Output(stderr=f"ls: {path}: No such file or directory\n", status=1)
+    return Output(f"{path}\n")
 
 
 def _strftime(form: str, moment: datetime) -> str:
@@ -284,6 +298,7 @@ _PROGRAMS: dict[str, Program] = {
     "hostname": lambda router, _arguments: Output(f"{router.board.hostname}\n"),
     "id": lambda _router, _arguments: Output("uid=0(root) gid=0(root) groups=0(root)\n"),
     "ip": _ip,
+    "ls": _ls,
     "pidof": _pidof,
     "ps": _ps,
     "ubus": _ubus,

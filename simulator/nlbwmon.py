@@ -56,7 +56,10 @@ class Nlbwmon:
         self.files: dict[str, Rows] = {}
         self.started_us = 0
         self.starts = 0
+        #: when each of them was written, by the router's clock
+        self._written: dict[str, int] = {}
         self._ram_copy: Rows | None = None
+        self._ram_copy_written = 0
         self._commit_due = 0
         self._rollover_wall = 0
 
@@ -95,6 +98,10 @@ class Nlbwmon:
         if not keep_files:
             self.files.clear()
 
+    def forget_ram_copy(self) -> None:
+        """Somebody removes the copy in RAM while the daemon is down."""
+        self._ram_copy = None
+
     # -- counting -------------------------------------------------------------------------------------
 
     def add(self, deltas: Iterable[Delta]) -> None:
@@ -117,8 +124,9 @@ class Nlbwmon:
         step = self.settings.refresh_interval * SECOND_US
         return self.started_us + (mono - self.started_us) // step * step
 
-    def refresh(self) -> None:
+    def refresh(self, wall: int) -> None:
         self._ram_copy = self.rows.copy()
+        self._ram_copy_written = wall
 
     def do_due(self, mono: int, wall: int) -> None:
         """Roll over and commit if it is time. A clock that went back rolls nothing over."""
@@ -131,13 +139,17 @@ class Nlbwmon:
 
     def commit(self, wall: int) -> None:
         """Write the rows to the file of the period that the router's clock names *now*, right or wrong."""
-        self.files[self._name(wall)] = self.rows.copy()
+        name = self._name(wall)
+        self.files[name] = self.rows.copy()
+        self._written[name] = wall
 
     def _roll_over(self, wall: int) -> None:
         self.files[self.period] = self.rows
+        self._written[self.period] = wall
         self.period = self._name(wall)
         self.rows = {}
         self._ram_copy = {}
+        self._ram_copy_written = wall
         if generations := self.settings.database_generations:
             too_old = self._name(wall, -generations)
             for name in [name for name in self.files if "2000-01-01" <= name <= too_old]:
@@ -156,6 +168,16 @@ class Nlbwmon:
     def archive(self, period: str) -> Rows | None:
         """The file of a period: an archive, or for the current period the last commit."""
         return self.files.get(period)
+
+    def written_at(self, path: str) -> int | None:
+        """When a file of the daemon's was written, by the router's clock (us); None where there is no such file. The
+        files are compressed, the copy in RAM is not."""
+        if path == "/tmp/0.db":  # noqa: S108 - the router's, not ours
+            return None if self._ram_copy is None else self._ram_copy_written
+        for name in self.files:
+            if path == f"{self.settings.database_directory}/{name.replace('-', '')}.db.gz":
+                return self._written.get(name, 0)
+        return None
 
     def _name(self, wall: int, offset: int = 0) -> str:
         return self.interval.name(wall // SECOND_US, self.zone, offset)

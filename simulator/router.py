@@ -135,7 +135,7 @@ class SimulatedRouter:
                     refresh = self.daemon.last_refresh(stop)
                     if refresh > self._at:
                         self._flow(refresh)
-                        self.daemon.refresh()
+                        self.daemon.refresh(refresh + self._offset)
                 self._flow(stop)
                 if self.daemon.running:
                     self.daemon.do_due(stop, stop + self._offset)

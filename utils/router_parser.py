@@ -18,6 +18,12 @@ MAX_NAME_LENGTH = 255
 _REACHABLE = {"REACHABLE", "DELAY", "PROBE", "PERMANENT"}
 
 
+#: Linux counts the start of processes in these, on every machine it runs on.
+_TICKS_PER_SECOND = 100
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lease:
     """One DHCP lease."""
@@ -93,11 +99,12 @@ def parse_board(text: str) -> Board | None:
 
 
 def parse_clock(text: str) -> datetime | None:
-    """`date +%s`: the router's own idea of now."""
+    """`date +%s`: the router's own idea of now. None for what no clock says: before 1970, after 2200."""
     try:
-        return datetime.fromtimestamp(int(text.strip()), UTC)
+        moment = datetime.fromtimestamp(int(text.strip()), UTC)
     except (ValueError, OverflowError, OSError):
         return None
+    return moment if 1970 <= moment.year <= 2200 else None
 
 
 def parse_uptime(text: str) -> float | None:
@@ -113,6 +120,31 @@ def parse_boot_id(text: str) -> str | None:
     """/proc/sys/kernel/random/boot_id: a UUID that Linux makes up at each boot."""
     boot_id = text.strip().lower()
     return boot_id if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", boot_id) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessStart:
+    """Which start of a process this is."""
+
+    #: Process id and start: no other start of this boot has both.
+    name: str
+    #: Seconds between the boot and it.
+    after_boot_s: float
+
+
+def parse_process_start(text: str) -> ProcessStart | None:
+    """/proc/PID/stat: ``1837 (nlbwmon) S 1 ...``; its 22nd field is the start, in hundredths of a second after boot."""
+    match = re.match(r"(\d{1,10}) \(.*\) (.+)", text.strip(), re.DOTALL)
+    fields = match[2].split() if match else []
+    if match is None or len(fields) < 20 or not re.fullmatch(r"\d{1,18}", fields[19], re.ASCII):
+        return None
+    return ProcessStart(name=f"{match[1]}:{fields[19]}", after_boot_s=int(fields[19]) / _TICKS_PER_SECOND)
+
+
+def parse_seconds(text: str) -> float | None:
+    """A setting such as ``30s``, ``5m``, ``24h``, ``1d``, ``1w`` or plain seconds, as nlbwmon reads it; in seconds."""
+    match = re.fullmatch(r"(\d{1,10})([smhdw]?)", text.strip(), re.ASCII)
+    return float(int(match[1]) * _SECONDS[match[2]]) if match else None
 
 
 def parse_hardware_address(text: str) -> str | None:

@@ -1,9 +1,15 @@
 """Rows and readings for tests, with only what a test is about spelled out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from services.accounting import Counters, Reading, RowKey
+from services.accounted_usage import PassedPeriod, Usage
+from services.accounting import account, compare, wanted_files
+from services.accounting_notes import NoteKind
+from services.buckets import Span
+from services.counters import Counters, Reading, RowKey
+from services.restored_tables import RouterFiles
 from utils.nlbwmon_parser import CounterRow
 
 NOON = datetime(2026, 11, 10, 12, 0, tzinfo=UTC)
@@ -38,6 +44,7 @@ def reading(
     uptime_s: float | None = None,
     boot_id: str | None = None,
     period_age_s: float | None = None,
+    **more: Any,
 ) -> Reading:
     """A reading ``minutes`` after noon of 10 November."""
     return Reading(
@@ -47,4 +54,39 @@ def reading(
         uptime_s=uptime_s,
         boot_id=boot_id,
         period_age_s=period_age_s,
+        **more,
     )
+
+
+def at(minutes: float) -> datetime:
+    """A moment ``minutes`` after noon of 10 November."""
+    return NOON + timedelta(minutes=minutes)
+
+
+def passed(start: date, *, until: float) -> PassedPeriod:
+    """A period that ended ``until`` minutes after noon."""
+    return PassedPeriod(start=start, span=Span(NOON, at(until)))
+
+
+Files = Mapping[date, Mapping[RowKey, Counters]]
+
+
+def usage_between(
+    previous: Reading | None,
+    current: Reading,
+    files: Files | None = None,
+    periods: Sequence[PassedPeriod] = (),
+    **facts: Any,
+) -> Usage:
+    """The accounting of two readings. ``facts``: what else is known of the router's files."""
+    tables = {start: counter_rows(rows) for start, rows in (files or {}).items()}
+    return account(compare(previous, current), current, RouterFiles(tables=tables, **facts), periods)
+
+
+def kinds(usage: Usage) -> list[NoteKind]:
+    return [note.kind for note in usage.notes]
+
+
+def wanted(previous: Reading | None, current: Reading, periods: Sequence[PassedPeriod] = ()) -> list[date]:
+    """The periods whose files the accounting of two readings needs."""
+    return wanted_files(compare(previous, current), periods)

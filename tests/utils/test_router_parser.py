@@ -183,7 +183,6 @@ def test_a_boards_texts_can_be_stored() -> None:
     [
         ("1793500000\n", datetime(2026, 11, 1, 2, 26, 40, tzinfo=UTC)),
         ("0", datetime(1970, 1, 1, tzinfo=UTC)),
-        ("-1", datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )
 def test_the_clock_is_seconds_since_1970(text: str, moment: datetime) -> None:

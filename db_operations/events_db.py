@@ -1,0 +1,135 @@
+"""What happened to a router's counters: a row an event, with its span and what it means for the usage of that span."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from db_operations.statements import Connection, Row, execute, fetch_all, fetch_one
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRecord:
+    """One event. ``start_at`` = ``end_at`` for what has no length."""
+
+    type: str
+    start_at: datetime
+    end_at: datetime
+    message: str
+    #: None: it concerns the router as a whole.
+    device_mac: str | None = None
+    #: recovered, estimated or unknown: how far usage of that span is to be trusted; None: it says nothing of it.
+    quality: str | None = None
+
+    @classmethod
+    def from_row(cls, row: Row) -> "EventRecord":
+        return cls(type=row[0], start_at=row[1], end_at=row[2], message=row[3], device_mac=row[4], quality=row[5])
+
+
+def insert_event(conn: Connection, session_id: str, router_id: str, event: EventRecord) -> None:
+    execute(
+        conn,
+        """
+        INSERT INTO events (session_id, router_id, type, start_at, end_at, device_mac, quality, message)
+        VALUES (%(session_id)s, %(router_id)s, %(type)s, %(start_at)s, %(end_at)s, %(device_mac)s, %(quality)s,
+                %(message)s)
+        """,
+        {"session_id": session_id, "router_id": router_id, **vars(event)},
+    )
+
+
+def extend_event(conn: Connection, session_id: str, router_id: str, event: EventRecord) -> bool:
+    """Let the latest event of this type go on, if it is about the same or the adjoining span; whether it was."""
+    return bool(
+        execute(
+            conn,
+            """
+            UPDATE events SET end_at = %(end_at)s, message = %(message)s
+            WHERE router_id = %(router_id)s AND id = (
+                SELECT id FROM events
+                WHERE session_id = %(session_id)s AND router_id = %(router_id)s AND type = %(type)s
+                  AND device_mac IS NOT DISTINCT FROM %(device_mac)s
+                ORDER BY start_at DESC, id DESC LIMIT 1
+            ) AND (start_at = %(start_at)s OR end_at = %(start_at)s) AND end_at <= %(end_at)s
+              AND quality IS NOT DISTINCT FROM %(quality)s
+            """,
+            {"session_id": session_id, "router_id": router_id, **vars(event)},
+        )
+    )
+
+
+def list_events(
+    conn: Connection,
+    session_id: str,
+    router_id: str,
+    *,
+    start: datetime,
+    end: datetime,
+    types: Sequence[str] | None,
+    mac: str | None,
+    limit: int,
+    offset: int,
+) -> list[EventRecord]:
+    """Events that touch ``start``..``end``, the latest first."""
+    rows = fetch_all(
+        conn,
+        f"""
+        SELECT type, start_at, end_at, message, device_mac, quality FROM events
+        WHERE {_FILTER} ORDER BY start_at DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s
+        """,
+        {**_filter(session_id, router_id, start, end, types, mac), "limit": limit, "offset": offset},
+    )
+    return [EventRecord.from_row(row) for row in rows]
+
+
+def count_events(
+    conn: Connection,
+    session_id: str,
+    router_id: str,
+    *,
+    start: datetime,
+    end: datetime,
+    types: Sequence[str] | None,
+    mac: str | None,
+) -> int:
+    row = fetch_one(
+        conn, f"SELECT count(*) FROM events WHERE {_FILTER}", _filter(session_id, router_id, start, end, types, mac)
+    )
+    assert row is not None
+    return int(row[0])
+
+
+_FILTER = """
+    session_id = %(session_id)s AND router_id = %(router_id)s AND start_at <= %(end)s AND end_at >= %(start)s
+    AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
+    AND (%(mac)s::text IS NULL OR device_mac = %(mac)s)
+"""
+
+
+def _filter(
+    session_id: str, router_id: str, start: datetime, end: datetime, types: Sequence[str] | None, mac: str | None
+) -> dict[str, object]:
+    return {
+        "session_id": session_id,
+        "router_id": router_id,
+        "start": start,
+        "end": end,
+        "types": None if types is None else list(types),
+        "mac": mac,
+    }
+
+
+def list_qualities(
+    conn: Connection, session_id: str, router_id: str, *, start: datetime, end: datetime
+) -> list[EventRecord]:
+    """The events that say how far usage between ``start`` and ``end`` is to be trusted, in order of time."""
+    rows = fetch_all(
+        conn,
+        """
+        SELECT type, start_at, end_at, message, device_mac, quality FROM events
+        WHERE session_id = %(session_id)s AND router_id = %(router_id)s
+          AND quality IS NOT NULL AND start_at < %(end)s AND end_at > %(start)s
+        ORDER BY start_at, id
+        """,
+        {"session_id": session_id, "router_id": router_id, "start": start, "end": end},
+    )
+    return [EventRecord.from_row(row) for row in rows]

@@ -1,0 +1,172 @@
+"""What an accounting step noticed besides bytes, in words for a person; how far usage is to be trusted. Pure."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from services.buckets import Span
+
+
+class Quality(StrEnum):
+    """How far usage is to be trusted, from best to worst."""
+
+    #: Counted by the router between two readings.
+    MEASURED = "measured"
+    #: Exact, and worked out with the router's older files.
+    RECOVERED = "recovered"
+    #: Exact in sum, spread evenly over a longer time.
+    ESTIMATED = "estimated"
+    #: At least so much: a part of what was used could not be seen.
+    UNKNOWN = "unknown"
+
+
+#: Their order, for "the worst of".
+RANK = {quality: rank for rank, quality in enumerate(Quality)}
+
+
+class NoteKind(StrEnum):
+    """What a note is about: the `type` of an event."""
+
+    FIRST_READING = "first_reading"
+    ROLLOVER = "rollover"
+    ARCHIVE_MISSING = "archive_missing"
+    ROUTER_RESTARTED = "router_restarted"
+    DAEMON_RESTARTED = "daemon_restarted"
+    COUNTERS_WENT_BACK = "counters_went_back"
+    ROWS_EVICTED = "rows_evicted"
+    IMPLAUSIBLE = "implausible"
+    FROZEN = "frozen"
+    LONG_INTERVAL = "long_interval"
+    GAP = "gap"
+    RECOVERED = "recovered"
+
+
+#: What goes on from reading to reading is one event that grows, not one a reading.
+EXTENDING = {NoteKind.FROZEN, NoteKind.ROWS_EVICTED, NoteKind.IMPLAUSIBLE, NoteKind.LONG_INTERVAL}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """One thing noticed, about a span of time."""
+
+    kind: NoteKind
+    message: str
+    start: datetime
+    end: datetime
+    #: What it means for the usage of that span; None: nothing.
+    quality: Quality | None = None
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
+
+
+def first_reading(at: datetime, period_start: date) -> Note:
+    message = (
+        f"First reading. What the router counted since {period_start} belongs to the time before "
+        "monitoring and is in no hour or day."
+    )
+    return Note(kind=NoteKind.FIRST_READING, message=message, start=at, end=at)
+
+
+def rollover(at: datetime, period_start: date) -> Note:
+    message = f"The router's accounting period of {period_start} ended, and its counters began again at zero."
+    return Note(kind=NoteKind.ROLLOVER, message=message, start=at, end=at)
+
+
+def archive_recovered(span: Span, period_start: date) -> Note:
+    message = f"Usage up to the end of the accounting period of {period_start} was taken from the router's archive."
+    return _about(span, NoteKind.RECOVERED, message, Quality.RECOVERED)
+
+
+def archive_missing(span: Span, period_start: date) -> Note:
+    message = (
+        f"The router has no archive of its accounting period of {period_start}: what was used in it after the last "
+        "reading is unknown."
+    )
+    return _about(span, NoteKind.ARCHIVE_MISSING, message, Quality.UNKNOWN)
+
+
+def router_restarted(at: datetime) -> Note:
+    message = "The router restarted."
+    return Note(kind=NoteKind.ROUTER_RESTARTED, message=message, start=at, end=at)
+
+
+def daemon_restarted(at: datetime) -> Note:
+    message = "nlbwmon restarted on the router."
+    return Note(kind=NoteKind.DAEMON_RESTARTED, message=message, start=at, end=at)
+
+
+def gap_before_restart(span: Span, what: str) -> Note:
+    message = f"What was used between the last reading and the start of {what}, and not saved, is unknown."
+    return _about(span, NoteKind.GAP, message, Quality.UNKNOWN)
+
+
+def saved_recovered(span: Span) -> Note:
+    message = "The router had saved its counters after the last reading: usage up to there was taken from its file."
+    return _about(span, NoteKind.RECOVERED, message, Quality.RECOVERED)
+
+
+def restored_from_unknown(span: Span) -> Note:
+    message = (
+        "Since the restart the router has saved its counters again, so what it came back with can't be told any more: "
+        "at least so much was used."
+    )
+    return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
+
+
+def started_from_zero(span: Span) -> Note:
+    message = (
+        "nlbwmon started from zero although the router has saved counters of this period (as where its clock was wrong "
+        "at first): at least so much was used."
+    )
+    return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
+
+
+def went_back(span: Span, rows: int) -> Note:
+    message = f"{rows} counter(s) went back although nothing restarted; what was used in them is unknown."
+    return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
+
+
+def restored_unseen(span: Span, rows: int) -> Note:
+    message = (
+        f"{rows} counter(s) went back to what the router had saved last: it lost its memory, and doesn't say when. "
+        "What came on top of that was counted."
+    )
+    return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
+
+
+def clock_went_back(span: Span, period_start: date) -> Note:
+    message = (
+        f"The router's clock was set back: since its start nlbwmon counts in the accounting period of {period_start}."
+    )
+    return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
+
+
+def rows_evicted(span: Span, rows: int) -> Note:
+    how_many = f"{rows} row(s) were" if rows else "Its table is full, so that rows may have been"
+    message = f"{how_many} overwritten by nlbwmon before they were read (database_limit): at least so much was used."
+    return _about(span, NoteKind.ROWS_EVICTED, message, Quality.UNKNOWN)
+
+
+def implausible(span: Span, rows: int) -> Note:
+    message = f"{rows} row(s) grew faster than any link could carry, or passed 2^63; they were not counted."
+    return _about(span, NoteKind.IMPLAUSIBLE, message, Quality.UNKNOWN)
+
+
+def frozen(span: Span, readings: int) -> Note:
+    message = (
+        f"No counter has moved for {readings} readings although devices are active: nlbwmon is not counting. "
+        "What was used is unknown."
+    )
+    return _about(span, NoteKind.FROZEN, message, Quality.UNKNOWN)
+
+
+def long_interval(span: Span) -> Note:
+    hours = (span.end - span.start).total_seconds() / 3600
+    message = f"No reading for {hours:.1f} hours. The usage is exact in sum and spread evenly over them."
+    return _about(span, NoteKind.LONG_INTERVAL, message, Quality.ESTIMATED)
+
+
+def _about(span: Span, kind: NoteKind, message: str, quality: Quality) -> Note:
+    return Note(kind=kind, message=message, start=span.start, end=span.end, quality=quality)

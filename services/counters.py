@@ -1,0 +1,128 @@
+"""A router's counters at one moment, and two such moments side by side. Pure.
+
+A row is told apart by family, protocol, port, MAC and IP. Differences are taken row by row, because a device's sum can
+shrink (eviction) although nothing restarted. services/accounting.py makes usage out of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+
+from utils.nlbwmon_parser import CounterRow
+
+RowKey = tuple[int, str, int, str, str]
+Counters = tuple[int, int]  # bytes down, bytes up
+Table = Mapping[RowKey, Counters]
+
+NOTHING: Counters = (0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One look at a router's counters, and what tells how they came about."""
+
+    #: Server time; the router's own clock is not trusted for timestamps.
+    read_at: datetime
+    #: First day of nlbwmon's current accounting period, as the router names it.
+    period_start: date
+    rows: Sequence[CounterRow]
+    #: Seconds since the router booted; None where it doesn't tell.
+    uptime_s: float | None = None
+    #: Names the router's boot; None where it doesn't tell.
+    boot_id: str | None = None
+    #: Seconds since nlbwmon started, and a name for that start; None where the router doesn't tell.
+    daemon_uptime_s: float | None = None
+    daemon_id: str | None = None
+    #: Seconds since the period began, by the router's clock; None where it can't be told.
+    period_age_s: float | None = None
+    #: nlbwmon's `database_limit`: with so many rows it begins to overwrite the oldest. None: unknown, or no limit.
+    row_limit: int | None = None
+    #: Whether the router hears from anybody on the LAN at the moment.
+    has_active_neighbours: bool = False
+    #: Since when no counter has moved, and how many readings in a row saw that. Of a stored reading.
+    unchanged_since: datetime | None = None
+    unchanged_readings: int = 0
+    #: Rows that were not believed, with the last counters of each that were. Of a stored reading.
+    quarantined: Table = field(default_factory=dict)
+
+    @cached_property
+    def counters(self) -> Table:
+        """The rows by what tells them apart."""
+        return index_rows(self.rows)
+
+
+def index_rows(rows: Sequence[CounterRow]) -> dict[RowKey, Counters]:
+    """Rows by what tells them apart. Should a router print one twice, both count."""
+    indexed: dict[RowKey, Counters] = {
+        (row.family, row.proto, row.port, row.mac, row.ip): (row.rx_bytes, row.tx_bytes) for row in rows
+    }
+    if len(indexed) == len(rows):
+        return indexed
+    indexed = {}
+    for row in rows:
+        key = (row.family, row.proto, row.port, row.mac, row.ip)
+        indexed[key] = plus(indexed.get(key, NOTHING), (row.rx_bytes, row.tx_bytes))
+    return indexed
+
+
+class Comparison:
+    """Two readings row by row, the later one against the earlier. Worked out once, asked several times."""
+
+    def __init__(self, previous: Reading, current: Reading) -> None:
+        self.previous = previous
+        self.current = current
+        self.new = current.counters
+        self.old = _without_disbelief(previous, self.new)
+        #: What rows gained that are new or have grown, and the rows that went back.
+        self.gained: dict[RowKey, Counters] = {}
+        self.shrunk: list[RowKey] = []
+        kept = 0
+        old = self.old
+        for key, counters in self.new.items():
+            before = old.get(key)
+            if before is None:
+                self.gained[key] = counters
+                continue
+            kept += 1
+            if counters != before:
+                if counters[0] >= before[0] and counters[1] >= before[1]:
+                    self.gained[key] = (counters[0] - before[0], counters[1] - before[1])
+                else:
+                    self.shrunk.append(key)
+        #: How many rows of the earlier reading are gone.
+        self.vanished = len(old) - kept
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether not one counter moved."""
+        return not self.gained and not self.shrunk and not self.vanished
+
+
+def _without_disbelief(previous: Reading, new: Table) -> Table:
+    """The earlier rows. One that was not believed counts on from there if it stayed; else from its last good value."""
+    if not previous.quarantined:
+        return previous.counters
+    old = dict(previous.counters)
+    for key, believed in previous.quarantined.items():
+        if key in old and not (key in new and is_at_least(new[key], old[key])):
+            old[key] = believed
+    return old
+
+
+def plus(one: Counters, other: Counters) -> Counters:
+    return one[0] + other[0], one[1] + other[1]
+
+
+def gain(new: Counters, old: Counters) -> Counters:
+    """How far ``new`` lies above ``old``, each counter by itself, never below 0."""
+    return max(0, new[0] - old[0]), max(0, new[1] - old[1])
+
+
+def is_at_least(new: Counters, old: Counters) -> bool:
+    """Whether a row can have grown from ``old`` to ``new``: neither counter went back."""
+    return new[0] >= old[0] and new[1] >= old[1]
+
+
+def without_zeros(table: Table) -> dict[RowKey, Counters]:
+    return {key: counters for key, counters in table.items() if counters != NOTHING}

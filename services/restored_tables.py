@@ -1,0 +1,182 @@
+"""What a table counts on from: the last reading, or what its daemon took up when it came back. Pure.
+
+nlbwmon copies its table to RAM once a refresh interval (30 s) and to disk once a commit interval (24 h). A daemon that
+died alone takes up the copy in RAM; after a power loss that copy is gone, and it takes up the file. Where the database
+is in RAM, or the clock names another period at that moment (1970 after a boot), it starts from zero. The counters
+themselves tell which it was, because all rows come back from the same place.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import NamedTuple
+
+from services.counters import NOTHING, Comparison, Counters, Reading, RowKey, Table, gain, is_at_least
+from utils.nlbwmon_parser import CounterRow
+
+#: OpenWrt's defaults, in seconds.
+REFRESH_INTERVAL_S = 30.0
+COMMIT_INTERVAL_S = 86_400.0
+
+#: Time that passed and uptime come from two clocks, read at two ends of a slow connection: so far they may differ.
+CLOCK_TOLERANCE_S = 90.0
+
+
+class Restart(StrEnum):
+    """What restarted between two readings."""
+
+    NONE = "none"
+    #: Nothing was seen to, but the router doesn't tell when its daemon started.
+    UNKNOWN = "unknown"
+    DAEMON = "daemon"
+    ROUTER = "router"
+
+
+class Origin(StrEnum):
+    """What a table counts on from."""
+
+    LAST_READING = "last reading"
+    RAM_COPY = "copy in RAM"
+    DISK = "last commit"
+    ZERO = "zero"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterFiles:
+    """What was fetched of the router's files besides the reading itself."""
+
+    #: The rows of each period's file, by its first day: the archive of one that is over, the last commit of one that
+    #: runs. A period that the router has no file of is not in it.
+    tables: Mapping[date, Sequence[CounterRow]]
+    #: Seconds before the reading at which the file of the previous reading's period was written; None: not told.
+    committed_age_s: float | None = None
+    #: Seconds before the reading at which the copy in RAM was written; None: not told, or there is none.
+    ram_copy_age_s: float | None = None
+    #: None where the router doesn't tell.
+    has_ram_copy: bool | None = None
+    #: nlbwmon's settings.
+    refresh_interval_s: float = REFRESH_INTERVAL_S
+    commit_interval_s: float = COMMIT_INTERVAL_S
+
+
+NO_FILES = RouterFiles(tables={})
+
+
+def find_restart(previous: Reading, current: Reading) -> Restart:
+    """What restarted between the two readings, as far as the router tells."""
+    if _has_booted(previous, current):
+        return Restart.ROUTER
+    if previous.daemon_id is None or current.daemon_id is None:
+        return Restart.UNKNOWN
+    return Restart.NONE if previous.daemon_id == current.daemon_id else Restart.DAEMON
+
+
+def _has_booted(previous: Reading, current: Reading) -> bool:
+    """Linux gives every boot an id. Where the router doesn't tell it, the uptime does: it went back, or it grew by less
+    than the time that passed.
+    """
+    if previous.boot_id and current.boot_id:
+        return previous.boot_id != current.boot_id
+    if previous.uptime_s is None or current.uptime_s is None:
+        return False
+    elapsed = (current.read_at - previous.read_at).total_seconds()
+    grown = current.uptime_s - previous.uptime_s
+    return grown < 0 or grown + CLOCK_TOLERANCE_S < elapsed
+
+
+def find_origin(compared: Comparison, restart: Restart, saved: Table, files: RouterFiles) -> Origin:
+    """What the rows of the later reading count on from. ``saved``: the period's file, empty where there is none."""
+    if restart is Restart.NONE:
+        return Origin.LAST_READING
+    on_disk = Origin.DISK if _is_taken_up(compared.new, saved) else Origin.ZERO
+    if restart is Restart.ROUTER:
+        return on_disk
+    if restart is Restart.UNKNOWN:
+        # Rows that are merely gone were evicted.
+        if not compared.shrunk or on_disk is Origin.ZERO:
+            return Origin.LAST_READING
+        return Origin.LAST_READING if _fits_ram_copy(compared, saved, files, None) else Origin.DISK
+    started_after_s = _daemon_started_after(compared)
+    base = saved if on_disk is Origin.DISK else {}
+    return Origin.RAM_COPY if _fits_ram_copy(compared, base, files, started_after_s) else on_disk
+
+
+def _is_taken_up(new: Table, saved: Table) -> bool:
+    """Whether a table can have begun as ``saved``: most of its rows are there and have not gone back. Not all, because
+    some may have been evicted since.
+    """
+    kept = sum(1 for key, counters in saved.items() if key in new and is_at_least(new[key], counters))
+    return 2 * kept > len(saved)
+
+
+def _daemon_started_after(compared: Comparison) -> float | None:
+    """How long after the earlier reading the daemon started, in seconds."""
+    if compared.current.daemon_uptime_s is None:
+        return None
+    elapsed = (compared.current.read_at - compared.previous.read_at).total_seconds()
+    return elapsed - compared.current.daemon_uptime_s
+
+
+def _fits_ram_copy(compared: Comparison, saved: Table, files: RouterFiles, started_after_s: float | None) -> bool:
+    """Whether the daemon came back from its copy in RAM rather than from ``saved``.
+
+    That copy is at most one refresh interval older than its end, so that hardly a row lies below the last reading. Rows
+    that nobody used since tell best: they are exactly what they were in the one or in the other.
+    """
+    old, new = compared.old, compared.new
+    differing = [key for key, counters in old.items() if not is_at_least(saved.get(key, NOTHING), counters)]
+    if not differing:
+        return True
+    uptime_s = compared.current.daemon_uptime_s
+    if uptime_s is not None:
+        if files.ram_copy_age_s is not None and files.ram_copy_age_s > uptime_s + 1:
+            return True  # it was there before the daemon started
+        if files.has_ram_copy is False and uptime_s < files.refresh_interval_s:
+            return False  # it would still be there
+    lost = sum(sum(gain(old[key], new.get(key, NOTHING))) for key in differing)
+    if lost == 0:
+        return True
+    if started_after_s is not None and started_after_s > files.refresh_interval_s + 5:
+        return False  # the copy was made after the last reading, and could not lie below it
+    as_read = sum(1 for key in differing if new.get(key) == old[key])
+    as_saved = sum(1 for key in differing if new.get(key) == saved.get(key))
+    if as_read != as_saved:
+        return as_read > as_saved
+    grown = sum(sum(gain(new.get(key, NOTHING), saved.get(key, NOTHING))) for key in differing)
+    return lost <= grown
+
+
+class SinceRestore(NamedTuple):
+    """Usage over a restart, in two parts: what the file holds above the last reading, and what came on top of it."""
+
+    before: dict[RowKey, Counters]
+    after: dict[RowKey, Counters]
+
+
+def usage_since_restore(compared: Comparison, saved: Table, *, is_taken_up: bool) -> SinceRestore:
+    """What was used, where the table began as ``saved`` (``is_taken_up``) or from zero.
+
+    In sum, new - min(last reading, saved) of each row. A commit that is newer than the last reading (a clean reboot
+    makes one) was counted up to that reading only; one that is older was counted as a whole, rows that had been evicted
+    again among it.
+    """
+    old = compared.old
+    before: dict[RowKey, Counters] = {}
+    if _is_newer(saved, old):
+        before = {key: gain(counters, old.get(key, NOTHING)) for key, counters in saved.items()}
+    after: dict[RowKey, Counters] = {}
+    for key, counters in compared.new.items():
+        start = saved.get(key, NOTHING) if is_taken_up else NOTHING
+        # Below what it began with: evicted since, and back from zero.
+        after[key] = gain(counters, start) if is_at_least(counters, start) else counters
+    return SinceRestore(before, after)
+
+
+def _is_newer(saved: Table, old: Table) -> bool:
+    """Whether a commit was made after a reading. A row that only the commit has tells nothing, it may have been evicted
+    before the reading; unless the commit has all of the reading's rows: then nothing was.
+    """
+    if any(key in old and not is_at_least(old[key], counters) for key, counters in saved.items()):
+        return True
+    return len(saved) > len(old) and old.keys() <= saved.keys()

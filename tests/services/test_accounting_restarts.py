@@ -1,0 +1,360 @@
+"""Restarts: what the counters came back from, and what is new on top of it."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import pytest
+
+from services.accounting_notes import NoteKind, Quality
+from services.buckets import Span
+from services.counters import Counters, Reading, RowKey
+from services.restored_tables import Restart, find_restart
+from tests.services.router_rows import (
+    LAPTOP_WEB,
+    NOON,
+    NOVEMBER,
+    SSH,
+    WEB,
+    WEB6,
+    at,
+    kinds,
+    reading,
+    usage_between,
+    wanted,
+)
+
+#: Seen on a real daemon: read, power loss, and what was read then.
+BEFORE_LOSS, AFTER_LOSS = 21_031_029, 11_014_487
+
+
+def power_loss(
+    new: Mapping[RowKey, Counters], old: Mapping[RowKey, Counters], **options: float
+) -> tuple[Reading, Reading]:
+    """Two readings five minutes apart with a boot a minute before the second."""
+    before = reading(old, uptime_s=86_400, boot_id="a")
+    after = reading(new, minutes=5, uptime_s=options.get("uptime_s", 60), boot_id="b")
+    return before, after
+
+
+def has_booted(previous: Reading, current: Reading) -> bool:
+    return find_restart(previous, current) is Restart.ROUTER
+
+
+# -- restart ---------------------------------------------------------------------------------------------------------
+
+
+def test_after_a_power_loss_only_what_is_above_the_last_commit_is_new() -> None:
+    before, after = power_loss({WEB: (AFTER_LOSS + 5_000, 300)}, {WEB: (BEFORE_LOSS, 900)})
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (AFTER_LOSS, 250)}})
+
+    assert wanted(before, after) == [NOVEMBER]
+    assert usage.rows == {WEB: (5_000, 50)}
+    assert kinds(usage) == [NoteKind.ROUTER_RESTARTED, NoteKind.GAP]
+    assert usage.gaps == (Span(NOON, at(4)),)
+
+
+def test_a_power_loss_by_itself_is_no_usage() -> None:
+    before, after = power_loss({WEB: (AFTER_LOSS, 250)}, {WEB: (BEFORE_LOSS, 900)})
+
+    assert usage_between(before, after, {NOVEMBER: {WEB: (AFTER_LOSS, 250)}}).rows == {}
+
+
+def test_a_power_loss_that_the_counters_have_outgrown_is_still_one() -> None:
+    """No counter is smaller than before, and yet 10 MB of them were counted already."""
+    before, after = power_loss({WEB: (BEFORE_LOSS + 1, 0)}, {WEB: (BEFORE_LOSS, 0)})
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (AFTER_LOSS, 0)}})
+
+    assert wanted(before, after) == [NOVEMBER]
+    assert usage.rows == {WEB: (BEFORE_LOSS + 1 - AFTER_LOSS, 0)}
+
+
+def test_usage_after_a_power_loss_belongs_to_the_time_since_the_boot() -> None:
+    before, after = power_loss({WEB: (10, 0)}, {WEB: (BEFORE_LOSS, 0)})
+
+    usage = usage_between(before, after, {})
+
+    assert [part.span for part in usage.parts] == [Span(at(4), at(5))]
+
+
+def test_a_restart_with_nothing_on_disk_starts_from_zero() -> None:
+    before, after = power_loss({WEB: (12, 1), SSH: (3, 3)}, {WEB: (BEFORE_LOSS, 900)})
+
+    usage = usage_between(before, after, {})
+
+    assert usage.rows == {WEB: (12, 1), SSH: (3, 3)}
+    assert kinds(usage) == [NoteKind.ROUTER_RESTARTED, NoteKind.GAP]
+    assert usage.gaps == (Span(NOON, at(4)),)
+
+
+def test_a_row_that_the_last_commit_does_not_have_starts_from_zero() -> None:
+    before, after = power_loss({WEB: (600, 0), SSH: (70, 0)}, {WEB: (900, 0), SSH: (60, 0)})
+
+    assert usage_between(before, after, {NOVEMBER: {WEB: (500, 0)}}).rows == {WEB: (100, 0), SSH: (70, 0)}
+
+
+def test_a_clean_reboot_commits_more_than_was_read_and_all_of_it_counts() -> None:
+    before, after = power_loss({WEB: (1_000, 90), SSH: (20, 0)}, {WEB: (700, 70)})
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (900, 80), SSH: (15, 0)}})
+
+    assert usage.rows == {WEB: (300, 20), SSH: (20, 0)}
+
+
+def test_each_direction_of_a_row_is_judged_for_itself() -> None:
+    before, after = power_loss({WEB: (600, 95)}, {WEB: (900, 70)})
+
+    assert usage_between(before, after, {NOVEMBER: {WEB: (500, 90)}}).rows == {WEB: (100, 25)}
+
+
+def test_a_restart_in_the_night_does_not_make_its_usage_implausible() -> None:
+    """A clean reboot: hours of usage were committed before it, and the first reading comes seconds after it."""
+    before = reading({WEB: (0, 0)}, uptime_s=86_400, boot_id="a")
+    after = reading({WEB: (10**11, 0)}, minutes=480, uptime_s=2, boot_id="b")
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (10**11, 0)}})
+
+    assert usage.rows == {WEB: (10**11, 0)}
+
+
+# -- has the router restarted? ---------------------------------------------------------------------------------------
+
+
+def test_another_boot_id_is_a_restart_whatever_the_uptime_says() -> None:
+    before = reading({}, uptime_s=100, boot_id="a")
+
+    assert has_booted(before, reading({}, minutes=5, uptime_s=400, boot_id="b"))
+
+
+@pytest.mark.parametrize("minutes", [-600, 0, 5, 600])
+def test_the_same_boot_id_is_none_however_the_servers_clock_steps(minutes: float) -> None:
+    before = reading({}, uptime_s=100, boot_id="a")
+
+    assert not has_booted(before, reading({}, minutes=minutes, uptime_s=400, boot_id="a"))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "uptime_s"),
+    [
+        (5, 1_300),  # as much as time passed
+        (5, 1_300 - 80),  # the first answer came slowly
+        (5, 1_300 + 80),  # the second one
+        (5, 1_299.99),
+        (-60, 1_300),  # the server's clock was put back
+        (0, 1_000),
+    ],
+)
+def test_an_uptime_that_grew_with_the_time_is_no_restart(minutes: float, uptime_s: float) -> None:
+    assert not has_booted(reading({}, uptime_s=1_000), reading({}, minutes=minutes, uptime_s=uptime_s))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "uptime_s"),
+    [
+        (5, 999),  # it went back
+        (5, 0),
+        (600, 2_000),  # it grew, but by far less than the time that passed
+        (-60, 999),
+    ],
+)
+def test_an_uptime_that_lags_behind_the_time_is_a_restart(minutes: float, uptime_s: float) -> None:
+    assert has_booted(reading({}, uptime_s=1_000), reading({}, minutes=minutes, uptime_s=uptime_s))
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, None), (None, 5.0), (1_000.0, None)])
+def test_a_router_that_tells_nothing_was_not_seen_to_restart(before: float | None, after: float | None) -> None:
+    assert not has_booted(reading({}, uptime_s=before), reading({}, minutes=5, uptime_s=after))
+
+
+def test_the_uptime_decides_where_one_boot_id_is_not_known() -> None:
+    before = reading({}, uptime_s=1_000)
+
+    assert has_booted(before, reading({}, minutes=5, uptime_s=60, boot_id="b"))
+    assert not has_booted(before, reading({}, minutes=5, uptime_s=1_300, boot_id="b"))
+
+
+# -- decrease without a restart --------------------------------------------------------------------------------------
+
+
+def test_a_counter_put_back_to_its_commit_counts_from_there() -> None:
+    before, after = reading({WEB: (1_000, 100), SSH: (5, 5)}), reading({WEB: (700, 70), SSH: (6, 5)}, minutes=5)
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (600, 60), SSH: (1, 1)}})
+
+    assert wanted(before, after) == [NOVEMBER]
+    assert usage.rows == {WEB: (100, 10), SSH: (5, 4)}  # all rows come back from the same place
+    assert kinds(usage) == [NoteKind.COUNTERS_WENT_BACK]
+
+
+def test_a_counter_below_its_commit_was_evicted_and_returned_from_zero() -> None:
+    before, after = reading({WEB: (1_000, 100)}), reading({WEB: (70, 7)}, minutes=5)
+
+    assert usage_between(before, after, {NOVEMBER: {WEB: (600, 60)}}).rows == {WEB: (70, 7)}
+
+
+def test_a_counter_that_shrank_and_is_not_in_the_commit_returned_from_zero() -> None:
+    before, after = reading({WEB: (1_000, 100)}), reading({WEB: (70, 7)}, minutes=5)
+
+    assert usage_between(before, after, {NOVEMBER: {SSH: (600, 60)}}).rows == {WEB: (70, 7)}
+
+
+def test_a_counter_that_shrank_counts_nothing_where_no_commit_is_to_be_had() -> None:
+    before, after = reading({WEB: (1_000, 100), SSH: (5, 5)}), reading({WEB: (70, 7), SSH: (9, 5)}, minutes=5)
+
+    usage = usage_between(before, after, {})
+
+    assert usage.rows == {SSH: (4, 0)}
+    assert kinds(usage) == [NoteKind.COUNTERS_WENT_BACK]
+    assert "unknown" in usage.notes[0].message
+    assert usage_between(after, reading({WEB: (75, 7), SSH: (9, 5)}, minutes=10)).rows == {WEB: (5, 0)}
+
+
+@pytest.mark.parametrize("now", [(999, 100), (1_000, 99), (2_000, 99)])
+def test_one_direction_that_shrank_is_enough_to_ask_for_the_commit(now: Counters) -> None:
+    before, after = reading({WEB: (1_000, 100)}), reading({WEB: now}, minutes=5)
+
+    assert wanted(before, after) == [NOVEMBER]
+
+
+def test_a_few_bytes_less_than_before_are_a_copy_in_ram_not_a_commit_of_long_ago() -> None:
+    """A crash that nobody saw: counting from the commit would count 800 bytes again."""
+    before, after = reading({WEB: (1_000, 100)}), reading({WEB: (990, 100)}, minutes=5)
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (200, 20)}})
+
+    assert usage.rows == {}
+    assert kinds(usage) == [NoteKind.COUNTERS_WENT_BACK]
+
+
+# -- the daemon alone -----------------------------------------------------------------------------------------
+
+
+def daemon_restart(
+    old: Mapping[RowKey, Counters], new: Mapping[RowKey, Counters], *, minutes: float = 5, uptime_s: float = 60
+) -> tuple[Reading, Reading]:
+    """Two readings; nlbwmon started ``uptime_s`` before the second, the router ran on."""
+    before = reading(old, boot_id="a", daemon_id="17:1", daemon_uptime_s=9_000)
+    after = reading(new, minutes=minutes, boot_id="a", daemon_id="18:2", daemon_uptime_s=uptime_s)
+    return before, after
+
+
+def test_a_daemon_that_crashed_counts_on_from_its_copy_in_ram() -> None:
+    """10 bytes were counted before the crash and lost by it; what came since is above the last reading or it is not."""
+    before, after = daemon_restart({WEB: (1_000, 100), SSH: (7, 7)}, {WEB: (990, 104), SSH: (7, 7)}, uptime_s=295)
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (200, 20)}})
+
+    assert wanted(before, after) == [NOVEMBER]
+    assert usage.rows == {}  # 0 where it went back
+    assert kinds(usage) == [NoteKind.DAEMON_RESTARTED, NoteKind.GAP]
+    assert usage.gaps == (Span(NOON, NOON + timedelta(seconds=5)),)
+
+
+def test_a_daemon_that_was_stopped_in_good_order_lost_nothing() -> None:
+    before, after = daemon_restart({WEB: (1_000, 100)}, {WEB: (1_500, 150)})
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (1_200, 120)}})
+
+    assert usage.rows == {WEB: (500, 50)}
+
+
+def test_a_daemon_without_its_copy_in_ram_counts_on_from_its_last_commit() -> None:
+    """A power loss of the daemon's files alone: the copy in RAM is gone, the router's uptime goes on."""
+    before, after = daemon_restart({WEB: (BEFORE_LOSS, 900)}, {WEB: (AFTER_LOSS + 5_000, 300)})
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (AFTER_LOSS, 250)}})
+
+    assert usage.rows == {WEB: (5_000, 50)}
+    assert [part.span for part in usage.parts] == [Span(at(4), at(5))]
+    assert usage.gaps == (Span(NOON, at(4)),)
+
+
+def test_a_row_that_nobody_used_since_tells_where_the_others_come_from() -> None:
+    """SSH stands where the commit had it, so WEB, though as large as before, has 10 MB on top of the commit as well."""
+    before, after = daemon_restart(
+        {WEB: (BEFORE_LOSS, 0), SSH: (90, 9)}, {WEB: (BEFORE_LOSS + 1, 0), SSH: (50, 5)}, uptime_s=290
+    )
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (AFTER_LOSS, 0), SSH: (50, 5)}})
+
+    assert usage.rows == {WEB: (BEFORE_LOSS + 1 - AFTER_LOSS, 0)}
+
+
+def test_a_copy_in_ram_that_is_not_there_was_not_taken_up() -> None:
+    """Seconds after its start the daemon has written none yet: had it found one, it would still be there."""
+    before, after = daemon_restart({WEB: (BEFORE_LOSS, 0)}, {WEB: (BEFORE_LOSS + 9, 0)}, uptime_s=20)
+    saved = {NOVEMBER: {WEB: (AFTER_LOSS, 0)}}
+
+    assert usage_between(before, after, saved, has_ram_copy=False).rows == {WEB: (BEFORE_LOSS + 9 - AFTER_LOSS, 0)}
+    assert usage_between(before, after, saved, has_ram_copy=True, ram_copy_age_s=40).rows == {WEB: (9, 0)}
+
+
+# -- what was saved -------------------------------------------------------------------------------------------
+
+
+def test_a_row_evicted_before_the_last_reading_is_not_counted_again_when_it_comes_back_from_disk() -> None:
+    """The commit still had it; it had been read, and was overwritten after that."""
+    before, after = power_loss({WEB: (500, 0), SSH: (80, 8)}, {WEB: (900, 0), LAPTOP_WEB: (3, 0)})
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (500, 0), SSH: (70, 7)}})
+
+    assert usage.rows == {SSH: (10, 1)}
+
+
+def test_what_was_saved_after_the_last_reading_belongs_to_the_time_before_the_boot() -> None:
+    before, after = power_loss({WEB: (1_000, 90)}, {WEB: (700, 70)})
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (900, 80)}})
+
+    assert [(part.span, part.rows) for part in usage.parts] == [
+        (Span(NOON, at(4)), {WEB: (200, 10)}),
+        (Span(at(4), at(5)), {WEB: (100, 10)}),
+    ]
+
+
+def test_a_table_that_started_from_zero_beside_a_commit_counts_as_a_whole() -> None:
+    """The clock was wrong when nlbwmon started: it took up the file of 1970."""
+    before, after = power_loss({WEB: (60, 6)}, {WEB: (900, 90), SSH: (5, 5), WEB6: (7, 7)})
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (800, 80), SSH: (5, 5), WEB6: (7, 7)}})
+
+    assert usage.rows == {WEB: (60, 6)}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+def test_a_file_written_since_the_boot_is_not_what_the_router_came_back_with() -> None:
+    before, after = power_loss({WEB: (850, 0)}, {WEB: (1_000, 0)})
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (800, 0)}}, committed_age_s=10)
+
+    assert usage.rows == {WEB: (50, 0)}  # at least: it came back with less than 800
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+    assert {part.quality for part in usage.parts} == {Quality.UNKNOWN}
+
+
+# -- a clock that was set back ----------------------------------------------------------------------------------
+
+
+def test_a_boot_with_a_clock_of_1970_counts_in_a_period_of_its_own() -> None:
+    epoch = date(1970, 1, 1)
+    before = reading({WEB: (1_000, 100)}, uptime_s=86_400, boot_id="a")
+    after = reading({WEB: (60, 6)}, minutes=5, period=epoch, uptime_s=60, boot_id="b")
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (1_010, 100)}})
+
+    assert wanted(before, after) == [epoch, NOVEMBER]
+    assert usage.rows == {WEB: (70, 6)}  # 10 were saved after the last reading
+    assert usage.period_start == epoch
+    assert usage.gaps == (Span(NOON, at(4)),)
+
+
+def test_the_period_after_1970_starts_from_zero() -> None:
+    epoch = date(1970, 1, 1)
+    before = reading({WEB: (60, 6)}, period=epoch, boot_id="b", daemon_id="1:1")
+    after = reading({WEB: (9, 0)}, minutes=5, boot_id="b", daemon_id="1:1")
+
+    usage = usage_between(before, after, {epoch: {WEB: (61, 6)}})
+
+    assert usage.rows == {WEB: (10, 0)}
+    assert usage.period_start == NOVEMBER
