@@ -32,6 +32,7 @@ from endpoints.app_services import AppServices
 from endpoints.auth import auth
 from endpoints.device_usage import device_usage
 from endpoints.docs import docs
+from endpoints.events import events
 from endpoints.export import export
 from endpoints.health import health
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
@@ -44,6 +45,7 @@ from services.credentials import Credentials, CredentialVault, load_or_create_ke
 from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
+from services.events import EventService
 from services.retention import RetentionService
 from services.router_readings import ReadingTaker
 from services.routers import RouterRegistration, RouterService, pin_host_key
@@ -113,6 +115,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         summary=UsageSummaryService(database, clock),
         analytics=analytics_service,
         export=UsageExportService(database, analytics_service, clock),
+        events=EventService(database, clock),
         status=StatusService(database, clock, is_collector_running=config.collector_enabled),
         routers=routers_service,
         local_session_id=user.session_id,
@@ -158,7 +161,7 @@ def create_app(runtime: Runtime) -> APIFlask:
     register_middleware(app, allowed_origins=frozenset(runtime.config.cors_origins))
     if runtime.config.cors_origins:
         CORS(app, origins=list(runtime.config.cors_origins), supports_credentials=True, resources="/api/*")
-    for blueprint in (device_usage, analytics, export, reports, routers, auth, health, docs):
+    for blueprint in (device_usage, events, analytics, export, reports, routers, auth, health, docs):
         app.register_blueprint(blueprint)
     return app
 

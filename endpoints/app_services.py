@@ -9,6 +9,7 @@ from flask import current_app
 from services.accounts import UserRecord
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
+from services.events import EventService
 from services.routers import RouterService
 from services.status import StatusService
 from services.usage_analytics import UsageAnalyticsService
@@ -27,6 +28,7 @@ class AppServices:
     summary: UsageSummaryService
     analytics: UsageAnalyticsService
     export: UsageExportService
+    events: EventService
     status: StatusService
     routers: RouterService
     #: Who is signed in without signing in: the account of the local mode.

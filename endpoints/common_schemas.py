@@ -4,7 +4,7 @@ import re
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from utils.errors import ValidationFailed
@@ -85,6 +85,10 @@ def _iso_date(value: object) -> object:
 
 
 IsoDate = Annotated[date, BeforeValidator(_iso_date)]
+
+
+#: A MAC of a query string or a body, in the one spelling used inside.
+Mac = Annotated[str, AfterValidator(parse_mac)]
 
 
 def checked_mac(text: str) -> str:

@@ -8,6 +8,7 @@ from services.device_usage_service import CurrentDevice, CurrentUsage, Device, D
 from services.history_range import BucketUsage
 from services.status import MonitoringStatus
 from services.usage_history import History
+from services.usage_quality import Trust, overall
 from services.usage_summary import Summary
 from utils.nlbwmon_parser import DeviceTotals
 
@@ -85,6 +86,7 @@ def summary_view(summary: Summary) -> out.SummaryOut:
         top_devices=[out.TopDeviceOut.model_validate(device) for device in summary.top_devices],
         usage_trends=out.TrendsOut.model_validate(summary.trends),
         coverage=summary.coverage,
+        **_trust(summary.trust),
     )
 
 
@@ -187,6 +189,10 @@ def _bucket(usage: BucketUsage) -> dict[str, Any]:
     return {"bytes_down": down, "bytes_up": up, "total_bytes": total}
 
 
+def _trust(trust: Trust) -> dict[str, Any]:
+    return {"quality": trust.quality, "reasons": list(trust.reasons)}
+
+
 def _range(history: History) -> dict[str, Any]:
     return {
         "granularity": history.granularity,
@@ -195,8 +201,13 @@ def _range(history: History) -> dict[str, Any]:
         "end_date": history.end_date,
         "totals": _bucket(history.totals),
         "coverage": history.coverage,
+        **_trust(overall(history.trusts)),
         "buckets": [
-            out.BucketOut(start=bucket.span.start, end=bucket.span.end, coverage=share, **_bucket(usage))
-            for bucket, usage, share in zip(history.buckets, history.usage, history.coverages, strict=True)
+            out.BucketOut(
+                start=bucket.span.start, end=bucket.span.end, coverage=share, **_bucket(usage), **_trust(trust)
+            )
+            for bucket, usage, share, trust in zip(
+                history.buckets, history.usage, history.coverages, history.trusts, strict=True
+            )
         ],
     }

@@ -14,6 +14,7 @@ class Quality(StrEnum):
     MEASURED = "measured"
     #: Exact, and worked out with the router's older files.
     RECOVERED = "recovered"
+    BACKFILLED = "backfilled"
     #: Exact in sum, spread evenly over a longer time.
     ESTIMATED = "estimated"
     #: At least so much: a part of what was used could not be seen.

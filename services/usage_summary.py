@@ -15,6 +15,7 @@ from services.context import RouterContext
 from services.device_usage_analytics import UsageTrends, calculate_usage_trends
 from services.device_usage_service import display_name
 from services.history_range import HistoryRange, devices_by_mac, load_range, totals_of, zone_of
+from services.usage_quality import Trust, overall
 from utils.mac import ZERO_MAC
 from utils.time import Clock, floor_hour
 
@@ -59,6 +60,7 @@ class Summary:
     top_devices: Sequence[TopDevice]
     trends: UsageTrends
     coverage: float
+    trust: Trust
 
 
 class UsageSummaryService:
@@ -97,6 +99,7 @@ class UsageSummaryService:
             ],
             trends=calculate_usage_trends(_series_for_trends(wanted, ranked, rows, now)),
             coverage=wanted.coverage,
+            trust=overall(wanted.trusts),
         )
 
     def _period(self, conn: Connection, context: RouterContext, period: Period) -> HistoryRange:

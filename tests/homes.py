@@ -45,6 +45,8 @@ TABLES = (
     "devices",
     "last_readings",
     "coverage",
+    "events",
+    "accounting_periods",
     "device_usage_monitoring",
     "device_usage_hourly",
     "device_usage_history",

@@ -112,7 +112,10 @@ def test_every_answer_has_exactly_the_keys_that_are_declared(
     one = f"/api/routers/{context.router_id}"
     other = {"name": "x", "host": "127.0.0.1", "port": 1, "password": "p"}
     calls: list[tuple[str, str, str, dict[str, Any]]] = [
-        *[(f"{BASE}/{name}", "GET", f"{BASE}/{name}", {}) for name in ("devices", "history", "summary", "status")],
+        *[
+            (f"{BASE}/{name}", "GET", f"{BASE}/{name}", {})
+            for name in ("devices", "history", "summary", "status", "events")
+        ],
         *[
             (f"{BASE}/device/{{mac}}/{name}", "GET", f"{BASE}/device/{PHONE}/{name}", {})
             for name in ("info", "current", "history")
