@@ -163,7 +163,7 @@ def _now(current: CurrentUsage) -> dict[str, Any]:
     return {
         "timestamp": current.timestamp,
         "source": "live" if current.is_live else "stored",
-        "stale": not current.is_live,
+        "stale": current.warning is not None,
         "period": {"start": current.period_start, "end": current.period_end},
         "warning": {"code": warning.code, "message": warning.message} if warning else None,
     }

@@ -164,6 +164,13 @@ class OutputTooLarge(RouterError):
     fix = "Raise ROUTER_MAX_OUTPUT_BYTES, or lower nlbwmon's database_limit on the router."
 
 
+class RowsFrozen(RouterError):
+    """No counter of nlbwmon has moved for several readings although devices are active: it is not counting."""
+
+    code = "ROWS_FROZEN"
+    fix = "/etc/init.d/nlbwmon restart"
+
+
 class RouterTimeout(RouterError):
     """The router did not finish its answer in time."""
 

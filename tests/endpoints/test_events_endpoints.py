@@ -113,3 +113,5 @@ def test_what_went_on_for_many_readings_is_one_event_that_grew(
     assert [(event["at"], event["until"]) for event in frozen] == [(iso(START), iso(START + 45 * MINUTE))]
     hours = api.data(f"{BASE}/history", query_string={"granularity": "hour", "startDate": "2031-11-11"})
     assert [bucket["bytesDown"] for bucket in hours["buckets"] if bucket["start"] == iso(START)] == [None]
+    now = api.data(f"{BASE}/current")
+    assert (now["source"], now["stale"], now["warning"]["code"]) == ("live", True, "ROWS_FROZEN")
