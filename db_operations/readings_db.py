@@ -1,15 +1,28 @@
 """The last reading of each router, the base of the next accounting step, and the coverage between readings."""
 
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+
+from psycopg2.extras import Json
 
 from db_operations.statements import Connection, execute, fetch_all, fetch_one
 
 _COLUMNS = """
     read_at, usage_since, covered_since, period_start, period_end, uptime_s, boot_id, clock_skew_s, database_interval,
-    usage_json
+    findings, usage_json
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something in a router's settings that should be mended, as of the last reading."""
+
+    code: str
+    message: str
+    #: The commands that mend it.
+    fix: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +44,21 @@ class ReadingRecord:
     clock_skew_s: float | None
     #: nlbwmon's setting, None where the router doesn't tell.
     database_interval: str | None
+    findings: Sequence[Finding] = ()
     #: `nlbw -c json`, as it came.
     usage_json: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standstill:
+    """How long a router's counters have not moved, and whether anybody was there to move them."""
+
+    #: None while they move.
+    since: datetime | None
+    #: Readings in a row.
+    readings: int
+    #: As of the last reading, the router itself left out.
+    active_devices: int
 
 
 def get_last_reading(conn: Connection, session_id: str, router_id: str) -> ReadingRecord | None:
@@ -53,8 +79,24 @@ def get_last_reading(conn: Connection, session_id: str, router_id: str) -> Readi
         boot_id=row[6],
         clock_skew_s=row[7],
         database_interval=row[8],
-        usage_json=zlib.decompress(row[9]),
+        findings=tuple(Finding(**finding) for finding in row[9] or ()),
+        usage_json=zlib.decompress(row[10]),
     )
+
+
+def get_standstill(conn: Connection, session_id: str, router_id: str) -> Standstill | None:
+    """None before the first reading."""
+    row = fetch_one(
+        conn,
+        """
+        SELECT unchanged_since, unchanged_readings,
+               (SELECT count(*) FROM devices
+                WHERE session_id = %(session_id)s AND router_id = %(router_id)s AND is_active AND NOT is_router)
+        FROM last_readings WHERE session_id = %(session_id)s AND router_id = %(router_id)s
+        """,
+        {"session_id": session_id, "router_id": router_id},
+    )
+    return Standstill(since=row[0], readings=row[1], active_devices=row[2]) if row else None
 
 
 def upsert_last_reading(conn: Connection, session_id: str, router_id: str, reading: ReadingRecord) -> None:
@@ -64,18 +106,19 @@ def upsert_last_reading(conn: Connection, session_id: str, router_id: str, readi
         INSERT INTO last_readings (router_id, session_id, {_COLUMNS})
         VALUES (%(router_id)s, %(session_id)s, %(read_at)s, %(usage_since)s, %(covered_since)s,
                 %(period_start)s, %(period_end)s, %(uptime_s)s, %(boot_id)s, %(clock_skew_s)s,
-                %(database_interval)s, %(usage_json)s)
+                %(database_interval)s, %(findings)s, %(usage_json)s)
         ON CONFLICT (router_id) DO UPDATE SET
             read_at = excluded.read_at, usage_since = excluded.usage_since,
             covered_since = excluded.covered_since, period_start = excluded.period_start,
             period_end = excluded.period_end, uptime_s = excluded.uptime_s, boot_id = excluded.boot_id,
             clock_skew_s = excluded.clock_skew_s, database_interval = excluded.database_interval,
-            usage_json = excluded.usage_json
+            findings = excluded.findings, usage_json = excluded.usage_json
         """,
         {
             "router_id": router_id,
             "session_id": session_id,
             **vars(reading),
+            "findings": Json([asdict(finding) for finding in reading.findings]) if reading.findings else None,
             "usage_json": zlib.compress(reading.usage_json, level=1),
         },
     )
