@@ -13,7 +13,7 @@ from db_operations import device_usage_db, devices_db, partitions_db, readings_d
 from db_operations.database import Database
 from db_operations.device_usage_db import MAX_BIGINT, DeviceSighting, SnapshotRow
 from db_operations.devices_db import KnownDevice
-from db_operations.readings_db import ReadingRecord
+from db_operations.readings_db import Finding, ReadingRecord
 from db_operations.rollups_db import RollupRow
 from db_operations.routers_db import RouterRecord
 from db_operations.statements import Connection
@@ -209,5 +209,6 @@ def _record_of(taken: TakenReading) -> ReadingRecord:
         boot_id=taken.reading.boot_id,
         clock_skew_s=taken.clock_skew_s,
         database_interval=taken.database_interval,
+        findings=[Finding(code=check.check, message=check.message, fix=check.fix) for check in taken.findings],
         usage_json=taken.usage_json,
     )

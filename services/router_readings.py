@@ -23,6 +23,8 @@ from db_operations.routers_db import RouterRecord
 from services.accounting import Counters, Reading, Usage, account, find_missing_files
 from services.accounting_periods import AccountingPeriod, PeriodRule, current_period
 from services.credentials import CredentialVault
+from services.router_doctor import Check, diagnose
+from services.router_facts import read_facts
 from services.routers import target_of
 from utils.nlbwmon_parser import (
     CounterRow,
@@ -71,6 +73,8 @@ class TakenReading:
     clock_skew_s: float | None
     #: nlbwmon's `database_interval`; None where the router doesn't tell.
     database_interval: str | None
+    #: What in the router's settings should be mended.
+    findings: Sequence[Check] = ()
     #: What the router printed, as it came.
     usage_json: bytes = field(repr=False)
     #: Seconds from asking to the accounted answer.
@@ -139,6 +143,7 @@ class ReadingTaker:
             zone=_zone_of(router, answer),
             clock_skew_s=(clock - read_at).total_seconds() if clock else None,
             database_interval=(clean_name(interval) or "")[:64] or None if interval else None,
+            findings=_findings(router, answer, read_at, rows=len(table.rows)),
             usage_json=answer.usage_json,
             duration_s=time.monotonic() - started,
         )
@@ -174,6 +179,12 @@ def as_reading(record: ReadingRecord) -> Reading:
         uptime_s=record.uptime_s,
         boot_id=record.boot_id,
     )
+
+
+def _findings(router: RouterRecord, answer: BandwidthAnswer, read_at: datetime, *, rows: int) -> list[Check]:
+    """What the doctor finds in the router's answer."""
+    facts = read_facts(answer.facts, read_at=read_at, rows=rows, timezone=router.timezone)
+    return [check for check in diagnose(facts) if not check.ok]
 
 
 def _rule_of(interval: str | None, listed: Collection[date], previous: ReadingRecord | None) -> PeriodRule:
