@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Network
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -60,6 +61,11 @@ def test_a_healthy_router_passes_every_check() -> None:
     checks = diagnose(HEALTHY)
     assert [check.check for check in checks] == CODES
     assert all(check.ok and check.message and check.fix is None for check in checks)
+
+
+def test_every_check_is_explained() -> None:
+    operations = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    assert [code for code in CODES if f"| `{code}` |" not in operations] == []
 
 
 def test_of_a_router_that_tells_nothing_nothing_is_said() -> None:
