@@ -106,7 +106,9 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
     collector = DeviceUsageCollector(
         database, taker, clock, workers=config.collector_workers, claim_for=longest_collection + timedelta(seconds=30)
     )
-    routers_service = RouterService(database, connections, vault, default_interval=config.collect_interval_minutes)
+    routers_service = RouterService(
+        database, connections, vault, default_interval=config.collect_interval_minutes, clock=clock
+    )
     analytics_service = UsageAnalyticsService(database, clock)
     user = ensure_local_user(database)
     services = AppServices(

@@ -6,7 +6,7 @@ them. Nothing here writes to a router.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
 
@@ -30,6 +30,18 @@ _DEVICES: Mapping[str, str] = {
     "neighbours": "ip neigh show",
     "board": "ubus call system board",
 }
+#: What the doctor judges.
+_FACTS: Mapping[str, str] = {
+    "clock": "date +%s",
+    "utc_offset": "date +%z",
+    "zone_name": "uci -q get system.@system[0].zonename",
+    "settings": "uci -q show nlbwmon",
+    "flow_offloading": "uci -q get firewall.@defaults[0].flow_offloading",
+    "flow_offloading_hw": "uci -q get firewall.@defaults[0].flow_offloading_hw",
+    "conntrack_acct": "cat /proc/sys/net/netfilter/nf_conntrack_acct",
+    "rmem_max": "cat /proc/sys/net/core/rmem_max",
+    "lan_addresses": "ip -6 addr show dev br-lan scope global",
+}
 #: The clock and the uptime stand right around the counters: they say when those were read.
 _BANDWIDTH: Mapping[str, str] = {
     "clock": "date +%s",
@@ -38,10 +50,8 @@ _BANDWIDTH: Mapping[str, str] = {
     "boot_id": "cat /proc/sys/kernel/random/boot_id",
     "daemon": "cat /proc/$(pidof nlbwmon)/stat",
     "router_mac": "cat /sys/class/net/br-lan/address",
-    "utc_offset": "date +%z",
     "periods": "nlbw -c list",
-    "zone_name": "uci -q get system.@system[0].zonename",
-    "settings": "uci -q show nlbwmon",
+    **_FACTS,
     **_DEVICES,
 }
 #: The clock comes first: the moments after it are told by it.
@@ -77,6 +87,30 @@ class DeviceListAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FactsAnswer:
+    """Raw text; None where the router lacks the command or it failed, as uci does for an option that isn't set."""
+
+    #: date +%s
+    clock: str | None
+    #: date +%z
+    utc_offset: str | None
+    #: uci -q get system.@system[0].zonename
+    zone_name: str | None
+    #: uci -q show nlbwmon
+    settings: str | None
+    #: uci -q get firewall.@defaults[0].flow_offloading
+    flow_offloading: str | None
+    #: uci -q get firewall.@defaults[0].flow_offloading_hw
+    flow_offloading_hw: str | None
+    #: /proc/sys/net/netfilter/nf_conntrack_acct
+    conntrack_acct: str | None
+    #: /proc/sys/net/core/rmem_max
+    rmem_max: str | None
+    #: ip -6 addr show dev br-lan scope global
+    lan_addresses: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BandwidthAnswer:
     """One reading of a router. Text is None where the router lacks the command or it failed."""
 
@@ -100,6 +134,7 @@ class BandwidthAnswer:
     zone_name: str | None
     #: uci -q show nlbwmon
     settings: str | None
+    facts: FactsAnswer
     devices: DeviceListAnswer
 
 
@@ -126,6 +161,8 @@ class NlbwmonStatus:
     installed: bool
     running: bool
     message: str
+    #: nlbw -c json, where it runs; not checked
+    usage_json: bytes = field(default=b"", repr=False)
 
 
 def get_current_bandwidth_data(connections: Connections, target: RouterTarget) -> BandwidthAnswer:
@@ -149,6 +186,7 @@ def get_current_bandwidth_data(connections: Connections, target: RouterTarget) -
         router_mac=sections["router_mac"].text,
         zone_name=sections["zone_name"].text,
         settings=sections["settings"].text,
+        facts=_facts(sections),
         devices=_devices(sections),
     )
 
@@ -214,6 +252,11 @@ def get_device_list(connections: Connections, target: RouterTarget) -> DeviceLis
     return _devices(run_script(connections, target, _DEVICES))
 
 
+def get_router_facts(connections: Connections, target: RouterTarget) -> FactsAnswer:
+    """What the doctor judges. Raises BadRouterOutput and what connections.run raises."""
+    return _facts(run_script(connections, target, _FACTS))
+
+
 def validate_nlbwmon_status(connections: Connections, target: RouterTarget) -> NlbwmonStatus:
     """Whether nlbwmon answers on the router, judged by the same command that readings use.
 
@@ -229,12 +272,13 @@ def validate_nlbwmon_status(connections: Connections, target: RouterTarget) -> N
     except NlbwmonDown as error:
         return NlbwmonStatus(installed=True, running=False, message=error.message)
     try:
-        _nlbw_output(section, target)
+        usage = _nlbw_output(section, target)
     except NlbwmonMissing as error:
         return NlbwmonStatus(installed=False, running=False, message=error.message)
     except BadRouterOutput as error:
         return NlbwmonStatus(installed=True, running=False, message=error.message)
-    return NlbwmonStatus(installed=True, running=True, message="nlbwmon is installed and answers.")
+    message = "nlbwmon is installed and answers."
+    return NlbwmonStatus(installed=True, running=True, message=message, usage_json=usage)
 
 
 def _archives(connections: Connections, target: RouterTarget, names: Mapping[date, str]) -> dict[date, bytes]:
@@ -276,6 +320,10 @@ def _devices(sections: Mapping[str, Section]) -> DeviceListAnswer:
         neighbours=sections["neighbours"].text,
         board=sections["board"].text,
     )
+
+
+def _facts(sections: Mapping[str, Section]) -> FactsAnswer:
+    return FactsAnswer(**{name: sections[name].text for name in _FACTS})
 
 
 def _nlbw_output(section: Section, target: RouterTarget) -> bytes:

@@ -87,7 +87,10 @@ def delete_router(router_id: str, query: In) -> Response:
 @routers.input(In, location="query", arg_name="query")
 @routers.output(schemas.ChecksOut)
 def test_router(router_id: str, query: In) -> Response:
-    """Try the router out: sign-in, nlbwmon, device list; with what mends each."""
+    """The router doctor: sign-in, nlbwmon, device list, settings that bear on the counters; with what mends each.
+
+    Nothing is stored, and nothing is changed on the router.
+    """
     checks = app_services().routers.test(_context(router_id))
     return answer(schemas.ChecksOut(checks=[schemas.CheckOut.model_validate(check) for check in checks]))
 

@@ -133,10 +133,10 @@ class DeletedOut(Out):
 
 
 class CheckOut(Out):
-    check: str
+    check: str = Field(description="a step (ssh, nlbwmon, devices) or the code that a warning of the status has for it")
     ok: bool
     message: str
-    fix: str | None = None
+    fix: str | None = Field(default=None, description="what mends it: commands to run on the router")
 
 
 class ChecksOut(Out):

@@ -22,7 +22,7 @@ from db_operations.database import Database
 from db_operations.device_usage_db import MAX_BIGINT, DeviceSighting, SnapshotRow
 from db_operations.devices_db import KnownDevice
 from db_operations.events_db import EventRecord
-from db_operations.readings_db import ReadingRecord
+from db_operations.readings_db import Finding, ReadingRecord
 from db_operations.rollups_db import RollupRow
 from db_operations.routers_db import RouterRecord
 from db_operations.statements import Connection
@@ -251,5 +251,6 @@ def _record_of(taken: TakenReading, *, covered_since: datetime) -> ReadingRecord
         unchanged_since=usage.unchanged_since,
         unchanged_readings=usage.unchanged_readings,
         quarantined=[[*key, *counters] for key, counters in usage.quarantined.items()] or None,
+        findings=[Finding(code=check.check, message=check.message, fix=check.fix) for check in taken.findings],
         usage_json=taken.usage_json,
     )

@@ -28,6 +28,8 @@ from services.buckets import Span
 from services.counters import Counters, Reading
 from services.credentials import CredentialVault
 from services.restored_tables import COMMIT_INTERVAL_S, NO_FILES, REFRESH_INTERVAL_S, RouterFiles
+from services.router_doctor import Check, diagnose
+from services.router_facts import read_facts
 from services.routers import target_of
 from utils.nlbwmon_parser import (
     DeviceTotals,
@@ -76,6 +78,8 @@ class TakenReading:
     clock_skew_s: float | None
     #: nlbwmon's `database_interval`; None where the router doesn't tell.
     database_interval: str | None
+    #: What in the router's settings should be mended.
+    findings: Sequence[Check] = ()
     #: What the router printed, as it came.
     usage_json: bytes = field(repr=False)
     #: Seconds from asking to the accounted answer.
@@ -152,6 +156,7 @@ class ReadingTaker:
             zone=_zone_of(router, answer),
             clock_skew_s=told.skew_s,
             database_interval=(clean_name(interval) or "")[:64] or None if interval else None,
+            findings=_findings(router, answer, read_at, rows=len(table.rows)),
             usage_json=answer.usage_json,
             duration_s=time.monotonic() - started,
         )
@@ -223,6 +228,12 @@ def _passed_periods(
         passed.append(PassedPeriod(start=start, span=Span(since, began)))
         since, start = began, following
     return passed
+
+
+def _findings(router: RouterRecord, answer: BandwidthAnswer, read_at: datetime, *, rows: int) -> list[Check]:
+    """What the doctor finds in the router's answer."""
+    facts = read_facts(answer.facts, read_at=read_at, rows=rows, timezone=router.timezone)
+    return [check for check in diagnose(facts) if not check.ok]
 
 
 def _rule_of(interval: str | None, listed: Collection[date], previous: ReadingRecord | None) -> PeriodRule:

@@ -9,16 +9,19 @@ from dataclasses import dataclass, field
 from commands_server_operations.device_usage_execute import (
     NlbwmonStatus,
     get_device_list,
+    get_router_facts,
     validate_nlbwmon_status,
 )
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from commands_server_operations.router_target import RouterTarget
 from commands_server_operations.ssh_keys import fingerprint, load_private_key
-from db_operations import device_usage_db, routers_db
+from db_operations import device_usage_db, readings_db, routers_db
 from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.context import RouterContext
 from services.credentials import Credentials, CredentialsUnreadable, CredentialVault
+from services.router_doctor import Check, diagnose
+from services.router_facts import read_facts, with_standstill
 from services.single_flight import SingleFlight
 from utils.errors import (
     BadRouterOutput,
@@ -31,7 +34,9 @@ from utils.errors import (
     RouterRequired,
     ValidationFailed,
 )
+from utils.nlbwmon_parser import parse_nlbw_json
 from utils.router_parser import parse_leases, parse_neighbours
+from utils.time import Clock, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -64,16 +69,6 @@ class RegisteredRouter:
 
     router: RouterRecord
     warning: RouterError | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One line of the router doctor."""
-
-    check: str
-    ok: bool
-    message: str
-    fix: str | None = None
 
 
 def target_of(router: RouterRecord, vault: CredentialVault) -> RouterTarget:
@@ -109,13 +104,20 @@ class RouterService:
     """The routers of every account, one account a call."""
 
     def __init__(
-        self, database: Database, connections: RouterConnectionManager, vault: CredentialVault, *, default_interval: int
+        self,
+        database: Database,
+        connections: RouterConnectionManager,
+        vault: CredentialVault,
+        *,
+        default_interval: int,
+        clock: Clock = utc_now,
     ) -> None:
         """``default_interval``: minutes between collections where a registration names none."""
         self._database = database
         self._connections = connections
         self._vault = vault
         self._default_interval = default_interval
+        self._clock = clock
         self._tests: SingleFlight[RouterContext, list[Check]] = SingleFlight()
 
     def register(self, session_id: str, registration: RouterRegistration) -> RegisteredRouter:
@@ -244,6 +246,7 @@ class RouterService:
         try:
             target = target_of(router, self._vault)
             status = validate_nlbwmon_status(self._connections, target)
+            rows = len(parse_nlbw_json(status.usage_json).rows) if status.running else None
         except (BadRouterOutput, OutputTooLarge) as error:
             return [signed_in, Check(check="nlbwmon", ok=False, message=error.message, fix=error.fix)]
         except RouterError as error:
@@ -258,6 +261,21 @@ class RouterService:
             leases, neighbours = parse_leases(answer.leases or ""), parse_neighbours(answer.neighbours or "")
             message = f"{len(leases)} DHCP lease(s), {len(neighbours)} neighbour(s)."
             checks.append(Check(check="devices", ok=bool(leases or neighbours), message=message))
+        return checks + self._diagnose(router, target, rows)
+
+    def _diagnose(self, router: RouterRecord, target: RouterTarget, rows: int | None) -> list[Check]:
+        """The doctor's checks, asked live. ``rows``: those of the running accounting period."""
+        try:
+            answer = get_router_facts(self._connections, target)
+        except RouterError as error:
+            return [Check(check="settings", ok=False, message=error.message, fix=error.fix)]
+        with self._database.transaction() as conn:
+            standstill = readings_db.get_standstill(conn, router.session_id, router.id)
+        facts = read_facts(answer, read_at=self._clock(), rows=rows, timezone=router.timezone)
+        checks = diagnose(with_standstill(facts, standstill))
+        if facts.local_networks is None:
+            message = "The router doesn't tell nlbwmon's settings (uci -q show nlbwmon): they were not checked."
+            checks.insert(0, Check(check="settings", ok=True, message=message))
         return checks
 
     def _signs_in_with(self, router: RouterRecord, registration: RouterRegistration) -> bool:

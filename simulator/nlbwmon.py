@@ -35,6 +35,10 @@ class NlbwmonSettings:
     database_generations: int = 10
     #: rows; 0 is no limit
     database_limit: int = 10_000
+    #: bytes that conntrack's messages may wait in; the kernel caps it
+    netlink_buffer_size: int = 524_288
+    #: networks, and names of interfaces that stand for theirs
+    local_network: tuple[str, ...] = ("192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8", "lan")
 
     @property
     def on_disk(self) -> bool:
