@@ -32,8 +32,6 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 #: Linux counts the start of processes in these, on every machine it runs on.
 _TICKS_PER_SECOND = 100
 
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
@@ -150,12 +148,6 @@ def parse_process_start(text: str) -> ProcessStart | None:
     if match is None or len(fields) < 20 or not re.fullmatch(r"\d{1,18}", fields[19], re.ASCII):
         return None
     return ProcessStart(name=f"{match[1]}:{fields[19]}", after_boot_s=int(fields[19]) / _TICKS_PER_SECOND)
-
-
-def parse_seconds(text: str) -> float | None:
-    """A setting such as ``30s``, ``5m``, ``24h``, ``1d``, ``1w`` or plain seconds, as nlbwmon reads it; in seconds."""
-    match = re.fullmatch(r"(\d{1,10})([smhdw]?)", text.strip(), re.ASCII)
-    return float(int(match[1]) * _SECONDS[match[2]]) if match else None
 
 
 def parse_hardware_address(text: str) -> str | None:
