@@ -9,4 +9,6 @@ DEVICE = {
 }
 NOW = {"timestamp", "source", "stale", "period"}
 CURRENT_DEVICE = {"mac", "name", *USAGE, "rateDown", "rateUp"}
-RANGE = {"granularity", "timezone", "startDate", "endDate", "totals", "coverage", "buckets"}
+#: How far usage is to be trusted.
+TRUST = {"quality", "reasons"}
+RANGE = {"granularity", "timezone", "startDate", "endDate", "totals", "coverage", "buckets", *TRUST}

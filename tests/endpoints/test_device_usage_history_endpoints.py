@@ -9,7 +9,7 @@ import pytest
 from services.context import RouterContext
 from simulator.clock import ManualClock
 from simulator.router import SimulatedRouter
-from tests.endpoints.device_usage_shapes import BASE, RANGE, USAGE
+from tests.endpoints.device_usage_shapes import BASE, RANGE, TRUST, USAGE
 from tests.homes import LAPTOP, PHONE, Api
 
 pytestmark = pytest.mark.usefixtures("always_live")
@@ -28,7 +28,7 @@ def test_known_traffic_between_two_refreshes_is_in_the_history_to_the_byte(
     assert len(hourly["buckets"]) == 24
     assert hourly["buckets"][0]["start"] == "2031-11-10T23:00:00Z"
     (seen,) = [bucket for bucket in hourly["buckets"] if bucket["bytesDown"] is not None]
-    assert set(seen) == {"start", "end", *USAGE, "coverage"}
+    assert set(seen) == {"start", "end", *USAGE, "coverage", *TRUST}
     assert (seen["start"], seen["end"]) == ("2031-11-11T09:00:00Z", "2031-11-11T10:00:00Z")
     assert (seen["bytesDown"], seen["bytesUp"], seen["totalBytes"], seen["coverage"]) == (2_510, 320, 2_830, 1.0)
     phone, laptop = hourly["devices"]

@@ -86,6 +86,7 @@ def test_a_gap_that_can_not_be_stored_leaves_nothing_of_its_reading(
     router.traffic(PHONE, rx=1_000, tx=500)
     router.commit()
     read()
+    read()
     clock.advance(MINUTE)
     router.power_loss()
     router.traffic(PHONE, rx=70, tx=7)

@@ -103,7 +103,6 @@ def test_a_restart_shows_as_a_gap_in_the_coverage(
     read()
     read()
     assert covered(database, context) == [
-        (START + 5 * MINUTE, START + 5 * MINUTE),
         (START + 7 * MINUTE, START + 20 * MINUTE),
     ]
 
