@@ -3,6 +3,7 @@
 import errno
 import secrets
 import socket
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -25,6 +26,11 @@ SILENCE_S = 30
 #: The server stops reading a body here; the application refuses far smaller ones by their declared length.
 MAX_BODY_BYTES = 2**20
 
+#: What it still takes in, and throws away, of a request that it has refused: many clients read no answer before they
+#: have sent everything. A body without end is cut off.
+MAX_DRAINED_BYTES = 32 * 2**20
+DRAIN_S = 5.0
+
 
 class _EnvelopeErrorTask(ErrorTask):  # type: ignore[misc]
     """A refusal of the server itself: a body without end, a header that is none."""
@@ -43,11 +49,49 @@ class _EnvelopeErrorTask(ErrorTask):  # type: ignore[misc]
         self.response_headers.append(("Content-Type", "application/json"))
         self.set_close_on_finish()
         self.content_length = len(body)
+        self.channel.is_refusing = True
         self.write(body)
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection. After a refusal it is closed in two steps, or the client would meet a reset in place of the answer.
+
+    The second step waits for the client, in the server's loop: it holds no web thread.
+    """
+
     error_task_class = _EnvelopeErrorTask
+
+    #: The client may still be sending what nobody is going to read.
+    is_refusing = False
+    #: Set with the first step: how long the second one waits, and how much it has thrown away.
+    _drain_until: float | None = None
+    _drained = 0
+
+    def handle_write(self) -> None:
+        if not (self.is_refusing and self.close_when_flushed) or self.will_close:
+            super().handle_write()
+            return
+        self._flush_exception(self._flush_some)
+        if self.connected and not self.total_outbufs_len:
+            self.close_when_flushed = False
+            self._drain_until = time.monotonic() + DRAIN_S
+            try:
+                self.socket.shutdown(socket.SHUT_WR)
+            except OSError:  # the client is gone
+                self.will_close = True
+
+    def readable(self) -> bool:
+        if self._drain_until is None:
+            return bool(super().readable())
+        if time.monotonic() > self._drain_until or self._drained > MAX_DRAINED_BYTES:
+            self.will_close = True  # the loop asks this about once a second at least, and closes it then
+        return not self.will_close
+
+    def handle_read(self) -> None:
+        if self._drain_until is None:
+            super().handle_read()
+        else:
+            self._drained += len(self.recv(2**16))  # closes the channel when the client has closed its side
 
 
 class AddressInUse(Exception):
