@@ -9,6 +9,7 @@ import argparse
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ logger = logging.getLogger("netpilot")
 #: Connections of one process. The embedded server takes 60.
 MAX_DATABASE_CONNECTIONS = 24
 
-#: How long a stopping server waits for collections that run before it cuts them off.
+#: How long a stopping server waits for collections and requests that run before it cuts them off from their routers.
 STOP_GRACE_S = 5.0
 
 
@@ -219,9 +220,8 @@ def serve(config: Config, *, demo: bool) -> None:
         stack.callback(clockwork.shutdown, wait=False)
         Thread(target=_register_configured_router, args=(runtime,), name="register", daemon=True).start()
         _say(_welcome(runtime))
-        _wind_down_on_signal(runtime)
-        web.run()  # until a signal raises SystemExit in it; then it finishes the requests that run
-        web.close()
+        _wind_down_on_signal(runtime, web)
+        web.run()  # until a signal stops it; then it answers the requests that it has
 
 
 def collect(config: Config) -> None:
@@ -256,18 +256,20 @@ def _start_clockwork(runtime: Runtime, embedded: EmbeddedPostgres | None) -> Bac
     return scheduler
 
 
-def _wind_down_on_signal(runtime: Runtime) -> None:
+def _wind_down_on_signal(runtime: Runtime, web: WebServer) -> None:
     """From now on a signal ends collections and requests side by side; the second one doesn't wait for the first."""
 
     def wind_down() -> None:
+        ends = time.monotonic() + STOP_GRACE_S
         runtime.collector.stop(STOP_GRACE_S)
+        web.wait(ends - time.monotonic())
         runtime.connections.close()  # what still hangs on a router comes back with an error
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # an impatient second one must not spoil the clean end
+        web.stop()
         Thread(target=wind_down, name="wind-down").start()
-        raise SystemExit(0)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)

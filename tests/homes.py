@@ -197,5 +197,5 @@ def serving(app: Flask) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        web.close()
-        thread.join(5)
+        web.stop()
+        thread.join(10)
