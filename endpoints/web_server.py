@@ -22,8 +22,9 @@ from utils.responses import error_body
 #: Web threads. A request that waits for a router holds one, so there are far more than cores.
 WEB_THREADS = 96
 
-#: Connections at once, and how long one may be silent, in seconds: idle ones must not lock others out.
-MAX_CONNECTIONS = 1_000
+#: Connections at once, and how long one may be silent, in seconds: idle ones must not lock others out. With routers and
+#: the database they stay below 1,024 open files, a usual limit.
+MAX_CONNECTIONS = 900
 SILENCE_S = 30
 
 #: The server stops reading a body here; the application refuses far smaller ones by their declared length.
@@ -205,7 +206,7 @@ class WebServer:
         return self._has_ended.wait(timeout_s)
 
     def _turn(self, timeout_s: float) -> None:
-        wasyncore.loop(timeout=timeout_s, map=self._sockets, count=1)
+        wasyncore.loop(timeout=timeout_s, use_poll=True, map=self._sockets, count=1)  # select() ends at 1,024
 
     def _channels(self) -> list[_Channel]:
         return [one for one in self._sockets.values() if isinstance(one, _Channel)]

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -111,6 +113,16 @@ def test_a_body_without_end_is_cut_off(app: APIFlask, monkeypatch: pytest.Monkey
                     time.sleep(pause_s)
             assert time.monotonic() - began < 10
             assert sent < web_server.MAX_DRAINED_BYTES + 2**24, "what lay in both sockets' buffers comes on top"
+        assert requests.get(f"{url}/health/live", timeout=5).status_code == 200
+
+
+def test_more_open_files_than_select_can_count_do_no_harm(app: APIFlask) -> None:
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 2_000:
+        pytest.skip("the limit on open files is too low to try")
+    with contextlib.ExitStack() as stack:
+        for _ in range(1_100):
+            stack.enter_context(open(os.devnull))
+        url = stack.enter_context(serving(app))
         assert requests.get(f"{url}/health/live", timeout=5).status_code == 200
 
 
