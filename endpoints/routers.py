@@ -34,9 +34,10 @@ def list_routers(query: schemas.RoutersQuery) -> Response:
 
 
 @routers.post("")
+@routers.input(In, location="query", arg_name="query")
 @routers.input(schemas.RouterIn, location="json", arg_name="body")
 @routers.output(schemas.RegisteredRouterOut, status_code=201)
-def register_router(body: schemas.RouterIn) -> Response:
+def register_router(query: In, body: schemas.RouterIn) -> Response:
     """Register a router and contact it once, which pins its host key.
 
     One that can't be read just now is kept, and `warning` says why; the collector keeps trying.
@@ -66,9 +67,10 @@ def get_router(router_id: str, query: In) -> Response:
 
 
 @routers.put("/<router_id>")
+@routers.input(In, location="query", arg_name="query")
 @routers.input(schemas.RouterChangesIn, location="json", arg_name="body")
 @routers.output(schemas.RouterOut)
-def update_router(router_id: str, body: schemas.RouterChangesIn) -> Response:
+def update_router(router_id: str, query: In, body: schemas.RouterChangesIn) -> Response:
     """Change a router. Another host or port is another router: its host key is pinned anew."""
     secret = body.credentials() if body.has_secret() else None
     return answer(_router(app_services().routers.update(_context(router_id), body.changes(), credentials=secret)))

@@ -53,6 +53,30 @@ def test_the_start_of_a_range_is_not_after_its_end(api: Api, context: RouterCont
     assert api.error(HISTORY, query_string=query)[2].keys() == {"startDate"}
 
 
+def test_every_endpoint_refuses_parameters_that_it_does_not_know_or_gets_twice(
+    api: Api, app: APIFlask, context: RouterContext
+) -> None:
+    asked = 0
+    for rule in app.url_map.iter_rules():
+        if not rule.rule.startswith(("/api/", "/health/")) or rule.rule.startswith("/api/docs"):
+            continue
+        path = rule.rule.replace("<router_id>", context.router_id).replace("<mac>", PHONE)
+        for method in rule.methods - {"HEAD", "OPTIONS"}:
+            options = {"json": {}} if method in ("POST", "PUT") else {}
+            status, code, details = api.error(f"{path}?unknown=1", method, **options)
+            assert (status, code, list(details)) == (400, "VALIDATION_ERROR", ["unknown"]), (method, path)
+            status, code, details = api.error(f"{path}?page=1&page=2", method, **options)
+            assert (status, code, list(details)) == (400, "VALIDATION_ERROR", ["page"]), (method, path)
+            asked += 1
+    assert asked >= 20
+
+
+def test_a_parameter_given_twice_says_so(api: Api, context: RouterContext) -> None:
+    details = api.error(f"{BASE}/devices?page=1&page=2&search=a&search=a&sort=name")[2]
+    assert details == {"page": ["is given more than once"], "search": ["is given more than once"]}
+    assert api.error("/api/nothing?page=1&page=2")[:2] == (404, "NOT_FOUND")
+
+
 @pytest.mark.parametrize("path", ["/api/nothing", "/nothing", "/api/device-usage/nothing", "/api/routers/x/y", "/api/"])
 def test_an_unknown_path_is_not_found(api: Api, context: RouterContext, path: str) -> None:
     assert api.error(path)[:2] == (404, "NOT_FOUND")
@@ -110,6 +134,41 @@ def test_a_body_of_another_type_is_refused_even_if_it_would_do(api: Api) -> None
     body = json.dumps({"name": "x", "host": "127.0.0.1", "port": 1})
     assert api.error("/api/routers", "POST", data=body, content_type="text/plain")[0] in (400, 415)
     assert api.data("/api/routers")["routers"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", f"{BASE}/refresh"),
+        ("POST", "/api/routers/{id}/test"),
+        ("DELETE", "/api/routers/{id}"),
+        ("GET", f"{BASE}/devices"),
+    ],
+)
+def test_a_body_that_nobody_reads_is_refused(
+    api: Api, context: RouterContext, hosted: HostedRouter, method: str, path: str
+) -> None:
+    path = path.format(id=context.router_id)
+    asked = hosted.stats.commands
+    for body in (b'{"routerId": "x"}', b"[]", b"null", b"5", b"{", b"nonsense", b"{} {}"):
+        status, code, details = api.error(path, method, data=body, content_type="application/json")
+        assert (status, code, list(details)) == (400, "VALIDATION_ERROR", ["body"]), body
+    assert hosted.stats.commands == asked
+    assert api.data(f"/api/routers/{context.router_id}")
+    empty: list[dict[str, Any]] = [{}, {"data": b""}, {"json": {}}, {"data": b" { }\n"}]
+    for options in empty if method != "DELETE" else empty[-1:]:
+        # A second reading in a moment that stands still is a conflict.
+        assert api.client.open(path, method=method, content_type="application/json", **options).status_code in (
+            200,
+            409,
+        )
+
+
+def test_null_is_no_body_of_a_change(api: Api, context: RouterContext) -> None:
+    path = f"/api/routers/{context.router_id}"
+    for body in (b"null", b" null\n"):
+        status, code, details = api.error(path, "PUT", data=body, content_type="application/json")
+        assert (status, code, details) == (400, "VALIDATION_ERROR", {"body": ["must be a JSON object"]})
 
 
 def test_a_fault_inside_says_nothing_of_itself(
