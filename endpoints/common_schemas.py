@@ -28,6 +28,12 @@ class In(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
 
+class Body(In):
+    """A JSON body: a number is a number there, and no text or boolean that could be meant as one."""
+
+    model_config = ConfigDict(strict=True)
+
+
 class RouterQuery(In):
     """Names the router; with one router it may be left out. The header X-Router-Id does as well."""
 

@@ -1,18 +1,23 @@
 """What /api/routers takes and gives. Secrets go in and never come out."""
 
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from endpoints.common_schemas import In, Out, Warned
+from endpoints.common_schemas import Body, In, Out, Warned
 from services.credentials import Credentials
-from utils.config import COLLECT_INTERVALS, checked_host
+from utils.config import COLLECT_INTERVALS, checked_host, checked_username
 from utils.time import parse_zone
 
 
+def _has_control_characters(text: str) -> bool:
+    return any(unicodedata.category(character) == "Cc" for character in text)
+
+
 def _one_line(value: str) -> str:
-    if not value.strip() or any(ord(character) < 32 or ord(character) == 127 for character in value):
+    if not value.strip() or _has_control_characters(value):
         raise ValueError("must be one line of text and not empty")
     return value.strip()
 
@@ -22,6 +27,18 @@ def _encodable(value: SecretStr) -> SecretStr:
         value.get_secret_value().encode()
     except UnicodeEncodeError:
         raise ValueError("has a character that is none") from None
+    return value
+
+
+def _typed(value: SecretStr) -> SecretStr:
+    if _has_control_characters(value.get_secret_value()):
+        raise ValueError("must not have control characters")
+    return value
+
+
+def _not_empty(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().strip():
+        raise ValueError("must not be empty; leave it out if there is none")
     return value
 
 
@@ -44,19 +61,25 @@ def _no_null(value: object) -> object:
 Name = Annotated[str, Field(max_length=255), AfterValidator(_one_line)]
 Host = Annotated[str, Field(max_length=253), AfterValidator(checked_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Username = Annotated[str, Field(max_length=64), AfterValidator(_one_line)]
-Password = Annotated[SecretStr, Field(max_length=1024), AfterValidator(_encodable)]
+Username = Annotated[str, Field(max_length=64), AfterValidator(checked_username)]
+Password = Annotated[
+    SecretStr,
+    Field(max_length=1024, description="empty: the router lets its user in without one"),
+    AfterValidator(_encodable),
+    AfterValidator(_typed),
+]
 PrivateKey = Annotated[
     SecretStr,
     Field(max_length=32_768, description="OpenSSH or PEM text, without a passphrase"),
     AfterValidator(_encodable),
+    AfterValidator(_not_empty),
 ]
 ZoneName = Annotated[str, Field(max_length=64, description="as Europe/Berlin"), AfterValidator(_zone_name)]
 Interval = Annotated[int, AfterValidator(_interval), Field(description="minutes: 5, 15, 30 or 60")]
 NotNull = BeforeValidator(_no_null)
 
 
-class _WithCredentials(In):
+class _WithCredentials(Body):
     password: Password | None = None
     private_key: PrivateKey | None = None
 
@@ -86,7 +109,10 @@ class RouterIn(_WithCredentials):
 
 
 class RouterChangesIn(_WithCredentials):
-    """What is left out stays. host, port and username change only together with the secret."""
+    """What is left out stays. host, port and username change only together with the secret.
+
+    An empty password takes the stored secret away: the router lets its user in without.
+    """
 
     name: Annotated[Name | None, NotNull] = None
     host: Annotated[Host | None, NotNull] = None

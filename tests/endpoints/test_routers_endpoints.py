@@ -116,13 +116,26 @@ def test_the_same_router_twice_conflicts(api: Api, hosted: HostedRouter) -> None
 
 RUBBISH: dict[str, list[object]] = {
     "name": [None, "", "  ", "a\nb", "x" * 256, 5, [], "nul\0"],
-    "host": [None, "", "a b", "root@host", "host/path", "-oProxyCommand=x y", "x" * 254, 7],
-    "port": [0, -1, 65_536, "ssh", None, 22.5, []],
-    "username": ["", "a\tb", "x" * 65, None, 5],
-    "password": ["x" * 1_025, 5, []],
-    "privateKey": ["x" * 32_769, 5],
+    "host": [
+        None,
+        "",
+        "a b",
+        "root@host",
+        "host/path",
+        "-oProxyCommand=x y",
+        "x" * 254,
+        7,
+        ".",
+        "a..b",
+        "-x",
+        "x-.lan",
+    ],
+    "port": [0, -1, 65_536, "ssh", None, 22.5, [], True, "22", 22.0],
+    "username": ["", "a\tb", "x" * 65, None, 5, "-x", "a b", "a$b", "root:x", "müller", "root\n", "$"],
+    "password": ["x" * 1_025, 5, [], "nul\0", "a\nb", "\x7f", "\x85"],
+    "privateKey": ["x" * 32_769, 5, "", " \n"],
     "timezone": ["Mars/Olympus", "../etc/passwd", "UTC+99:00", "", 5],
-    "collectIntervalMinutes": [0, 1, 7, 61, "often", []],
+    "collectIntervalMinutes": [0, 1, 7, 61, "often", [], "5", True, 5.0],
     "unknown": [1],
     "session_id": ["bob"],
     "id": ["mine"],
@@ -144,6 +157,37 @@ def test_rubbish_in_a_field_names_it_and_changes_nothing(
             status, code, details = api.error(path, method, json={**fields, field: value})
             assert (status, code, list(details)) == (400, "VALIDATION_ERROR", [field]), (method, value)
     assert dump(database) == before
+
+
+@pytest.mark.parametrize("username", ["root", "_netpilot", "a.b-c_9", "machine$", "9"])
+def test_user_names_that_a_router_may_have_are_taken(api: Api, hosted: HostedRouter, username: str) -> None:
+    assert (
+        api.data("/api/routers", "POST", status=201, json=body_for(hosted, username=username))["username"] == username
+    )
+
+
+def test_an_empty_password_is_that_of_a_fresh_router(
+    api: Api, context: RouterContext, runtime: Runtime, hosted: HostedRouter
+) -> None:
+    """OpenWrt has none for root until one is set: signed in to without. PUT takes a stored one away by it."""
+
+    def stored(router_id: str) -> Credentials:
+        return runtime.vault.open(runtime.routers.get(RouterContext(ALICE, router_id)).credentials)
+
+    fresh = {"name": "x", "host": "127.0.0.1", "port": 1, "password": ""}
+    assert stored(api.data("/api/routers", "POST", status=201, json=fresh)["id"]) == Credentials()
+    assert stored(context.router_id) == Credentials(password=str(hosted.password))
+    api.data(f"/api/routers/{context.router_id}", "PUT", json={"password": ""})
+    assert stored(context.router_id) == Credentials()
+
+
+@pytest.mark.parametrize(("field", "value"), [("privateKey", ""), ("privateKey", None), ("password", None)])
+def test_what_is_no_secret_leaves_the_stored_one_alone(
+    api: Api, context: RouterContext, field: str, value: object
+) -> None:
+    path = f"/api/routers/{context.router_id}"
+    api.client.put(path, json={field: value})
+    assert api.data(f"{path}/test", "POST")["checks"][0]["ok"] is True
 
 
 def test_a_password_and_a_key_at_once_are_refused(api: Api, hosted: HostedRouter) -> None:
