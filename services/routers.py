@@ -142,10 +142,13 @@ class RouterService:
             router = routers_db.insert_router(conn, new)
         try:
             warning = self._first_contact(router)
-        except RouterAddressNotAllowed:
-            self.delete(RouterContext(session_id, router.id))
+        except RouterAddressNotAllowed as error:
+            self._remove(RouterContext(session_id, router.id))
+            logger.warning("no router registered at %s port %d: %s", router.host, router.port, error.code)
             raise
         logger.info("router %s registered: %s port %d", router.id, router.host, router.port)
+        if warning is not None:
+            logger.warning("router %s can't be read yet: %s: %s", router.id, warning.code, warning.message)
         return RegisteredRouter(router=self.get(RouterContext(session_id, router.id)), warning=warning)
 
     def ensure_registered(self, session_id: str, registration: RouterRegistration) -> RouterRecord:
@@ -211,11 +214,7 @@ class RouterService:
     def delete(self, context: RouterContext) -> None:
         """Remove the router and everything stored of it. Raises RouterNotFound."""
         self.get(context)
-        with self._database.transaction(timeout_s=300) as conn:  # years of usage go with it
-            if not routers_db.delete_router(conn, context.session_id, context.router_id):
-                raise RouterNotFound
-            device_usage_db.delete_usage(conn, context.session_id, context.router_id)
-        self._connections.forget((context.session_id, context.router_id))
+        self._remove(context)
         logger.info("router %s deleted with its data", context.router_id)
 
     def choose(self, session_id: str, router_id: str | None) -> RouterContext:
@@ -277,6 +276,13 @@ class RouterService:
             message = "The router doesn't tell nlbwmon's settings (uci -q show nlbwmon): they were not checked."
             checks.insert(0, Check(check="settings", ok=True, message=message))
         return checks
+
+    def _remove(self, context: RouterContext) -> None:
+        with self._database.transaction(timeout_s=300) as conn:  # years of usage go with it
+            if not routers_db.delete_router(conn, context.session_id, context.router_id):
+                raise RouterNotFound
+            device_usage_db.delete_usage(conn, context.session_id, context.router_id)
+        self._connections.forget((context.session_id, context.router_id))
 
     def _signs_in_with(self, router: RouterRecord, registration: RouterRegistration) -> bool:
         try:
