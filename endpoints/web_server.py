@@ -150,7 +150,7 @@ def check_address_is_free(host: str, port: int) -> None:
 
 
 def _in_use(host: str, port: int) -> str:
-    return f"port {port} of {host} is in use; choose another one with PORT or --port"
+    return f'port {port} of {host} is in use; choose another one: PORT=N or --port N; with make: ARGS="--port N"'
 
 
 class WebServer:

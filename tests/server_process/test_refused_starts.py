@@ -38,7 +38,7 @@ def test_a_port_in_use_is_said(start: Callable[..., Server], data_dir: Path) -> 
         server = start("serve", PORT=port)
         assert server.wait() == 1
     assert port in server.output
-    assert "in use" in server.output
+    assert "in use; choose another one: PORT=N or --port N; with make: ARGS=" in server.output
     assert "Traceback" not in server.output
     assert not (data_dir / "postgres" / "postmaster.pid").exists()
 
