@@ -3,7 +3,7 @@
 Every statement is bound to the account, but for the claim, which serves all accounts at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,9 +13,9 @@ from db_operations.statements import Connection, execute, fetch_all, fetch_one
 from utils.errors import Conflict
 
 _COLUMNS = """
-    id, session_id, name, host, port, username, credentials, host_key, timezone, collect_interval_minutes,
-    next_collect_at, last_attempt_at, last_success_at, consecutive_failures, last_error_at, last_error_code,
-    last_error_message, created_at
+    id, session_id, name, host, port, username, credentials, host_key, presented_host_key, timezone,
+    collect_interval_minutes, next_collect_at, last_attempt_at, last_success_at, consecutive_failures, last_error_at,
+    last_error_code, last_error_message, created_at, updated_at
 """
 
 
@@ -33,6 +33,8 @@ class RouterRecord:
     credentials: bytes = field(repr=False)
     #: Pinned at first contact, None before.
     host_key: str | None = None
+    #: The key it showed last in place of the pinned one, until a person accepts it; None where it showed no other.
+    presented_host_key: str | None = None
     #: None until a person says it or the router told it.
     timezone: str | None = None
     collect_interval_minutes: int
@@ -44,6 +46,8 @@ class RouterRecord:
     last_error_code: str | None = None
     last_error_message: str | None = None
     created_at: datetime | None = None
+    #: When a person last changed it.
+    updated_at: datetime | None = None
 
     @classmethod
     def from_row(cls, row: tuple[object, ...]) -> "RouterRecord":
@@ -89,6 +93,16 @@ def get_router(conn: Connection, session_id: str, router_id: str) -> RouterRecor
     row = fetch_one(
         conn,
         f"SELECT {_COLUMNS} FROM routers WHERE session_id = %(session_id)s AND id = %(id)s",
+        {"session_id": session_id, "id": router_id},
+    )
+    return RouterRecord.from_row(row) if row else None
+
+
+def lock_router(conn: Connection, session_id: str, router_id: str) -> RouterRecord | None:
+    """`get_router`, and nobody else changes it before the transaction ends."""
+    row = fetch_one(
+        conn,
+        f"SELECT {_COLUMNS} FROM routers WHERE session_id = %(session_id)s AND id = %(id)s FOR UPDATE",
         {"session_id": session_id, "id": router_id},
     )
     return RouterRecord.from_row(row) if row else None
@@ -297,6 +311,23 @@ def record_failure(
             "message": message,
             "next": next_collect_at,
         },
+    )
+
+
+def forget_failures(
+    conn: Connection, session_id: str, router_id: str, *, codes: Sequence[str], next_collect_at: datetime
+) -> bool:
+    """Where the router fails with one of the error ``codes``: it is well as far as is known. Whether that was so."""
+    return bool(
+        execute(
+            conn,
+            """
+            UPDATE routers SET consecutive_failures = 0, presented_host_key = NULL, next_collect_at = %(next)s
+            WHERE session_id = %(session_id)s AND id = %(id)s
+              AND consecutive_failures > 0 AND last_error_code = ANY(%(codes)s)
+            """,
+            {"session_id": session_id, "id": router_id, "codes": list(codes), "next": next_collect_at},
+        )
     )
 
 

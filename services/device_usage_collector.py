@@ -18,8 +18,8 @@ from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.context import RouterContext
 from services.reading_store import ReadingStore, StaleBase, StoredReading
+from services.router_contacts import record_failure
 from services.router_readings import ReadingTaker, TakenReading
-from services.schedule import next_retry_at
 from services.single_flight import SingleFlight
 from utils.errors import Conflict, DatabaseUnavailable, NetPilotError, RolloverInProgress, RouterNotFound
 from utils.time import Clock
@@ -107,25 +107,8 @@ class DeviceUsageCollector:
             routers_db.put_off(conn, router.session_id, router.id, until=self._clock() + delay)
 
     def _record_failure(self, router: RouterRecord, error: NetPilotError) -> None:
-        now = self._clock()
-        retry_at = next_retry_at(
-            router.id,
-            router.collect_interval_minutes,
-            now,
-            failures=router.consecutive_failures + 1,
-            permanent=error.permanent,
-        )
-        logger.warning("router %s: %s: %s Next try at %s.", router.id, error.code, error.message, retry_at)
-        with self._database.transaction() as conn:
-            routers_db.record_failure(
-                conn,
-                router.session_id,
-                router.id,
-                at=now,
-                code=error.code,
-                message=error.message,
-                next_collect_at=retry_at,
-            )
+        context = RouterContext(router.session_id, router.id)
+        record_failure(self._database, context, error, at=self._clock(), changed_at=router.updated_at)
 
     # --- all routers, when they are due ------------------------------------------------------------------
 

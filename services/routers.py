@@ -76,8 +76,11 @@ class Check:
     fix: str | None = None
 
 
-def target_of(router: RouterRecord, vault: CredentialVault) -> RouterTarget:
-    """The router as the connection pool needs it, credentials opened."""
+def target_of(router: RouterRecord, vault: CredentialVault, *, by_request: bool = False) -> RouterTarget:
+    """The router as the connection pool needs it, credentials opened.
+
+    ``by_request``: a person wants to know whether they do, even if they were refused a moment ago.
+    """
     credentials = vault.open(router.credentials)
     return RouterTarget(
         session_id=router.session_id,
@@ -88,6 +91,8 @@ def target_of(router: RouterRecord, vault: CredentialVault) -> RouterTarget:
         password=credentials.password,
         private_key=credentials.private_key,
         host_key=router.host_key,
+        changed_at=router.updated_at,
+        by_request=by_request,
     )
 
 
@@ -242,7 +247,7 @@ class RouterService:
     def _test(self, router: RouterRecord) -> list[Check]:
         signed_in = Check(check="ssh", ok=True, message=f"Signed in to {router.host} as {router.username}.")
         try:
-            target = target_of(router, self._vault)
+            target = target_of(router, self._vault, by_request=True)
             status = validate_nlbwmon_status(self._connections, target)
         except (BadRouterOutput, OutputTooLarge) as error:
             return [signed_in, Check(check="nlbwmon", ok=False, message=error.message, fix=error.fix)]

@@ -96,6 +96,20 @@ def test_the_first_host_key_is_pinned_and_stays(database: Database) -> None:
         assert routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 TWO") == "ssh-ed25519 ONE"
 
 
+def test_failures_are_forgotten_where_they_are_of_the_kind_that_is_over(database: Database) -> None:
+    later = AT + MINUTE
+    with database.transaction() as conn:
+        add_router(conn, ALICE)
+        assert not routers_db.forget_failures(conn, *ALICE, codes=["GONE"], next_collect_at=later)
+        routers_db.record_failure(conn, *ALICE, at=AT, code="GONE", message="x", next_collect_at=AT)
+        assert not routers_db.forget_failures(conn, *ALICE, codes=["OTHER"], next_collect_at=later)
+        assert not routers_db.forget_failures(conn, "bob", ALICE[1], codes=["GONE"], next_collect_at=later)
+        assert routers_db.forget_failures(conn, *ALICE, codes=["OTHER", "GONE"], next_collect_at=later)
+        router = routers_db.get_router(conn, *ALICE)
+        assert router is not None
+        assert (router.consecutive_failures, router.next_collect_at) == (0, later)
+
+
 def test_deleting_a_router_takes_along_what_hangs_on_it(database: Database) -> None:
     with database.transaction() as conn:
         for owner in (ALICE, BOB):
