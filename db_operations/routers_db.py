@@ -147,6 +147,7 @@ def update_router(
                 former_host_key = CASE WHEN %(clear_host_key)s THEN coalesce(host_key, former_host_key)
                                        ELSE former_host_key END,
                 host_key = CASE WHEN %(clear_host_key)s THEN NULL ELSE host_key END,
+                presented_host_key = CASE WHEN %(clear_host_key)s THEN NULL ELSE presented_host_key END,
                 timezone = coalesce(%(timezone)s, timezone),
                 collect_interval_minutes = coalesce(%(collect_interval_minutes)s, collect_interval_minutes),
                 next_collect_at = now(), consecutive_failures = 0, updated_at = now()
@@ -196,6 +197,42 @@ def pin_host_key(conn: Connection, session_id: str, router_id: str, presented: s
     if former is not None and former != presented:
         _forget_last_reading(conn, params)
     return presented
+
+
+def keep_presented_host_key(
+    conn: Connection, session_id: str, router_id: str, presented: str, *, host: str, port: int
+) -> None:
+    """Keep the key that the router at ``host`` and ``port`` showed in place of the pinned one."""
+    execute(
+        conn,
+        """
+        UPDATE routers SET presented_host_key = %(key)s
+        WHERE session_id = %(session_id)s AND id = %(id)s AND host = %(host)s AND port = %(port)s
+          AND host_key <> %(key)s
+        """,
+        {"session_id": session_id, "id": router_id, "key": presented, "host": host, "port": port},
+    )
+
+
+def accept_host_key(conn: Connection, session_id: str, router_id: str, presented: str) -> bool:
+    """Pin ``presented`` if it is still the key that the router showed last; whether it was.
+
+    Whoever has another key may have other counters: the base of the accounting is given up as in `pin_host_key`. The
+    router is due at once.
+    """
+    params = {"session_id": session_id, "id": router_id, "key": presented}
+    accepted = execute(
+        conn,
+        """
+        UPDATE routers SET host_key = %(key)s, presented_host_key = NULL, former_host_key = NULL,
+                           next_collect_at = now(), consecutive_failures = 0, updated_at = now()
+        WHERE session_id = %(session_id)s AND id = %(id)s AND presented_host_key = %(key)s
+        """,
+        params,
+    )
+    if accepted:
+        _forget_last_reading(conn, params)
+    return bool(accepted)
 
 
 def _forget_last_reading(conn: Connection, params: Mapping[str, object]) -> None:
@@ -269,6 +306,7 @@ def record_success(
             conn,
             """
             UPDATE routers SET last_success_at = %(at)s, last_attempt_at = %(at)s, consecutive_failures = 0,
+                               presented_host_key = NULL,
                                timezone = coalesce(timezone, %(timezone)s), next_collect_at = %(next)s
             WHERE session_id = %(session_id)s AND id = %(id)s
               AND last_success_at IS NOT DISTINCT FROM %(previous_at)s

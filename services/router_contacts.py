@@ -1,4 +1,4 @@
-"""What is remembered of contacts with routers: failures, and credentials that were refused.
+"""What is remembered of contacts with routers: failures, refused credentials, host keys that a person may accept.
 
 RouterConnectionManager asks `RouterContacts` before every new connection and tells it how that went, so that no way to
 a router leads past it. The collector notes with `record_failure` what goes wrong later.
@@ -57,8 +57,13 @@ class RouterContacts:
             )
 
     def failed(self, target: RouterTarget, error: RouterError) -> None:
-        """Refused credentials begin their window right here, whoever sent them."""
-        if isinstance(error, RouterAuthFailed):
+        """Refused credentials begin their window right here, whoever sent them; another host key waits for a person."""
+        if isinstance(error, HostKeyChanged) and error.presented is not None:
+            with self._database.transaction() as conn:
+                routers_db.keep_presented_host_key(
+                    conn, target.session_id, target.router_id, error.presented, host=target.host, port=target.port
+                )
+        elif isinstance(error, RouterAuthFailed):
             context = RouterContext(target.session_id, target.router_id)
             record_failure(self._database, context, error, at=self._clock(), changed_at=target.changed_at)
 

@@ -22,6 +22,7 @@ from services.credentials import Credentials, CredentialsUnreadable, CredentialV
 from services.single_flight import SingleFlight
 from utils.errors import (
     BadRouterOutput,
+    Conflict,
     NlbwmonDown,
     NlbwmonMissing,
     OutputTooLarge,
@@ -99,6 +100,11 @@ def target_of(router: RouterRecord, vault: CredentialVault, *, by_request: bool 
 def host_key_fingerprint(router: RouterRecord) -> str | None:
     """The pinned key as ssh-keygen prints it; None before first contact."""
     return fingerprint(router.host_key) if router.host_key else None
+
+
+def presented_host_key_fingerprint(router: RouterRecord) -> str | None:
+    """The key that the router showed last in place of the pinned one; None where it shows the pinned one."""
+    return fingerprint(router.presented_host_key) if router.presented_host_key else None
 
 
 def pin_host_key(database: Database, target: RouterTarget, presented: str) -> str:
@@ -210,6 +216,33 @@ class RouterService:
             raise RouterNotFound
         self._connections.forget((context.session_id, context.router_id))
         return after
+
+    def accept_host_key(self, context: RouterContext, accepted: str) -> RouterRecord:
+        """Pin the key with the fingerprint ``accepted``, which the router showed last in place of the pinned one.
+
+        Raises Conflict where it showed another or none, RouterNotFound.
+        """
+        router = self.get(context)
+        presented = presented_host_key_fingerprint(router)
+        if router.presented_host_key is None or presented is None:
+            raise Conflict(
+                "The router has shown no other host key than the pinned one, so there is none to accept. "
+                "Should it have a new one by now, contact it first: POST /api/device-usage/refresh."
+            )
+        if accepted != presented:
+            raise Conflict(
+                f"The router showed the host key {presented} last, not {accepted}. Nothing was changed.",
+                details={"fingerprint": [accepted], "presentedHostKeyFingerprint": [presented]},
+            )
+        with self._database.transaction() as conn:
+            is_accepted = routers_db.accept_host_key(
+                conn, context.session_id, context.router_id, router.presented_host_key
+            )
+        if not is_accepted:
+            raise Conflict("The router was changed or showed yet another host key just now. Look at it again.")
+        self._connections.forget((context.session_id, context.router_id))
+        logger.info("router %s: host key %s accepted", context.router_id, presented)
+        return self.get(context)
 
     def delete(self, context: RouterContext) -> None:
         """Remove the router and everything stored of it. Raises RouterNotFound."""

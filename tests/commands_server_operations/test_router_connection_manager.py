@@ -15,6 +15,7 @@ from commands_server_operations.router_connection_manager import RouterConnectio
 from tests.commands_server_operations.leftovers import GENEROUS_S, client_threads, open_to
 from tests.commands_server_operations.paramiko_router import ParamikoRouter, TcpPeer, says
 from utils.errors import (
+    HostKeyChanged,
     OutputTooLarge,
     RouterAuthFailed,
     RouterError,
@@ -146,6 +147,17 @@ def test_where_contacts_object_nothing_is_connected_to(manager: Manager, router:
         manager(contacts=contacts).run(target(server.port), "cmd")
     assert server.connections == 0
     assert contacts.lines == [("before", False)]
+
+
+def test_a_key_that_is_not_the_pinned_one_is_told_to_contacts(manager: Manager, router: Router, target: Target) -> None:
+    contacts = Written()
+    server = router(says(b"fine"))
+    with pytest.raises(HostKeyChanged):
+        manager(contacts=contacts).run(target(server.port, host_key="ssh-ed25519 AAAA"), "cmd")
+    told = contacts.lines[-1][1]
+    assert isinstance(told, HostKeyChanged)
+    assert told.presented == server.host_key
+    assert server.sign_ins == []
 
 
 def test_another_address_gets_a_new_connection(manager: Manager, router: Router, target: Target) -> None:

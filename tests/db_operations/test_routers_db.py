@@ -96,6 +96,31 @@ def test_the_first_host_key_is_pinned_and_stays(database: Database) -> None:
         assert routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 TWO") == "ssh-ed25519 ONE"
 
 
+def test_another_key_is_kept_only_for_the_router_and_the_address_that_showed_it(database: Database) -> None:
+    at = {"host": "192.168.1.1", "port": 22}
+    with database.transaction() as conn:
+        add_router(conn, ALICE)
+        routers_db.keep_presented_host_key(conn, *ALICE, "ssh-ed25519 TWO", **at)
+        assert routers_db.get_router(conn, *ALICE).presented_host_key is None, "nothing is pinned yet"  # type: ignore[union-attr]
+        routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 ONE")
+        for owner, key, where in (
+            (("bob", ALICE[1]), "ssh-ed25519 TWO", at),
+            (ALICE, "ssh-ed25519 TWO", {**at, "port": 2222}),
+            (ALICE, "ssh-ed25519 TWO", {**at, "host": "10.0.0.1"}),
+            (ALICE, "ssh-ed25519 ONE", at),
+        ):
+            routers_db.keep_presented_host_key(conn, *owner, key, **where)
+            assert routers_db.get_router(conn, *ALICE).presented_host_key is None  # type: ignore[union-attr]
+        routers_db.keep_presented_host_key(conn, *ALICE, "ssh-ed25519 TWO", **at)
+        assert routers_db.get_router(conn, *ALICE).presented_host_key == "ssh-ed25519 TWO"  # type: ignore[union-attr]
+        assert not routers_db.accept_host_key(conn, "bob", ALICE[1], "ssh-ed25519 TWO")
+        assert not routers_db.accept_host_key(conn, *ALICE, "ssh-ed25519 THREE")
+        assert routers_db.accept_host_key(conn, *ALICE, "ssh-ed25519 TWO")
+        router = routers_db.get_router(conn, *ALICE)
+        assert router is not None
+        assert (router.host_key, router.presented_host_key) == ("ssh-ed25519 TWO", None)
+
+
 def test_failures_are_forgotten_where_they_are_of_the_kind_that_is_over(database: Database) -> None:
     later = AT + MINUTE
     with database.transaction() as conn:

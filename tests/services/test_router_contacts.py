@@ -1,5 +1,6 @@
-"""Refused credentials: what is sent to a router once, and what it takes to send it again."""
+"""Refused credentials and changed host keys: what is sent to a router once, and what it takes to send it again."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,14 +10,16 @@ from typing import Any
 import paramiko
 import pytest
 
+from db_operations.database import Database
 from server import Runtime, create_app
 from services.context import RouterContext
 from services.credentials import Credentials
 from simulator.clock import ManualClock
+from simulator.faults import Faults
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer
-from tests.homes import PHONE, Api, register, run_due
-from utils.errors import RouterAuthFailed, RouterError
+from tests.homes import ALICE, PHONE, Api, ask, covered, hourly, per_device, register, run_due
+from utils.errors import Conflict, DatabaseUnavailable, HostKeyChanged, RouterAuthFailed, RouterError
 from utils.time import iso
 
 BASE = "/api/device-usage"
@@ -42,6 +45,11 @@ def read_once(runtime: Runtime, context: RouterContext, router: SimulatedRouter,
 def change_password(hosted: HostedRouter, password: str = "changed") -> None:
     """At the router itself; who is signed in has to sign in anew."""
     hosted.password = password
+    hosted.drop_connections()
+
+
+def show_another_key(hosted: HostedRouter) -> None:
+    hosted.faults = Faults(other_host_key=True)
     hosted.drop_connections()
 
 
@@ -286,3 +294,161 @@ def test_a_doctor_who_gets_in_knows_nothing_of_what_comes_after_the_sign_in(
     hosted.drop_connections()
     runtime.routers.test(read_once)
     assert runtime.routers.get(read_once) == failing
+
+
+# --- changed host keys -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("contact", ["collector", "refresh", "current", "doctor"])
+def test_a_changed_key_is_kept_for_a_person_to_accept_whoever_met_it(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter, clock: ManualClock, contact: str
+) -> None:
+    show_another_key(hosted)
+    before = hosted.stats.auth_attempts
+    clock.advance(5 * MINUTE)
+    if contact == "collector":
+        run_due(runtime)
+    elif contact == "refresh":
+        assert isinstance(refresh(runtime, read_once), HostKeyChanged)
+    elif contact == "current":
+        assert isinstance(runtime.services.device_usage.get_current(read_once).warning, HostKeyChanged)
+    else:
+        assert [check.ok for check in runtime.routers.test(read_once)] == [False]
+    record = runtime.routers.get(read_once)
+    other = hosted.shown_key()
+    assert record.presented_host_key == f"{other.get_name()} {other.get_base64()}"
+    assert record.host_key == f"{hosted.host_key.get_name()} {hosted.host_key.get_base64()}"
+    assert hosted.stats.auth_attempts == before, "no credentials were sent"
+
+
+def test_the_message_and_the_fix_tell_how_to_accept_the_key(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter
+) -> None:
+    show_another_key(hosted)
+    error = refresh(runtime, read_once)
+    assert error is not None
+    assert f"POST /api/routers/{read_once.router_id}/host-key" in error.message
+    assert hosted.shown_key().fingerprint in error.message
+    assert hosted.fingerprint in error.message
+    assert "/host-key" in (error.fix or "")
+
+
+def test_an_accepted_key_is_pinned_and_the_counters_behind_it_begin_anew(
+    runtime: Runtime,
+    context: RouterContext,
+    hosted: HostedRouter,
+    router: SimulatedRouter,
+    clock: ManualClock,
+    database: Database,
+) -> None:
+    runtime.collector.collect(context)
+    router.traffic(PHONE, rx=500)
+    clock.advance(5 * MINUTE)
+    runtime.collector.collect(context)
+    stretch = covered(database, context)
+    show_another_key(hosted)
+    router.traffic(PHONE, rx=9_999)  # another device's counters, as far as anybody knows
+    clock.advance(5 * MINUTE)
+    assert isinstance(refresh(runtime, context), HostKeyChanged)
+    accepted = runtime.routers.accept_host_key(context, hosted.shown_key().fingerprint)
+    assert (accepted.presented_host_key, accepted.consecutive_failures) == (None, 0)
+    assert accepted.next_collect_at is not None
+    assert accepted.next_collect_at <= clock.now(), "due at once"
+    assert covered(database, context) == stretch, "what was observed stays observed"
+    run_due(runtime)
+    assert per_device(hourly(database, context)) == {PHONE: (500, 0)}
+    router.traffic(PHONE, rx=30)
+    clock.advance(5 * MINUTE)
+    runtime.collector.collect(context)
+    assert per_device(hourly(database, context)) == {PHONE: (530, 0)}
+    assert covered(database, context) == [*stretch, (clock.now() - 5 * MINUTE, clock.now())]
+
+
+def test_only_the_key_that_was_shown_last_can_be_accepted(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter
+) -> None:
+    show_another_key(hosted)
+    refresh(runtime, read_once)
+    first = hosted.shown_key().fingerprint
+    hosted._other_key = None
+    hosted.drop_connections()
+    refresh(runtime, read_once)
+    last = hosted.shown_key().fingerprint
+    before = runtime.routers.get(read_once)
+    for wrong in (first, hosted.fingerprint, f"SHA256:{'x' * 43}"):
+        with pytest.raises(Conflict, match=re.escape(last)) as caught:
+            runtime.routers.accept_host_key(read_once, wrong)
+        assert caught.value.details == {"fingerprint": [wrong], "presentedHostKeyFingerprint": [last]}
+    assert runtime.routers.get(read_once) == before
+    runtime.routers.accept_host_key(read_once, last)
+    with pytest.raises(Conflict, match="no other host key"):
+        runtime.routers.accept_host_key(read_once, last)
+
+
+def test_a_key_that_was_shown_for_a_while_can_not_be_accepted_once_the_pinned_one_is_back(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter
+) -> None:
+    """Whoever sat at the router's address for a while must not be let in afterwards."""
+    show_another_key(hosted)
+    refresh(runtime, read_once)
+    other = hosted.shown_key().fingerprint
+    hosted.faults = Faults()
+    hosted.drop_connections()
+    assert refresh(runtime, read_once) is None
+    assert runtime.routers.get(read_once).presented_host_key is None
+    with pytest.raises(Conflict, match="no other host key"):
+        runtime.routers.accept_host_key(read_once, other)
+
+
+def test_a_key_shown_at_an_address_that_the_router_has_left_can_not_be_accepted(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter, ssh: SshServer, router: SimulatedRouter
+) -> None:
+    show_another_key(hosted)
+    refresh(runtime, read_once)
+    moved = ssh.add(router)
+    runtime.routers.update(read_once, {"port": moved.port}, credentials=Credentials(password=moved.password))
+    assert runtime.routers.get(read_once).presented_host_key is None
+
+
+def test_a_reading_begun_before_the_key_was_accepted_is_not_stored_upon_the_new_base(
+    runtime: Runtime,
+    read_once: RouterContext,
+    hosted: HostedRouter,
+    router: SimulatedRouter,
+    database: Database,
+) -> None:
+    show_another_key(hosted)
+    refresh(runtime, read_once)
+    taken = runtime.taker.take
+    hosted.faults = Faults()
+    router.traffic(PHONE, rx=77)
+
+    def accept_meanwhile(router_record: Any) -> Any:
+        reading = taken(router_record)
+        runtime.taker.take = taken  # type: ignore[method-assign]
+        show_another_key(hosted)
+        runtime.routers.accept_host_key(read_once, hosted.shown_key().fingerprint)
+        return reading
+
+    runtime.taker.take = accept_meanwhile  # type: ignore[method-assign]
+    refresh(runtime, read_once)
+    assert hourly(database, read_once) == {}
+    assert runtime.routers.get(read_once).consecutive_failures == 0
+    run_due(runtime)
+    assert runtime.routers.get(read_once).last_success_at is not None
+
+
+def test_what_can_not_be_kept_for_want_of_a_database_sends_no_credentials_either(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_another_key(hosted)
+    before = hosted.stats.auth_attempts
+
+    def no_database(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable
+
+    monkeypatch.setattr("db_operations.routers_db.keep_presented_host_key", no_database)
+    with pytest.raises(DatabaseUnavailable):
+        runtime.collector.collect(read_once)
+    assert hosted.stats.auth_attempts == before
+    assert ask(runtime.database, "SELECT session_id, presented_host_key FROM routers") == [(ALICE, None)]
