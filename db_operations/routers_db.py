@@ -265,23 +265,30 @@ def delete_router(conn: Connection, session_id: str, router_id: str) -> bool:
 # --- the schedule ----------------------------------------------------------------------------------------
 
 
-def claim_due_routers(conn: Connection, *, now: datetime, claim_for: timedelta, limit: int) -> list[RouterRecord]:
+def claim_due_routers(
+    conn: Connection, *, now: datetime, claim_for: timedelta, limit: int, failing_limit: int | None = None
+) -> list[RouterRecord]:
     """Routers that are due, claimed for this process: nobody else sees them as due before ``claim_for`` is over.
 
-    Those that answered last time come first, so that failing ones can't crowd them out. A process that dies
-    leaves its claim to run out.
+    Those that answered last time come first, and at most ``failing_limit`` of the others with them: failing ones can't
+    crowd them out. A process that dies leaves its claim to run out.
     """
     rows = fetch_all(
         conn,
         f"""
-        UPDATE routers SET next_collect_at = %(until)s, last_attempt_at = %(now)s
-        WHERE id IN (
-            SELECT id FROM routers WHERE next_collect_at <= %(now)s
-            ORDER BY consecutive_failures > 0, next_collect_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        WITH answering AS (
+            SELECT id FROM routers WHERE next_collect_at <= %(now)s AND consecutive_failures = 0
+            ORDER BY next_collect_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        ), failing AS (
+            SELECT id FROM routers WHERE next_collect_at <= %(now)s AND consecutive_failures > 0
+            ORDER BY next_collect_at
+            LIMIT least(%(limit)s - (SELECT count(*) FROM answering), %(failing_limit)s) FOR UPDATE SKIP LOCKED
         )
+        UPDATE routers SET next_collect_at = %(until)s, last_attempt_at = %(now)s
+        WHERE id IN (SELECT id FROM answering UNION ALL SELECT id FROM failing)
         RETURNING {_COLUMNS}
         """,
-        {"now": now, "until": now + claim_for, "limit": limit},
+        {"now": now, "until": now + claim_for, "limit": limit, "failing_limit": failing_limit},
     )
     return [RouterRecord.from_row(row) for row in rows]
 

@@ -52,6 +52,8 @@ class DeviceUsageCollector:
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="collector")
         self._lock = threading.Lock()
         self._running: set[Future[None]] = set()
+        #: Those of them whose router failed last time.
+        self._trying_again: set[Future[None]] = set()
         self._is_stopping = False
 
     def collect(self, context: RouterContext) -> Collection:
@@ -113,29 +115,43 @@ class DeviceUsageCollector:
     # --- all routers, when they are due ------------------------------------------------------------------
 
     def collect_due(self) -> None:
-        """Claim due routers for the workers that are free, and set them to work. Returns at once."""
+        """Claim due routers for the workers that are free, and set them to work. Returns at once.
+
+        Routers that failed last time get at most half of the workers: one that hangs holds its worker up to every
+        deadline, and those that answer must not wait for that.
+        """
         with self._lock:
             free = self._workers - len(self._running)
+            free_for_failing = max(1, self._workers // 2) - len(self._trying_again)
         if free <= 0 or self._is_stopping:
             return
         try:
             with self._database.transaction() as conn:
-                due = routers_db.claim_due_routers(conn, now=self._clock(), claim_for=self._claim_for, limit=free)
+                due = routers_db.claim_due_routers(
+                    conn,
+                    now=self._clock(),
+                    claim_for=self._claim_for,
+                    limit=free,
+                    failing_limit=max(0, free_for_failing),
+                )
         except DatabaseUnavailable as error:
             logger.warning("no collection at the moment: %s", error.message)
             return
         for router in due:
-            self._start(RouterContext(router.session_id, router.id))
+            self._start(router)
 
-    def _start(self, context: RouterContext) -> None:
-        future = self._executor.submit(self._collect_scheduled, context)
+    def _start(self, router: RouterRecord) -> None:
+        future = self._executor.submit(self._collect_scheduled, RouterContext(router.session_id, router.id))
         with self._lock:
             self._running.add(future)
+            if router.consecutive_failures:
+                self._trying_again.add(future)
         future.add_done_callback(self._forget)
 
     def _forget(self, future: Future[None]) -> None:
         with self._lock:
             self._running.discard(future)
+            self._trying_again.discard(future)
 
     def _collect_scheduled(self, context: RouterContext) -> None:
         try:

@@ -219,6 +219,24 @@ def test_those_that_answered_come_before_those_that_failed(database: Database) -
         assert [router.id for router in claimed] == [BOB[1]]
 
 
+@pytest.mark.parametrize(
+    ("limit", "failing_limit", "claimed"),
+    [(10, None, (3, 5)), (10, 2, (3, 2)), (4, 3, (3, 1)), (3, 3, (3, 0)), (2, 0, (2, 0)), (10, 0, (3, 0))],
+)
+def test_those_that_failed_get_no_more_places_than_are_theirs(
+    database: Database, limit: int, failing_limit: int | None, claimed: tuple[int, int]
+) -> None:
+    with database.transaction() as conn:
+        for number in range(8):
+            add_router(conn, ("alice", f"r{number}"), port=number + 1)
+    for number in range(8):
+        due_at(database, f"r{number}", AT, failures=max(0, number - 2))
+    with database.transaction() as conn:
+        found = routers_db.claim_due_routers(conn, now=AT, claim_for=MINUTE, limit=limit, failing_limit=failing_limit)
+    failing = sum(router.consecutive_failures > 0 for router in found)
+    assert (len(found) - failing, failing) == claimed
+
+
 def test_many_processes_share_the_due_routers_without_taking_one_twice(database: Database) -> None:
     with database.transaction() as conn:
         for number in range(40):
