@@ -44,6 +44,7 @@ from services.credentials import Credentials, CredentialVault, load_or_create_ke
 from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
+from services.freshness import freshness_of
 from services.retention import RetentionService
 from services.router_contacts import RouterContacts
 from services.router_readings import ReadingTaker
@@ -117,6 +118,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         export=UsageExportService(database, analytics_service, clock),
         status=StatusService(database, clock, is_collector_running=config.collector_enabled),
         routers=routers_service,
+        freshness_of=lambda router: freshness_of(router, clock()),
         local_session_id=user.session_id,
         get_user=lambda session_id: get_user(database, session_id),
         # Its own account can be read: the database answers and is migrated.

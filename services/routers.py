@@ -254,17 +254,17 @@ class RouterService:
         self._connections.forget((context.session_id, context.router_id))
         logger.info("router %s deleted with its data", context.router_id)
 
-    def choose(self, session_id: str, router_id: str | None) -> RouterContext:
+    def choose(self, session_id: str, router_id: str | None) -> RouterRecord:
         """The router a request means: the one it names, or the account's only one.
 
         Raises RouterRequired where it could be several or there is none, RouterNotFound.
         """
         if router_id is not None:
-            return RouterContext(session_id, self.get(RouterContext(session_id, router_id)).id)
+            return self.get(RouterContext(session_id, router_id))
         with self._database.transaction() as conn:
             routers = routers_db.list_routers(conn, session_id, limit=2, offset=0)
         if len(routers) == 1:
-            return RouterContext(session_id, routers[0].id)
+            return routers[0]
         if not routers:
             raise RouterRequired("No router is registered yet. Register one with POST /api/routers.")
         raise RouterRequired("You have several routers. Say which one: ?routerId= or the header X-Router-Id.")
