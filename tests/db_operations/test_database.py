@@ -14,7 +14,7 @@ from psycopg2.extensions import connection
 
 from db_operations.database import Database
 from db_operations.embedded_postgres import EmbeddedPostgres
-from tests.postgres import FAST, temporary_home
+from tests.postgres import FAST, server_processes, stopping, temporary_home
 from utils.errors import DatabaseUnavailable, NotFound
 
 
@@ -73,31 +73,6 @@ def count(database: Database) -> object:
 def backend(database: Database) -> object:
     with database.transaction() as conn:
         return ask(conn, "SELECT pg_backend_pid()")
-
-
-@contextlib.contextmanager
-def stopping(home: Path) -> Iterator[Callable[[], None]]:
-    """Something to call that stops the server like Ctrl-Z; it goes on at the end."""
-    stopped: list[int] = []
-
-    def stop() -> None:
-        for pid in server_processes(home):
-            os.kill(pid, signal.SIGSTOP)
-            stopped.append(pid)
-
-    try:
-        yield stop
-    finally:
-        for pid in stopped:
-            with contextlib.suppress(ProcessLookupError):  # the postmaster, awake again, may have ended it
-                os.kill(pid, signal.SIGCONT)
-
-
-def server_processes(home: Path) -> list[int]:
-    """The postmaster and all its children."""
-    postmaster = (home / "postgres" / "postmaster.pid").read_text().split()[0]
-    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    return [int(pid) for pid in (postmaster, *children)]
 
 
 # --- a transaction -------------------------------------------------------------------------------------------
