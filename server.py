@@ -47,7 +47,9 @@ from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.events import EventService
+from services.freshness import freshness_of
 from services.retention import RetentionService
+from services.router_contacts import RouterContacts
 from services.router_readings import ReadingTaker
 from services.routers import RouterRegistration, RouterService, pin_host_key
 from services.scheduler import make_scheduler
@@ -100,6 +102,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         command_timeout_s=config.router_command_timeout_s,
         max_output_bytes=config.router_max_output_bytes,
         pin_host_key=lambda target, presented: pin_host_key(database, target, presented),
+        contacts=RouterContacts(database, clock),
     )
     taker = ReadingTaker(database, connections, vault, clock)
     # A reading is one connection and a few commands at most (rollover and restart fetch older files).
@@ -121,6 +124,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         events=EventService(database, clock),
         status=StatusService(database, clock, is_collector_running=config.collector_enabled),
         routers=routers_service,
+        freshness_of=lambda router: freshness_of(router, clock()),
         local_session_id=user.session_id,
         get_user=lambda session_id: get_user(database, session_id),
         # Its own account can be read: the database answers and is migrated.

@@ -1,7 +1,7 @@
 """What schemas of several endpoints share: spelling, the envelope in the OpenAPI document, paging, checked values."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -47,11 +47,31 @@ class Pagination(Out):
     total_pages: int
 
 
+class Warned(Out):
+    """Something that did not work, but did not keep the answer from being given."""
+
+    code: str
+    message: str
+
+
+class RouterFreshness(Out):
+    """How far what is stored of the router can be taken for the present."""
+
+    last_reading_at: datetime | None = Field(description="the last good reading; null before the first")
+    stale: bool = Field(
+        description="the last attempt to read the router failed, or the last good reading is older than two intervals"
+    )
+    warning: Warned | None = Field(description="why it is stale")
+
+
 class Metadata(Out):
     """What stands beside every answer."""
 
     request_id: str
     router_id: str | None = None
+    router: RouterFreshness | None = Field(
+        default=None, description="with every success under /api/device-usage but for the exports"
+    )
     pagination: Pagination | None = None
 
 
@@ -67,13 +87,6 @@ class Failure(Out):
     success: Literal[False]
     error: ErrorPart
     metadata: Metadata
-
-
-class Warned(Out):
-    """Something that did not work, but did not keep the answer from being given."""
-
-    code: str
-    message: str
 
 
 def _iso_date(value: object) -> object:

@@ -5,6 +5,7 @@ from typing import Any
 from endpoints import device_usage_schemas as out
 from services.device_usage_collector import Collection
 from services.device_usage_service import CurrentDevice, CurrentUsage, Device, DeviceInfo, DevicePage, ProtocolUsage
+from services.freshness import Freshness, FreshnessWarning
 from services.history_range import BucketUsage
 from services.status import MonitoringStatus
 from services.usage_history import History
@@ -101,6 +102,19 @@ def refresh_view(collection: Collection) -> out.RefreshOut:
         duration_ms=round(taken.duration_s * 1000),
         notes=[note.message for note in taken.usage.notes],
     )
+
+
+def just_read(collection: Collection) -> Freshness:
+    """After a refresh the newest stored reading is this one."""
+    return Freshness(last_reading_at=collection.taken.reading.read_at, is_stale=False)
+
+
+def freshness_found(current: CurrentUsage) -> Freshness | None:
+    """What a live reading that failed says of what is stored; None of one that did not, for it is not stored."""
+    if current.warning is None:
+        return None
+    warning = FreshnessWarning(code=current.warning.code, message=current.warning.message)
+    return Freshness(last_reading_at=current.timestamp, is_stale=True, warning=warning)
 
 
 def status_view(status: MonitoringStatus) -> out.StatusOut:

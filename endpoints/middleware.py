@@ -1,6 +1,7 @@
 """What every request passes through: its id, whose it is, which router it means, and what keeps strangers out.
 
-Sets ``g.request_id``, ``g.session_id`` and ``g.router_id``; endpoints pass the last two on as a RouterContext.
+Sets ``g.request_id``, ``g.session_id`` and ``g.router_id``; endpoints pass the last two on as a RouterContext. And
+``g.freshness``, which every answer about the chosen router says.
 """
 
 import re
@@ -105,4 +106,6 @@ def choose_router() -> None:
     if request.method == "OPTIONS":
         return  # a browser's preflight asks what is allowed, before it says for which router
     named = request.args.get("routerId") or request.headers.get("X-Router-Id") or None
-    g.router_id = app_services().routers.choose(g.session_id, named).router_id
+    router = app_services().routers.choose(g.session_id, named)
+    g.router_id = router.id
+    g.freshness = app_services().freshness_of(router)

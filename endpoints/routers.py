@@ -11,7 +11,12 @@ from endpoints.app_services import app_services
 from endpoints.common_schemas import In, Warned
 from endpoints.middleware import verify_session
 from services.context import RouterContext
-from services.routers import RegisteredRouter, RouterRegistration, host_key_fingerprint
+from services.routers import (
+    RegisteredRouter,
+    RouterRegistration,
+    host_key_fingerprint,
+    presented_host_key_fingerprint,
+)
 from utils.responses import pagination_of
 
 routers = APIBlueprint("routers", __name__, url_prefix="/api/routers", tag="Routers")
@@ -85,6 +90,17 @@ def delete_router(router_id: str, query: In) -> Response:
     return answer(schemas.DeletedOut(deleted=router_id))
 
 
+@routers.post("/<router_id>/host-key")
+@routers.input(schemas.HostKeyIn, location="json", arg_name="body")
+@routers.output(schemas.RouterOut)
+def accept_host_key(router_id: str, body: schemas.HostKeyIn) -> Response:
+    """Accept the host key that the router showed last instead of the pinned one, named by its fingerprint.
+
+    The next reading is a first one: behind another key there may be another router, with other counters.
+    """
+    return answer(_router(app_services().routers.accept_host_key(_context(router_id), body.fingerprint)))
+
+
 @routers.post("/<router_id>/test")
 @routers.input(In, location="query", arg_name="query")
 @routers.output(schemas.ChecksOut)
@@ -117,6 +133,7 @@ def _fields(router: Any) -> dict[str, Any]:
         "port": router.port,
         "username": router.username,
         "host_key_fingerprint": host_key_fingerprint(router),
+        "presented_host_key_fingerprint": presented_host_key_fingerprint(router),
         "timezone": router.timezone,
         "collect_interval_minutes": router.collect_interval_minutes,
         "created_at": router.created_at,

@@ -1,5 +1,6 @@
 """What /api/routers takes and gives. Secrets go in and never come out."""
 
+import re
 import unicodedata
 from datetime import datetime
 from typing import Annotated, Self
@@ -44,6 +45,12 @@ def _not_empty(value: SecretStr) -> SecretStr:
 
 def _zone_name(value: str) -> str:
     return parse_zone(value).key
+
+
+def _fingerprint(value: str) -> str:
+    if not re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}", value.strip()):
+        raise ValueError("must be as ssh-keygen -l prints it: SHA256: and 43 characters")
+    return value.strip()
 
 
 def _interval(value: int) -> int:
@@ -129,6 +136,14 @@ class RouterChangesIn(_WithCredentials):
         return self.password is not None or self.private_key is not None
 
 
+class HostKeyIn(In):
+    """The key to accept, as its owner knows it."""
+
+    fingerprint: Annotated[
+        str, Field(max_length=64, description="SHA256:…, the presentedHostKeyFingerprint"), AfterValidator(_fingerprint)
+    ]
+
+
 class RoutersQuery(In):
     page: int = Field(default=1, ge=1, le=1_000_000)
     page_size: int = Field(default=50, ge=1, le=500)
@@ -141,6 +156,9 @@ class RouterOut(Out):
     port: int
     username: str
     host_key_fingerprint: str | None = Field(description="SHA256:…; null before first contact")
+    presented_host_key_fingerprint: str | None = Field(
+        description="SHA256:… of the key that the router showed last in place of the pinned one; normally null"
+    )
     timezone: str | None = Field(description="null until you say it or the router told it")
     collect_interval_minutes: int
     created_at: datetime

@@ -25,6 +25,7 @@ from services.router_facts import read_facts, with_standstill
 from services.single_flight import SingleFlight
 from utils.errors import (
     BadRouterOutput,
+    Conflict,
     NlbwmonDown,
     NlbwmonMissing,
     OutputTooLarge,
@@ -71,8 +72,11 @@ class RegisteredRouter:
     warning: RouterError | None = None
 
 
-def target_of(router: RouterRecord, vault: CredentialVault) -> RouterTarget:
-    """The router as the connection pool needs it, credentials opened."""
+def target_of(router: RouterRecord, vault: CredentialVault, *, by_request: bool = False) -> RouterTarget:
+    """The router as the connection pool needs it, credentials opened.
+
+    ``by_request``: a person wants to know whether they do, even if they were refused a moment ago.
+    """
     credentials = vault.open(router.credentials)
     return RouterTarget(
         session_id=router.session_id,
@@ -83,12 +87,19 @@ def target_of(router: RouterRecord, vault: CredentialVault) -> RouterTarget:
         password=credentials.password,
         private_key=credentials.private_key,
         host_key=router.host_key,
+        changed_at=router.updated_at,
+        by_request=by_request,
     )
 
 
 def host_key_fingerprint(router: RouterRecord) -> str | None:
     """The pinned key as ssh-keygen prints it; None before first contact."""
     return fingerprint(router.host_key) if router.host_key else None
+
+
+def presented_host_key_fingerprint(router: RouterRecord) -> str | None:
+    """The key that the router showed last in place of the pinned one; None where it shows the pinned one."""
+    return fingerprint(router.presented_host_key) if router.presented_host_key else None
 
 
 def pin_host_key(database: Database, target: RouterTarget, presented: str) -> str:
@@ -211,23 +222,50 @@ class RouterService:
         self._connections.forget((context.session_id, context.router_id))
         return after
 
+    def accept_host_key(self, context: RouterContext, accepted: str) -> RouterRecord:
+        """Pin the key with the fingerprint ``accepted``, which the router showed last in place of the pinned one.
+
+        Raises Conflict where it showed another or none, RouterNotFound.
+        """
+        router = self.get(context)
+        presented = presented_host_key_fingerprint(router)
+        if router.presented_host_key is None or presented is None:
+            raise Conflict(
+                "The router has shown no other host key than the pinned one, so there is none to accept. "
+                "Should it have a new one by now, contact it first: POST /api/device-usage/refresh."
+            )
+        if accepted != presented:
+            raise Conflict(
+                f"The router showed the host key {presented} last, not {accepted}. Nothing was changed.",
+                details={"fingerprint": [accepted], "presentedHostKeyFingerprint": [presented]},
+            )
+        with self._database.transaction() as conn:
+            is_accepted = routers_db.accept_host_key(
+                conn, context.session_id, context.router_id, router.presented_host_key
+            )
+        if not is_accepted:
+            raise Conflict("The router was changed or showed yet another host key just now. Look at it again.")
+        self._connections.forget((context.session_id, context.router_id))
+        logger.info("router %s: host key %s accepted", context.router_id, presented)
+        return self.get(context)
+
     def delete(self, context: RouterContext) -> None:
         """Remove the router and everything stored of it. Raises RouterNotFound."""
         self.get(context)
         self._remove(context)
         logger.info("router %s deleted with its data", context.router_id)
 
-    def choose(self, session_id: str, router_id: str | None) -> RouterContext:
+    def choose(self, session_id: str, router_id: str | None) -> RouterRecord:
         """The router a request means: the one it names, or the account's only one.
 
         Raises RouterRequired where it could be several or there is none, RouterNotFound.
         """
         if router_id is not None:
-            return RouterContext(session_id, self.get(RouterContext(session_id, router_id)).id)
+            return self.get(RouterContext(session_id, router_id))
         with self._database.transaction() as conn:
             routers = routers_db.list_routers(conn, session_id, limit=2, offset=0)
         if len(routers) == 1:
-            return RouterContext(session_id, routers[0].id)
+            return routers[0]
         if not routers:
             raise RouterRequired("No router is registered yet. Register one with POST /api/routers.")
         raise RouterRequired("You have several routers. Say which one: ?routerId= or the header X-Router-Id.")
@@ -243,7 +281,7 @@ class RouterService:
     def _test(self, router: RouterRecord) -> list[Check]:
         signed_in = Check(check="ssh", ok=True, message=f"Signed in to {router.host} as {router.username}.")
         try:
-            target = target_of(router, self._vault)
+            target = target_of(router, self._vault, by_request=True)
             status = validate_nlbwmon_status(self._connections, target)
             rows = len(parse_nlbw_json(status.usage_json).rows) if status.running else None
         except (BadRouterOutput, OutputTooLarge) as error:

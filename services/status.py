@@ -11,6 +11,7 @@ from db_operations.routers_db import RouterRecord
 from db_operations.snapshots_db import StoredSnapshots
 from services.buckets import Span, covered_share
 from services.context import RouterContext
+from services.freshness import has_failed, old_reading
 from services.router_doctor import RouterFacts, diagnose
 from services.router_facts import with_standstill
 from utils.errors import (
@@ -90,11 +91,6 @@ class StatusService:
         )
 
 
-def has_failed(router: RouterRecord) -> bool:
-    """Whether the last attempt to read the router failed."""
-    return router.consecutive_failures > 0
-
-
 def _is_reachable(router: RouterRecord) -> bool | None:
     if not has_failed(router):
         return True if router.last_success_at else None
@@ -120,10 +116,8 @@ def _warnings(
     if last is None:
         message = "No reading is stored yet. The first one sets the base; usage is shown from the second on."
         warnings.append(StatusWarning(code="NO_READING_YET", message=message))
-    elif now - last.read_at > timedelta(minutes=2 * router.collect_interval_minutes):
-        minutes = int((now - last.read_at) / timedelta(minutes=1))
-        message = f"The last good reading is {minutes} minutes old."
-        warnings.append(StatusWarning(code="READING_OLD", message=message))
+    elif old := old_reading(last.read_at, router.collect_interval_minutes, now):
+        warnings.append(StatusWarning(code=old.code, message=old.message))
     return warnings
 
 

@@ -1,5 +1,6 @@
 """What tests build homes of: accounts, configurations, registrations, and what is stored told in one line."""
 
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import wait
@@ -38,6 +39,9 @@ LAPTOP = "a4:34:d9:6f:0d:33"
 TV = "8c:79:f5:21:40:0b"
 
 KEY = Fernet.generate_key().decode()
+
+#: NETPILOT_SOAK=n makes the tests that go round and round do it n times as often; their docstrings say with what.
+SOAK = int(os.environ.get("NETPILOT_SOAK", "1"))
 
 TABLES = (
     "users",

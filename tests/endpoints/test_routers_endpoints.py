@@ -20,8 +20,8 @@ from tests.dropbear import Home
 from tests.homes import ALICE, BOB, PHONE, Api, ask, dump, register
 
 ROUTER = {
-    *("id", "name", "host", "port", "username", "hostKeyFingerprint", "timezone", "collectIntervalMinutes"),
-    "createdAt",
+    *("id", "name", "host", "port", "username", "hostKeyFingerprint", "presentedHostKeyFingerprint", "timezone"),
+    *("collectIntervalMinutes", "createdAt"),
 }
 
 
@@ -38,6 +38,7 @@ def test_a_router_is_registered_contacted_and_its_host_key_pinned(api: Api, host
     )
     assert router["hostKeyFingerprint"] == hosted.fingerprint
     assert (router["timezone"], router["collectIntervalMinutes"], router["warning"]) == (None, 5, None)
+    assert router["presentedHostKeyFingerprint"] is None
     assert body["metadata"]["routerId"] == router["id"]
     assert hosted.stats.auth_attempts == 1
 
@@ -253,6 +254,45 @@ def test_a_new_password_is_used_at_once(api: Api, context: RouterContext, hosted
     assert (status["reachable"], status["consecutiveFailures"]) == (True, 0)
 
 
+def test_a_changed_host_key_is_shown_and_accepted_by_its_fingerprint(
+    api: Api, context: RouterContext, hosted: HostedRouter, clock: ManualClock
+) -> None:
+    path = f"/api/routers/{context.router_id}"
+    api.data("/api/device-usage/refresh", "POST")
+    hosted.faults = Faults(other_host_key=True)
+    hosted.drop_connections()
+    clock.advance(timedelta(minutes=5))
+    assert api.error("/api/device-usage/refresh", "POST")[:2] == (502, "HOST_KEY_CHANGED")
+    router = api.data(path)
+    shown = router["presentedHostKeyFingerprint"]
+    assert (router["hostKeyFingerprint"], shown) == (hosted.fingerprint, hosted.shown_key().fingerprint)
+    other = f"SHA256:{'x' * 43}"
+    assert api.error(f"{path}/host-key", "POST", json={"fingerprint": other}) == (
+        *(409, "CONFLICT", {"fingerprint": [other], "presentedHostKeyFingerprint": [shown]}),
+    )
+    assert api.data(path) == router
+    accepted = api.data(f"{path}/host-key", "POST", json={"fingerprint": shown})
+    assert (accepted["hostKeyFingerprint"], accepted["presentedHostKeyFingerprint"]) == (shown, None)
+    assert api.data(path) == accepted
+    status = api.data("/api/device-usage/status")
+    assert (status["router"]["consecutiveFailures"], status["router"]["lastSuccessAt"]) == (0, None)
+    api.data("/api/device-usage/refresh", "POST")
+
+
+def test_a_key_that_was_never_shown_can_not_be_accepted(
+    api: Api, context: RouterContext, hosted: HostedRouter, database: Database
+) -> None:
+    before = dump(database)
+    path = f"/api/routers/{context.router_id}/host-key"
+    for fingerprint in (hosted.fingerprint, f"SHA256:{'x' * 43}"):
+        assert api.error(path, "POST", json={"fingerprint": fingerprint})[:2] == (409, "CONFLICT")
+    for rubbish in (None, "", "x", "SHA256:", f"MD5:{'x' * 43}", f"SHA256:{'x' * 44}", f"SHA256:{'%' * 43}", 5, []):
+        status, code, details = api.error(path, "POST", json={"fingerprint": rubbish})
+        assert (status, code, list(details)) == (400, "VALIDATION_ERROR", ["fingerprint"]), rubbish
+    assert api.error(path, "POST", json={})[:2] == (400, "VALIDATION_ERROR")
+    assert dump(database) == before
+
+
 def test_a_deleted_router_takes_everything_of_it_along(
     api: Api, context: RouterContext, runtime: Runtime, router: SimulatedRouter, clock: ManualClock, database: Database
 ) -> None:
@@ -380,7 +420,13 @@ def test_the_doctor_goes_through_its_checks(
 
 @pytest.mark.parametrize(
     ("method", "suffix", "json"),
-    [("GET", "", None), ("PUT", "", {"name": "Mine"}), ("DELETE", "", None), ("POST", "/test", None)],
+    [
+        ("GET", "", None),
+        ("PUT", "", {"name": "Mine"}),
+        ("DELETE", "", None),
+        ("POST", "/test", None),
+        ("POST", "/host-key", {"fingerprint": f"SHA256:{'x' * 43}"}),
+    ],
 )
 def test_another_accounts_router_answers_as_one_that_does_not_exist(
     client: Any,

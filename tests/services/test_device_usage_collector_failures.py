@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from commands_server_operations import device_usage_execute as execute
 from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
@@ -152,7 +151,7 @@ def test_whatever_goes_wrong_nothing_is_stored_and_the_next_reading_brings_all(
     assert {**after, "routers": stored["routers"]} == stored
     hosted.faults = Faults()
     router.traffic(LAPTOP, rx=5, tx=5)
-    clock.advance(MINUTE)
+    clock.set(record_of(runtime, context).next_collect_at or clock.now())
     runtime.collector.collect(context)
     assert per_device(hourly(database, context)) == {PHONE: (1_000, 10), LAPTOP: (5, 5)}
     assert covered(database, context) == [(START, clock.now())]
@@ -179,36 +178,6 @@ def test_what_is_wrong_with_nlbwmon_has_its_own_name(
         router.broken = {"nlbw": (stderr, status)}
     with pytest.raises(error):
         runtime.collector.collect(context)
-
-
-def test_a_cut_at_any_byte_stores_nothing_and_the_next_reading_brings_it_all(
-    runtime: Runtime,
-    context: RouterContext,
-    hosted: HostedRouter,
-    router: SimulatedRouter,
-    clock: ManualClock,
-    database: Database,
-) -> None:
-    router.traffic(PHONE, rx=1, tx=1)
-    router.traffic(LAPTOP, rx=1, tx=1, family=6)
-    runtime.collector.collect(context)
-    first = router.ledger.totals()
-    stored = dump(database)
-    script = "; ".join(f'{command}; echo "{"n" * 32} {name} $?"' for name, command in execute._BANDWIDTH.items())
-    length = len(router.run(script).stdout)
-    assert length > 1_000
-    for offset in [0, 1, *range(60, length - 1, length // 24), length - 1, length]:
-        router.traffic(PHONE, rx=offset + 1, tx=3)
-        clock.advance(SECOND)
-        hosted.faults = Faults(cut_after=offset)
-        with pytest.raises(RouterError):
-            runtime.collector.collect(context)
-        assert {**dump(database), "routers": stored["routers"]} == stored, offset
-    hosted.faults = Faults()
-    clock.advance(SECOND)
-    runtime.collector.collect(context)
-    phone = router.ledger.totals()[PHONE]
-    assert per_device(hourly(database, context)) == {PHONE: (phone.rx - first[PHONE].rx, phone.tx - first[PHONE].tx)}
 
 
 def test_an_archive_that_can_not_be_fetched_now_is_waited_for(

@@ -1,12 +1,11 @@
 # ruff: noqa: PT012 - what is raised is raised by the whole transaction, several lines long
 """A server that goes away, stops or is slow: its transactions are given up in time, and the next ones succeed."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg2
@@ -15,32 +14,8 @@ import pytest
 from db_operations.database import Database
 from db_operations.embedded_postgres import EmbeddedPostgres
 from tests.db_operations.database.notes import ask, backend, count
+from tests.postgres import server_processes, stopping
 from utils.errors import DatabaseUnavailable
-
-
-@contextlib.contextmanager
-def stopping(home: Path) -> Iterator[Callable[[], None]]:
-    """Something to call that stops the server like Ctrl-Z; it goes on at the end."""
-    stopped: list[int] = []
-
-    def stop() -> None:
-        for pid in server_processes(home):
-            os.kill(pid, signal.SIGSTOP)
-            stopped.append(pid)
-
-    try:
-        yield stop
-    finally:
-        for pid in stopped:
-            with contextlib.suppress(ProcessLookupError):  # the postmaster, awake again, may have ended it
-                os.kill(pid, signal.SIGCONT)
-
-
-def server_processes(home: Path) -> list[int]:
-    """The postmaster and all its children."""
-    postmaster = (home / "postgres" / "postmaster.pid").read_text().split()[0]
-    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    return [int(pid) for pid in (postmaster, *children)]
 
 
 def test_the_first_transaction_after_a_restart_succeeds(database: Database, server: EmbeddedPostgres) -> None:
