@@ -41,6 +41,7 @@ from endpoints.reports import reports
 from endpoints.routers import routers
 from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
 from services.accounts import LOCAL_SESSION_ID, ensure_local_user, get_user
+from services.backfill import ArchiveBackfill
 from services.credentials import Credentials, CredentialVault, load_or_create_key
 from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
@@ -77,12 +78,14 @@ class Runtime:
     connections: RouterConnectionManager
     vault: CredentialVault
     taker: ReadingTaker
+    backfill: ArchiveBackfill
     collector: DeviceUsageCollector
     routers: RouterService
     retention: RetentionService
     services: AppServices
 
     def close(self) -> None:
+        self.backfill.stop()
         self.collector.stop(0)
         self.connections.close()
         self.database.close(cut_off=True)
@@ -103,8 +106,14 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
     taker = ReadingTaker(database, connections, vault, clock)
     # A reading is one connection and a few commands at most (rollover and restart fetch older files).
     longest_collection = timedelta(seconds=config.router_connect_timeout_s + 3 * config.router_command_timeout_s)
+    backfill = ArchiveBackfill(database, connections, vault)
     collector = DeviceUsageCollector(
-        database, taker, clock, workers=config.collector_workers, claim_for=longest_collection + timedelta(seconds=30)
+        database,
+        taker,
+        clock,
+        workers=config.collector_workers,
+        claim_for=longest_collection + timedelta(seconds=30),
+        after_reading=backfill.start,
     )
     routers_service = RouterService(
         database, connections, vault, default_interval=config.collect_interval_minutes, clock=clock
@@ -131,6 +140,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         connections=connections,
         vault=vault,
         taker=taker,
+        backfill=backfill,
         collector=collector,
         routers=routers_service,
         retention=RetentionService(
@@ -260,6 +270,7 @@ def _wind_down_on_signal(runtime: Runtime) -> None:
     """From now on a signal ends collections and requests side by side; the second one doesn't wait for the first."""
 
     def wind_down() -> None:
+        runtime.backfill.stop()
         runtime.collector.stop(STOP_GRACE_S)
         runtime.connections.close()  # what still hangs on a router comes back with an error
 
