@@ -37,6 +37,7 @@ from endpoints.export import export
 from endpoints.health import health
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.openapi import register_openapi
+from endpoints.periods import periods
 from endpoints.reports import reports
 from endpoints.routers import routers
 from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
@@ -47,6 +48,7 @@ from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.events import EventService
+from services.periods import PeriodService
 from services.retention import RetentionService
 from services.router_readings import ReadingTaker
 from services.routers import RouterRegistration, RouterService, pin_host_key
@@ -123,6 +125,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
     services = AppServices(
         device_usage=DeviceUsageService(database, collector, taker, clock),
         history=UsageHistoryService(database, clock),
+        periods=PeriodService(database),
         summary=UsageSummaryService(database, clock),
         analytics=analytics_service,
         export=UsageExportService(database, analytics_service, clock),
@@ -173,7 +176,7 @@ def create_app(runtime: Runtime) -> APIFlask:
     register_middleware(app, allowed_origins=frozenset(runtime.config.cors_origins))
     if runtime.config.cors_origins:
         CORS(app, origins=list(runtime.config.cors_origins), supports_credentials=True, resources="/api/*")
-    for blueprint in (device_usage, events, analytics, export, reports, routers, auth, health, docs):
+    for blueprint in (device_usage, events, periods, analytics, export, reports, routers, auth, health, docs):
         app.register_blueprint(blueprint)
     return app
 

@@ -10,6 +10,7 @@ from services.accounts import UserRecord
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.events import EventService
+from services.periods import PeriodService
 from services.routers import RouterService
 from services.status import StatusService
 from services.usage_analytics import UsageAnalyticsService
@@ -25,6 +26,7 @@ class AppServices:
 
     device_usage: DeviceUsageService
     history: UsageHistoryService
+    periods: PeriodService
     summary: UsageSummaryService
     analytics: UsageAnalyticsService
     export: UsageExportService
