@@ -38,16 +38,19 @@ from endpoints.export import export
 from endpoints.health import health
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.openapi import register_openapi
+from endpoints.periods import periods
 from endpoints.reports import reports
 from endpoints.routers import routers
 from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
 from services.accounts import LOCAL_SESSION_ID, ensure_local_user, get_user
+from services.backfill import ArchiveBackfill
 from services.credentials import Credentials, CredentialVault, load_or_create_key
 from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.events import EventService
 from services.freshness import freshness_of
+from services.periods import PeriodService
 from services.retention import RetentionService
 from services.router_contacts import RouterContacts
 from services.router_readings import ReadingTaker
@@ -80,12 +83,14 @@ class Runtime:
     connections: RouterConnectionManager
     vault: CredentialVault
     taker: ReadingTaker
+    backfill: ArchiveBackfill
     collector: DeviceUsageCollector
     routers: RouterService
     retention: RetentionService
     services: AppServices
 
     def close(self) -> None:
+        self.backfill.stop()
         self.collector.stop(0)
         self.connections.close()
         self.database.close(cut_off=True)
@@ -107,8 +112,14 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
     taker = ReadingTaker(database, connections, vault, clock)
     # A reading is one connection and a few commands at most (rollover and restart fetch older files).
     longest_collection = timedelta(seconds=config.router_connect_timeout_s + 3 * config.router_command_timeout_s)
+    backfill = ArchiveBackfill(database, connections, vault)
     collector = DeviceUsageCollector(
-        database, taker, clock, workers=config.collector_workers, claim_for=longest_collection + timedelta(seconds=30)
+        database,
+        taker,
+        clock,
+        workers=config.collector_workers,
+        claim_for=longest_collection + timedelta(seconds=30),
+        after_reading=backfill.start,
     )
     routers_service = RouterService(
         database, connections, vault, default_interval=config.collect_interval_minutes, clock=clock
@@ -118,6 +129,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
     services = AppServices(
         device_usage=DeviceUsageService(database, collector, taker, clock),
         history=UsageHistoryService(database, clock),
+        periods=PeriodService(database),
         summary=UsageSummaryService(database, clock),
         analytics=analytics_service,
         export=UsageExportService(database, analytics_service, clock),
@@ -136,6 +148,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         connections=connections,
         vault=vault,
         taker=taker,
+        backfill=backfill,
         collector=collector,
         routers=routers_service,
         retention=RetentionService(
@@ -168,7 +181,7 @@ def create_app(runtime: Runtime) -> APIFlask:
     register_middleware(app, allowed_origins=frozenset(runtime.config.cors_origins))
     if runtime.config.cors_origins:
         CORS(app, origins=list(runtime.config.cors_origins), supports_credentials=True, resources="/api/*")
-    for blueprint in (device_usage, events, analytics, export, reports, routers, auth, health, docs):
+    for blueprint in (device_usage, events, periods, analytics, export, reports, routers, auth, health, docs):
         app.register_blueprint(blueprint)
     return app
 
@@ -265,6 +278,7 @@ def _wind_down_on_signal(runtime: Runtime, web: WebServer) -> None:
 
     def wind_down() -> None:
         ends = time.monotonic() + STOP_GRACE_S
+        runtime.backfill.stop()
         runtime.collector.stop(STOP_GRACE_S)
         web.wait(ends - time.monotonic())
         runtime.connections.close()  # what still hangs on a router comes back with an error

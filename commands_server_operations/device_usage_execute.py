@@ -5,7 +5,7 @@ them. Nothing here writes to a router.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
@@ -203,7 +203,7 @@ def get_archived_periods(
     wanted = list(names.items())
     found: dict[date, bytes] = {}
     for first in range(0, len(wanted), _ARCHIVES_AT_ONCE):
-        found |= _archives(connections, target, dict(wanted[first : first + _ARCHIVES_AT_ONCE]))
+        found |= _archives(connections, target, dict(wanted[first : first + _ARCHIVES_AT_ONCE]), _nlbw_output)
     return found
 
 
@@ -228,6 +228,16 @@ def get_period_files(
         ram_copy=times["ram_copy_time"].text,
         has_ram_copy=None if copy == _NOT_FOUND else copy == 0,
     )
+
+
+def get_earlier_archives(
+    connections: Connections, target: RouterTarget, names: Mapping[date, str]
+) -> dict[date, bytes]:
+    """nlbw's JSON of a few accounting periods, as get_archived_periods, each judged by itself; one round trip.
+
+    For archives that nothing depends on: one that nlbw fails on is empty bytes here, and spoils no other.
+    """
+    return _archives(connections, target, names, _output_or_nothing)
 
 
 def get_historical_bandwidth_data(connections: Connections, target: RouterTarget, days: int) -> dict[date, bytes]:
@@ -281,7 +291,12 @@ def validate_nlbwmon_status(connections: Connections, target: RouterTarget) -> N
     return NlbwmonStatus(installed=True, running=True, message=message, usage_json=usage)
 
 
-def _archives(connections: Connections, target: RouterTarget, names: Mapping[date, str]) -> dict[date, bytes]:
+def _archives(
+    connections: Connections,
+    target: RouterTarget,
+    names: Mapping[date, str],
+    output_of: Callable[[Section, RouterTarget], bytes],
+) -> dict[date, bytes]:
     found: dict[date, bytes] = {}
     missing = dict(names)
     for attempt in _twice():
@@ -290,7 +305,7 @@ def _archives(connections: Connections, target: RouterTarget, names: Mapping[dat
             for day, name in list(missing.items()):
                 section = sections[name]
                 if section.exit_status != _NO_DATA:
-                    found[day] = _nlbw_output(section, target)
+                    found[day] = output_of(section, target)
                     del missing[day]
             if missing and attempt.retry_state.attempt_number == 1:
                 raise NlbwmonDown
@@ -331,6 +346,13 @@ def _nlbw_output(section: Section, target: RouterTarget) -> bytes:
     if not section.output.strip():
         raise BadRouterOutput(f"nlbwmon on the router {target.where} answered with nothing.")
     return section.output
+
+
+def _output_or_nothing(section: Section, target: RouterTarget) -> bytes:
+    """Nothing where nlbw failed for a reason of this archive's own. Raises for what is wrong with all of nlbwmon."""
+    if section.exit_status in (_NOT_FOUND, _NO_DAEMON):
+        raise _nlbw_failure(section.exit_status, target)
+    return section.output if section.exit_status == 0 else b""
 
 
 def _raise_for_nlbw(section: Section, target: RouterTarget) -> None:

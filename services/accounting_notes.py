@@ -14,7 +14,6 @@ class Quality(StrEnum):
     MEASURED = "measured"
     #: Exact, and worked out with the router's older files.
     RECOVERED = "recovered"
-    BACKFILLED = "backfilled"
     #: Exact in sum, spread evenly over a longer time.
     ESTIMATED = "estimated"
     #: At least so much: a part of what was used could not be seen.
@@ -40,6 +39,8 @@ class NoteKind(StrEnum):
     LONG_INTERVAL = "long_interval"
     GAP = "gap"
     RECOVERED = "recovered"
+    #: A day from before monitoring, out of the router's archive of it.
+    BACKFILLED = "backfilled"
 
 
 #: What goes on from reading to reading is one event that grows, not one a reading.

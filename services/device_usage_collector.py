@@ -7,6 +7,7 @@ is pushed forward, and what was wrong stands in its record for /status.
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,15 +40,26 @@ class DeviceUsageCollector:
     """Collects routers, in parallel up to a bound, none twice at the same time."""
 
     def __init__(
-        self, database: Database, taker: ReadingTaker, clock: Clock, *, workers: int, claim_for: timedelta
+        self,
+        database: Database,
+        taker: ReadingTaker,
+        clock: Clock,
+        *,
+        workers: int,
+        claim_for: timedelta,
+        after_reading: Callable[[RouterRecord, TakenReading], None] = lambda _router, _taken: None,
     ) -> None:
-        """``claim_for``: longer than any collection takes; a process that died blocks its routers no longer."""
+        """``claim_for``: longer than any collection takes; a process that died blocks its routers no longer.
+
+        ``after_reading`` is called with each reading that was stored; it returns at once and never raises.
+        """
         self._database = database
         self._taker = taker
         self._store = ReadingStore(database)
         self._clock = clock
         self._workers = workers
         self._claim_for = claim_for
+        self._after_reading = after_reading
         self._flights: SingleFlight[RouterContext, Collection] = SingleFlight()
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="collector")
         self._lock = threading.Lock()
@@ -87,6 +99,7 @@ class DeviceUsageCollector:
         for note in collection.taken.usage.notes:
             logger.info("router %s: %s", router.id, note.message)
         logger.debug("router %s: collected in %.0f ms", router.id, collection.taken.duration_s * 1000)
+        self._after_reading(router, collection.taken)
         return collection
 
     def _take_and_store(self, router: RouterRecord) -> Collection:

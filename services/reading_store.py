@@ -14,6 +14,7 @@ from db_operations import (
     devices_db,
     events_db,
     partitions_db,
+    periods_db,
     readings_db,
     rollups_db,
     routers_db,
@@ -30,6 +31,7 @@ from services.accounted_usage import UsagePart, by_device
 from services.accounting_notes import EXTENDING, Note
 from services.buckets import Span, slots_between, spread
 from services.counters import NOTHING, Counters, plus
+from services.period_totals import record_finished_periods
 from services.router_readings import TakenReading
 from services.schedule import next_collect_at
 from utils.errors import RouterNotFound
@@ -113,10 +115,12 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading) -> Store
             if row.bytes_down + row.bytes_up <= MAX_BIGINT
         ]
         rollups_db.insert_period_totals(conn, *owner, totals, end_date=taken.period.end)
+        periods_db.insert_pending_periods(conn, *owner, taken.earlier_periods)
     elif usage:
         hourly, daily = _rollup_rows(taken.usage.parts, ignored, taken.zone)
         rollups_db.add_to_hourly(conn, *owner, hourly)
         rollups_db.add_to_daily(conn, *owner, daily)
+    record_finished_periods(conn, owner, taken.finished_periods)
     *ended, running = _covered_stretches(taken)
     for stretch in ended:
         readings_db.insert_coverage(conn, *owner, start=stretch.start, end=stretch.end)

@@ -57,6 +57,8 @@ class ReadAnswer:
     listed: Mapping[date, str]
     #: nlbwmon's `database_interval`, as it is stored.
     database_interval: str | None
+    #: nlbwmon's `database_generations`: how many periods it keeps.
+    generations: str | None
     facts: RouterFacts
 
     def name_of(self, start: date) -> str:
@@ -71,7 +73,8 @@ def read_answer(
     table = parse_nlbw_json(answer.usage_json)
     told = RouterTime.of(answer, read_at)
     listed = parse_period_list(answer.period_list or "")
-    interval = parse_uci_section(answer.settings or "", "nlbwmon.@nlbwmon[0]").get("database_interval")
+    settings = parse_uci_section(answer.settings or "", "nlbwmon.@nlbwmon[0]")
+    interval = settings.get("database_interval")
     rule = _rule_of(interval, listed, previous)
     period = current_period(rule, told.now, told.zone, list(listed))
     board = parse_board(answer.devices.board or "")
@@ -106,6 +109,7 @@ def read_answer(
         period=period,
         listed=listed,
         database_interval=(clean_name(interval) or "")[:64] or None if interval else None,
+        generations=settings.get("database_generations"),
         facts=facts,
     )
 

@@ -16,6 +16,7 @@ from commands_server_operations.device_usage_execute import (
 from commands_server_operations.router_target import RouterTarget
 from db_operations import readings_db
 from db_operations.database import Database
+from db_operations.periods_db import NamedPeriod
 from db_operations.readings_db import ReadingRecord
 from db_operations.routers_db import RouterRecord
 from services.accounted_usage import Usage
@@ -23,6 +24,7 @@ from services.accounting import account, compare, wanted_files
 from services.accounting_periods import AccountingPeriod
 from services.counters import Counters, Reading
 from services.credentials import CredentialVault
+from services.past_periods import FinishedPeriod, find_earlier_periods, find_finished_periods
 from services.restored_tables import NO_FILES, RouterFiles
 from services.router_answers import ReadAnswer, passed_periods, read_answer, read_files, shown_zone
 from services.router_doctor import Check, diagnose
@@ -49,6 +51,12 @@ class TakenReading:
     devices: Sequence[ObservedDevice]
     #: Days and hours of this reading are cut in this zone.
     zone: Zone
+    #: The router's own: its periods are named in this one.
+    router_zone: Zone
+    #: At a first reading the periods before the running one whose archives the router may hold, newest first.
+    earlier_periods: Sequence[NamedPeriod] = ()
+    #: Periods that ended since the reading before, oldest first.
+    finished_periods: Sequence[FinishedPeriod] = ()
     #: Seconds the router's clock is ahead of ours; None where it doesn't tell.
     clock_skew_s: float | None
     #: nlbwmon's `database_interval`; None where the router doesn't tell.
@@ -84,6 +92,7 @@ class ReadingTaker:
         compared = compare(as_reading(previous) if previous else None, read.reading)
         files = self._files(target, read, wanted_files(compared, passed))
         usage = account(compared, read.reading, files, passed)
+        ended = [period.start for period in passed if period.start < usage.period_start]
         return TakenReading(
             reading=read.reading,
             period=_period_of(usage, read),
@@ -94,6 +103,9 @@ class ReadingTaker:
             usage_by_device=usage.by_device(),
             devices=read.devices,
             zone=shown_zone(router, answer),
+            router_zone=read.time.zone,
+            earlier_periods=[] if previous else find_earlier_periods(read),
+            finished_periods=find_finished_periods(read, previous, ended, files.tables) if previous else [],
             clock_skew_s=read.time.skew_s,
             database_interval=read.database_interval,
             findings=[check for check in diagnose(read.facts) if not check.ok],

@@ -79,6 +79,12 @@ class UsageSummaryService:
             rows = get_device_usage_history(conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end)
         bucket_totals, device_totals = totals_of(rows)
         total = sum(bucket.bytes_down + bucket.bytes_up for bucket in bucket_totals)
+        # Days taken from the router's archives have usage, but nobody observed them.
+        of_observed = sum(
+            bucket.bytes_down + bucket.bytes_up
+            for bucket in bucket_totals
+            if wanted.coverages[wanted.position_of(bucket.bucket)] > 0
+        )
         ranked = [device for device in device_totals if _is_ranked(device.mac, names)]
         now = self._clock()
         end = min(wanted.span.end, now)
@@ -87,7 +93,7 @@ class UsageSummaryService:
             start=wanted.span.start,
             end=end,
             total_usage=total if total or wanted.coverage > 0 else None,
-            average_daily=_average_daily(total, wanted.coverage, end - wanted.span.start),
+            average_daily=_average_daily(of_observed, wanted.coverage, end - wanted.span.start),
             top_devices=[
                 TopDevice(
                     mac=device.mac,

@@ -58,6 +58,8 @@ class Nlbwmon:
         self.rows: Rows = {}
         #: period name -> rows: the archives and the last commit of the current period
         self.files: dict[str, Rows] = {}
+        #: period name -> what is printed in place of its rows: a file that the flash has spoilt
+        self.damaged: dict[str, str] = {}
         self.started_us = 0
         self.starts = 0
         #: when each of them was written, by the router's clock

@@ -266,6 +266,31 @@ def test_archives_come_by_start_date_and_missing_ones_are_absent(
     assert home.nlbw_calls.count("-c json -t 2026-10-01") == 1
 
 
+def test_earlier_archives_are_judged_each_by_itself(
+    connections: RouterConnectionManager, at: RouterTarget, home: Home
+) -> None:
+    found = execute.get_earlier_archives(connections, at, by_name(OCTOBER, MAY, SEPTEMBER))
+    assert found == {day: (FIXTURES / f"home-{day}.json").read_bytes() for day in (OCTOBER, SEPTEMBER)}
+    assert home.nlbw_calls.count("-c json -t 2026-05-01") == 2
+
+
+@pytest.mark.parametrize("status", [1, 139])
+def test_an_earlier_archive_that_nlbw_fails_on_is_empty(
+    connections: RouterConnectionManager, one: RouterTarget, home: Home, status: int
+) -> None:
+    home.nlbw_fails(str(status))
+    assert execute.get_earlier_archives(connections, one, by_name(OCTOBER)) == {OCTOBER: b""}
+
+
+@pytest.mark.parametrize(("status", "error"), [(247, NlbwmonDown), (127, NlbwmonMissing)])
+def test_earlier_archives_can_not_be_told_while_nlbwmon_does_not_answer(
+    connections: RouterConnectionManager, one: RouterTarget, home: Home, status: int, error: type[Exception]
+) -> None:
+    home.nlbw_fails(str(status))
+    with pytest.raises(error):
+        execute.get_earlier_archives(connections, one, by_name(OCTOBER))
+
+
 def test_no_start_dates_need_no_round_trip() -> None:
     assert execute.get_archived_periods(Scripted(), _anywhere(), {}) == {}
 

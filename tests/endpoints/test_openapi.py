@@ -127,6 +127,7 @@ def test_every_answer_has_exactly_the_keys_that_are_declared(
             for name in ("info", "current", "history")
         ],
         (f"{BASE}/current", "GET", f"{BASE}/current", {}),
+        (f"{BASE}/periods", "GET", f"{BASE}/periods", {}),
         (f"{BASE}/refresh", "POST", f"{BASE}/refresh", {}),
         *[
             (f"{BASE}/{name}", "GET", f"{BASE}/{name}", {})

@@ -6,7 +6,7 @@ from datetime import timedelta
 import psycopg2
 import pytest
 
-from db_operations import device_usage_db, devices_db, readings_db, rollups_db, routers_db
+from db_operations import device_usage_db, devices_db, periods_db, readings_db, rollups_db, routers_db
 from db_operations.database import Database
 from db_operations.statements import fetch_one
 from server import Runtime
@@ -34,7 +34,11 @@ STEPS = [
     (readings_db, "upsert_last_reading"),
     (routers_db, "record_success"),
 ]
-FIRST_STEPS = [step for step in STEPS if not step[1].startswith("add_to_")] + [(rollups_db, "insert_period_totals")]
+FIRST_STEPS = [
+    *[step for step in STEPS if not step[1].startswith("add_to_")],
+    (rollups_db, "insert_period_totals"),
+    (periods_db, "insert_pending_periods"),
+]
 
 
 def breaking(monkeypatch: pytest.MonkeyPatch, module: object, name: str, *, after: bool) -> None:
