@@ -91,9 +91,10 @@ def delete_router(router_id: str, query: In) -> Response:
 
 
 @routers.post("/<router_id>/host-key")
+@routers.input(In, location="query", arg_name="query")
 @routers.input(schemas.HostKeyIn, location="json", arg_name="body")
 @routers.output(schemas.RouterOut)
-def accept_host_key(router_id: str, body: schemas.HostKeyIn) -> Response:
+def accept_host_key(router_id: str, query: In, body: schemas.HostKeyIn) -> Response:
     """Accept the host key that the router showed last instead of the pinned one, named by its fingerprint.
 
     The next reading is a first one: behind another key there may be another router, with other counters.
