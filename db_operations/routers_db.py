@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from psycopg2.errors import UniqueViolation
 
+from db_operations import periods_db
 from db_operations.statements import Connection, execute, fetch_all, fetch_one
 from utils.errors import Conflict
 
@@ -236,7 +237,13 @@ def accept_host_key(conn: Connection, session_id: str, router_id: str, presented
 
 
 def _forget_last_reading(conn: Connection, params: Mapping[str, object]) -> None:
-    """Give up the base of the accounting; what was observed up to it stays observed."""
+    """Give up the base of the accounting; what was observed up to it stays observed.
+
+    Archives that were still to be read are given up too: the router that answers now has others under their names.
+    """
+    owner = (str(params["session_id"]), str(params["id"]))
+    pending = periods_db.list_pending_periods(conn, *owner)
+    periods_db.give_up_pending_periods(conn, *owner, [period.start for period in pending])
     execute(
         conn,
         """

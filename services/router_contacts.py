@@ -32,7 +32,7 @@ _BEFORE_SIGN_IN = tuple(
 
 
 class RouterContacts:
-    """The connection pool's memory. It gets no secret: only whose router it is about, and what happened."""
+    """The connection pool's memory. It keeps no secret: only whose router it was, and what happened."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

@@ -30,6 +30,7 @@ from utils.errors import (
     NlbwmonMissing,
     OutputTooLarge,
     RouterAddressNotAllowed,
+    RouterAuthFailed,
     RouterError,
     RouterNotFound,
     RouterRequired,
@@ -158,7 +159,7 @@ class RouterService:
             logger.warning("no router registered at %s port %d: %s", router.host, router.port, error.code)
             raise
         logger.info("router %s registered: %s port %d", router.id, router.host, router.port)
-        if warning is not None:
+        if warning is not None and not isinstance(warning, RouterAuthFailed):  # a refusal is logged with its window
             logger.warning("router %s can't be read yet: %s: %s", router.id, warning.code, warning.message)
         return RegisteredRouter(router=self.get(RouterContext(session_id, router.id)), warning=warning)
 

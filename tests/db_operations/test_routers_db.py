@@ -1,13 +1,14 @@
 """Routers, their schedule and their claims on a real PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
-from db_operations import device_usage_db, devices_db, readings_db, routers_db
+from db_operations import device_usage_db, devices_db, periods_db, readings_db, routers_db
 from db_operations.database import Database
 from db_operations.device_usage_db import DeviceSighting
+from db_operations.periods_db import NamedPeriod, PeriodState
 from db_operations.statements import execute
 from tests.db_operations.usage_rows import ALICE, AT, BOB, MAC, NAMES, add_router, reading_at, router_of
 from utils.errors import Conflict
@@ -119,6 +120,19 @@ def test_another_key_is_kept_only_for_the_router_and_the_address_that_showed_it(
         router = routers_db.get_router(conn, *ALICE)
         assert router is not None
         assert (router.host_key, router.presented_host_key) == ("ssh-ed25519 TWO", None)
+
+
+def test_archives_of_a_router_that_another_one_has_replaced_are_waited_for_no_longer(database: Database) -> None:
+    october = NamedPeriod(date(2026, 10, 1), date(2026, 10, 31), "2026-10-01")
+    with database.transaction() as conn:
+        for owner in (ALICE, BOB):
+            add_router(conn, owner)
+            routers_db.pin_host_key(conn, *owner, "ssh-ed25519 ONE")
+            periods_db.insert_pending_periods(conn, *owner, [october])
+        routers_db.keep_presented_host_key(conn, *ALICE, "ssh-ed25519 TWO", host="192.168.1.1", port=22)
+        assert routers_db.accept_host_key(conn, *ALICE, "ssh-ed25519 TWO")
+        assert periods_db.list_period_states(conn, *ALICE) == [(october.start, PeriodState.MISSING)]
+        assert periods_db.list_pending_periods(conn, *BOB) == [october]
 
 
 def test_failures_are_forgotten_where_they_are_of_the_kind_that_is_over(database: Database) -> None:
