@@ -151,18 +151,20 @@ class SpanOut(Out):
     end: datetime
 
 
-class TrustOut(Out):
-    """How far usage is to be trusted."""
+UsageQuality = Annotated[
+    Quality | None,
+    Field(
+        description="how far it is to be trusted, the worst of its time: measured; recovered from the router's files; "
+        "estimated: exact in sum, spread evenly; unknown: at least so much. null where nothing is known"
+    ),
+]
+Reasons = Annotated[list[str], Field(description="types of the events behind the quality, as in /events")]
 
-    quality: Quality | None = Field(
-        description="the worst of its time: measured; recovered from the router's files; estimated: exact in sum, "
-        "spread evenly; unknown: at least so much. null where nothing is known"
-    )
-    reasons: list[str] = Field(description="types of the events behind it, as in /events")
 
-
-class BucketOut(UsageOrNothingOut, TrustOut, SpanOut):
+class BucketOut(UsageOrNothingOut, SpanOut):
     coverage: Share
+    quality: UsageQuality
+    reasons: Reasons
 
 
 class DeviceHistoryOut(UsageOut, NamedOut):
@@ -171,13 +173,15 @@ class DeviceHistoryOut(UsageOut, NamedOut):
     buckets: list[UsageOrNothingOut] = Field(description="in the order of the history's own buckets")
 
 
-class RangeOut(TrustOut):
+class RangeOut(Out):
     granularity: Granularity
     timezone: str
     start_date: date
     end_date: date
     totals: UsageOrNothingOut
     coverage: Share
+    quality: UsageQuality
+    reasons: Reasons
     buckets: list[BucketOut]
 
 
@@ -200,7 +204,7 @@ class TrendsOut(Out):
     decreasing: list[str]
 
 
-class SummaryOut(TrustOut):
+class SummaryOut(Out):
     period: Period
     start: datetime
     end: datetime
@@ -209,6 +213,8 @@ class SummaryOut(TrustOut):
     top_devices: list[TopDeviceOut]
     usage_trends: TrendsOut
     coverage: Share
+    quality: UsageQuality
+    reasons: Reasons
 
 
 class RefreshOut(Out):
