@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from commands_server_operations.device_usage_execute import (
@@ -29,6 +29,7 @@ from services.counters import Counters, Reading
 from services.credentials import CredentialVault
 from services.restored_tables import COMMIT_INTERVAL_S, NO_FILES, REFRESH_INTERVAL_S, RouterFiles
 from services.routers import target_of
+from utils.errors import SavedMeanwhile
 from utils.nlbwmon_parser import (
     DeviceTotals,
     ObservedDevice,
@@ -52,6 +53,9 @@ from utils.router_parser import (
 from utils.time import Clock, Zone, parse_zone, zone_from_offset
 
 _UTC = parse_zone("UTC")
+
+#: A clock that moved by more than this against ours was set, or a connection was very slow.
+_MOST_DRIFT_S = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +140,13 @@ class ReadingTaker:
         wanted = wanted_files(compared, passed)
         files = NO_FILES
         if wanted:
-            files = self._files(target, {start: names.get(start, rule.name_of(start)) for start in wanted}, settings)
+            called = {start: names.get(start, rule.name_of(start)) for start in wanted}
+            # All in whole seconds. A rollover may be as young as the reading: its archive is not written again.
+            is_over_rollover = previous is not None and previous.period_start < period.start
+            newer = told.now + timedelta(seconds=1 if is_over_rollover else 0)
+            files = self._files(target, called, settings, newer=newer)
+            if previous and not told.has_kept_time_since(previous):
+                files = replace(files, committed_age_s=None, ram_copy_age_s=None)
         usage = account(compared, reading, files, passed)
         if usage.period_start != period.start:
             period = rule.period_at(rule.began_at(usage.period_start, told.zone), told.zone)
@@ -156,12 +166,20 @@ class ReadingTaker:
             duration_s=time.monotonic() - started,
         )
 
-    def _files(self, target: RouterTarget, names: Mapping[date, str], settings: Mapping[str, str]) -> RouterFiles:
-        """The router's files of these periods (first day -> name), and when it wrote them."""
+    def _files(
+        self, target: RouterTarget, names: Mapping[date, str], settings: Mapping[str, str], *, newer: datetime
+    ) -> RouterFiles:
+        """The router's files of these periods (first day -> name), and when it wrote them.
+
+        Raises SavedMeanwhile where one was written at ``newer`` (by the router's clock) or later: after the reading, so
+        that it has bytes that the reading has not.
+        """
         answer = get_period_files(
             self._connections, target, names, dated=min(names), directory=settings.get("database_directory")
         )
-        clock = parse_clock(answer.clock or "")
+        clock, committed = parse_clock(answer.clock or ""), parse_clock(answer.committed or "")
+        if clock and committed and newer <= committed <= clock:
+            raise SavedMeanwhile
 
         def age_s(moment: str | None) -> float | None:
             written = parse_clock(moment or "")
@@ -248,6 +266,12 @@ class _RouterTime:
         clock = parse_clock(answer.clock or "")
         skew_s = (clock - read_at).total_seconds() if clock else None
         return cls(zone=_zone_told(answer), now=clock or read_at, skew_s=skew_s)
+
+    def has_kept_time_since(self, previous: ReadingRecord) -> bool:
+        """Whether the router's clock wasn't set since: then what it wrote in between is as old as it says."""
+        if self.skew_s is None or previous.clock_skew_s is None:
+            return False
+        return abs(self.skew_s - previous.clock_skew_s) <= _MOST_DRIFT_S
 
     def by_router(self, moment: datetime) -> datetime:
         return moment + timedelta(seconds=self.skew_s or 0.0)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import psycopg2
 import pytest
 
+from commands_server_operations.router_target import CommandResult, RouterTarget
 from db_operations import device_usage_db, devices_db, readings_db, rollups_db, routers_db
 from db_operations.database import Database
 from db_operations.statements import execute, fetch_one
@@ -35,7 +36,7 @@ from tests.homes import (
     register,
     truth,
 )
-from utils.errors import DatabaseUnavailable, NetPilotError, RouterNotFound
+from utils.errors import DatabaseUnavailable, NetPilotError, RouterNotFound, SavedMeanwhile
 from utils.mac import ZERO_MAC
 
 MINUTE = timedelta(minutes=1)
@@ -218,6 +219,40 @@ def test_a_reading_of_a_router_deleted_meanwhile_is_not_stored(
     assert {table: rows for table, rows in left.items() if rows and table != "users"} == {}
 
 
+def test_a_commit_while_a_restarted_router_is_read_puts_the_reading_off(
+    runtime: Runtime,
+    router: SimulatedRouter,
+    context: RouterContext,
+    clock: ManualClock,
+    database: Database,
+    read: Callable[..., None],
+) -> None:
+    """The file would have what the counters have not yet, and all of it would count twice."""
+    router.traffic(PHONE, rx=1_000)
+    router.commit()
+    read()
+    clock.advance(MINUTE)
+    router.power_loss()
+    clock.advance(MINUTE)
+    whole = runtime.connections.run
+
+    def run(target: RouterTarget, command: str) -> CommandResult:
+        if "nlbw -c json -t" in command:
+            clock.advance(timedelta(seconds=1))
+            router.traffic(PHONE, rx=70)
+            router.commit()
+        return whole(target, command)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(runtime.connections, "run", run)
+        with pytest.raises(SavedMeanwhile):
+            runtime.collector.collect(context)
+    assert runtime.routers.get(context).consecutive_failures == 0
+    read()
+    sums = per_device(hourly(database, context))
+    assert sums.get(PHONE, (0, 0))[0] <= 70
+
+
 # --- several collectors ----------------------------------------------------------------------------------
 
 
@@ -381,6 +416,22 @@ def test_a_first_reading_is_in_no_hour_or_day_but_kept_as_its_period(
     assert ask(database, "SELECT usage_down, bytes_downloaded FROM device_usage_monitoring") == [(None, 123)]
 
 
+def test_usage_that_is_in_an_archive_alone_is_in_the_raw_readings_too(
+    router: SimulatedRouter, context: RouterContext, clock: ManualClock, database: Database, read: Callable[..., None]
+) -> None:
+    """A device that used something before the rollover and nothing since has no row in the table any more."""
+    clock.set(datetime(2031, 11, 30, 22, 50, tzinfo=UTC))
+    router.traffic(LAPTOP, rx=1, tx=1)
+    read(MINUTE)
+    router.traffic(PHONE, rx=70, tx=7)
+    read(HOUR)
+    assert per_device(hourly(database, context)) == {PHONE: (70, 7)}
+    assert ask(
+        database,
+        "SELECT device_mac, bytes_downloaded, usage_down, usage_up FROM device_usage_monitoring WHERE usage_down > 0",
+    ) == [(PHONE, 0, 70, 7)]
+
+
 def test_coverage_is_one_stretch_over_many_readings(
     context: RouterContext, database: Database, read: Callable[..., None]
 ) -> None:
@@ -416,22 +467,6 @@ def test_a_device_out_of_monitoring_is_not_stored(
     for mac in (PHONE, LAPTOP):
         router.traffic(mac, rx=10, tx=20)
     read()
-def test_usage_that_is_in_an_archive_alone_is_in_the_raw_readings_too(
-    router: SimulatedRouter, context: RouterContext, clock: ManualClock, database: Database, read: Callable[..., None]
-) -> None:
-    """A device that used something before the rollover and nothing since has no row in the table any more."""
-    clock.set(datetime(2031, 11, 30, 22, 50, tzinfo=UTC))
-    router.traffic(LAPTOP, rx=1, tx=1)
-    read(MINUTE)
-    router.traffic(PHONE, rx=70, tx=7)
-    read(HOUR)
-    assert per_device(hourly(database, context)) == {PHONE: (70, 7)}
-    assert ask(
-        database,
-        "SELECT device_mac, bytes_downloaded, usage_down, usage_up FROM device_usage_monitoring WHERE usage_down > 0",
-    ) == [(PHONE, 0, 70, 7)]
-
-
     assert per_device(hourly(database, context)) == per_device(daily(database, context)) == {LAPTOP: (10, 20)}
     after = ask(database, "SELECT count(*) FROM device_usage_monitoring WHERE device_mac = %(mac)s", mac=PHONE)
     assert before == after
