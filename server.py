@@ -9,6 +9,7 @@ import argparse
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -32,19 +33,26 @@ from endpoints.app_services import AppServices
 from endpoints.auth import auth
 from endpoints.device_usage import device_usage
 from endpoints.docs import docs
+from endpoints.events import events
 from endpoints.export import export
 from endpoints.health import health
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.openapi import register_openapi
+from endpoints.periods import periods
 from endpoints.reports import reports
 from endpoints.routers import routers
 from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
 from services.accounts import LOCAL_SESSION_ID, ensure_local_user, get_user
+from services.backfill import ArchiveBackfill
 from services.credentials import Credentials, CredentialVault, load_or_create_key
 from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
+from services.events import EventService
+from services.freshness import freshness_of
+from services.periods import PeriodService
 from services.retention import RetentionService
+from services.router_contacts import RouterContacts
 from services.router_readings import ReadingTaker
 from services.routers import RouterRegistration, RouterService, pin_host_key
 from services.scheduler import make_scheduler
@@ -62,7 +70,7 @@ logger = logging.getLogger("netpilot")
 #: Connections of one process. The embedded server takes 60.
 MAX_DATABASE_CONNECTIONS = 24
 
-#: How long a stopping server waits for collections that run before it cuts them off.
+#: How long a stopping server waits for collections and requests that run before it cuts them off from their routers.
 STOP_GRACE_S = 5.0
 
 
@@ -75,12 +83,14 @@ class Runtime:
     connections: RouterConnectionManager
     vault: CredentialVault
     taker: ReadingTaker
+    backfill: ArchiveBackfill
     collector: DeviceUsageCollector
     routers: RouterService
     retention: RetentionService
     services: AppServices
 
     def close(self) -> None:
+        self.backfill.stop()
         self.collector.stop(0)
         self.connections.close()
         self.database.close(cut_off=True)
@@ -97,24 +107,36 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         command_timeout_s=config.router_command_timeout_s,
         max_output_bytes=config.router_max_output_bytes,
         pin_host_key=lambda target, presented: pin_host_key(database, target, presented),
+        contacts=RouterContacts(database, clock),
     )
     taker = ReadingTaker(database, connections, vault, clock)
     # A reading is one connection and a few commands at most (rollover and restart fetch older files).
     longest_collection = timedelta(seconds=config.router_connect_timeout_s + 3 * config.router_command_timeout_s)
+    backfill = ArchiveBackfill(database, connections, vault)
     collector = DeviceUsageCollector(
-        database, taker, clock, workers=config.collector_workers, claim_for=longest_collection + timedelta(seconds=30)
+        database,
+        taker,
+        clock,
+        workers=config.collector_workers,
+        claim_for=longest_collection + timedelta(seconds=30),
+        after_reading=backfill.start,
     )
-    routers_service = RouterService(database, connections, vault, default_interval=config.collect_interval_minutes)
+    routers_service = RouterService(
+        database, connections, vault, default_interval=config.collect_interval_minutes, clock=clock
+    )
     analytics_service = UsageAnalyticsService(database, clock)
     user = ensure_local_user(database)
     services = AppServices(
         device_usage=DeviceUsageService(database, collector, taker, clock),
         history=UsageHistoryService(database, clock),
+        periods=PeriodService(database),
         summary=UsageSummaryService(database, clock),
         analytics=analytics_service,
         export=UsageExportService(database, analytics_service, clock),
+        events=EventService(database, clock),
         status=StatusService(database, clock, is_collector_running=config.collector_enabled),
         routers=routers_service,
+        freshness_of=lambda router: freshness_of(router, clock()),
         local_session_id=user.session_id,
         get_user=lambda session_id: get_user(database, session_id),
         # Its own account can be read: the database answers and is migrated.
@@ -126,6 +148,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         connections=connections,
         vault=vault,
         taker=taker,
+        backfill=backfill,
         collector=collector,
         routers=routers_service,
         retention=RetentionService(
@@ -158,7 +181,7 @@ def create_app(runtime: Runtime) -> APIFlask:
     register_middleware(app, allowed_origins=frozenset(runtime.config.cors_origins))
     if runtime.config.cors_origins:
         CORS(app, origins=list(runtime.config.cors_origins), supports_credentials=True, resources="/api/*")
-    for blueprint in (device_usage, analytics, export, reports, routers, auth, health, docs):
+    for blueprint in (device_usage, events, periods, analytics, export, reports, routers, auth, health, docs):
         app.register_blueprint(blueprint)
     return app
 
@@ -214,9 +237,8 @@ def serve(config: Config, *, demo: bool) -> None:
         stack.callback(clockwork.shutdown, wait=False)
         Thread(target=_register_configured_router, args=(runtime,), name="register", daemon=True).start()
         _say(_welcome(runtime))
-        _wind_down_on_signal(runtime)
-        web.run()  # until a signal raises SystemExit in it; then it finishes the requests that run
-        web.close()
+        _wind_down_on_signal(runtime, web)
+        web.run()  # until a signal stops it; then it answers the requests that it has
 
 
 def collect(config: Config) -> None:
@@ -251,18 +273,21 @@ def _start_clockwork(runtime: Runtime, embedded: EmbeddedPostgres | None) -> Bac
     return scheduler
 
 
-def _wind_down_on_signal(runtime: Runtime) -> None:
+def _wind_down_on_signal(runtime: Runtime, web: WebServer) -> None:
     """From now on a signal ends collections and requests side by side; the second one doesn't wait for the first."""
 
     def wind_down() -> None:
+        ends = time.monotonic() + STOP_GRACE_S
+        runtime.backfill.stop()
         runtime.collector.stop(STOP_GRACE_S)
+        web.wait(ends - time.monotonic())
         runtime.connections.close()  # what still hangs on a router comes back with an error
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # an impatient second one must not spoil the clean end
+        web.stop()
         Thread(target=wind_down, name="wind-down").start()
-        raise SystemExit(0)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)

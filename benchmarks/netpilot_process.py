@@ -105,9 +105,7 @@ def _serve(database_url: str, data_dir: Path, port: int, ready: Connection) -> N
         return app.response_class(body, mimetype="application/json")
 
     web = WebServer(app, host="127.0.0.1", port=port)
+    signal.signal(signal.SIGTERM, lambda *_: web.stop())
     ready.send("ready")
-    try:
-        web.run()
-    finally:
-        web.close()
-        runtime.close()
+    web.run()
+    runtime.close()

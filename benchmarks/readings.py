@@ -75,6 +75,7 @@ def taken_reading(printed: bytes, at: datetime, *, base: Reading | None) -> Take
         usage_by_device=usage.by_device(),
         devices=normalize_device_data(reading.rows),
         zone=parse_zone("UTC"),
+        router_zone=parse_zone("UTC"),
         clock_skew_s=0.0,
         database_interval="1",
         usage_json=printed,

@@ -5,8 +5,8 @@ them. Nothing here writes to a router.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
 
@@ -30,6 +30,18 @@ _DEVICES: Mapping[str, str] = {
     "neighbours": "ip neigh show",
     "board": "ubus call system board",
 }
+#: What the doctor judges.
+_FACTS: Mapping[str, str] = {
+    "clock": "date +%s",
+    "utc_offset": "date +%z",
+    "zone_name": "uci -q get system.@system[0].zonename",
+    "settings": "uci -q show nlbwmon",
+    "flow_offloading": "uci -q get firewall.@defaults[0].flow_offloading",
+    "flow_offloading_hw": "uci -q get firewall.@defaults[0].flow_offloading_hw",
+    "conntrack_acct": "cat /proc/sys/net/netfilter/nf_conntrack_acct",
+    "rmem_max": "cat /proc/sys/net/core/rmem_max",
+    "lan_addresses": "ip -6 addr show dev br-lan scope global",
+}
 #: The clock and the uptime stand right around the counters: they say when those were read.
 _BANDWIDTH: Mapping[str, str] = {
     "clock": "date +%s",
@@ -38,10 +50,8 @@ _BANDWIDTH: Mapping[str, str] = {
     "boot_id": "cat /proc/sys/kernel/random/boot_id",
     "daemon": "cat /proc/$(pidof nlbwmon)/stat",
     "router_mac": "cat /sys/class/net/br-lan/address",
-    "utc_offset": "date +%z",
     "periods": "nlbw -c list",
-    "zone_name": "uci -q get system.@system[0].zonename",
-    "settings": "uci -q show nlbwmon",
+    **_FACTS,
     **_DEVICES,
 }
 _FILE_TIMES: Mapping[str, str] = {"ram_copy": "ls /tmp/0.db", "ram_copy_time": "date -r /tmp/0.db +%s"}
@@ -72,6 +82,30 @@ class DeviceListAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FactsAnswer:
+    """Raw text; None where the router lacks the command or it failed, as uci does for an option that isn't set."""
+
+    #: date +%s
+    clock: str | None
+    #: date +%z
+    utc_offset: str | None
+    #: uci -q get system.@system[0].zonename
+    zone_name: str | None
+    #: uci -q show nlbwmon
+    settings: str | None
+    #: uci -q get firewall.@defaults[0].flow_offloading
+    flow_offloading: str | None
+    #: uci -q get firewall.@defaults[0].flow_offloading_hw
+    flow_offloading_hw: str | None
+    #: /proc/sys/net/netfilter/nf_conntrack_acct
+    conntrack_acct: str | None
+    #: /proc/sys/net/core/rmem_max
+    rmem_max: str | None
+    #: ip -6 addr show dev br-lan scope global
+    lan_addresses: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BandwidthAnswer:
     """One reading of a router. Text is None where the router lacks the command or it failed."""
 
@@ -95,6 +129,7 @@ class BandwidthAnswer:
     zone_name: str | None
     #: uci -q show nlbwmon
     settings: str | None
+    facts: FactsAnswer
     devices: DeviceListAnswer
 
 
@@ -121,6 +156,8 @@ class NlbwmonStatus:
     installed: bool
     running: bool
     message: str
+    #: nlbw -c json, where it runs; not checked
+    usage_json: bytes = field(default=b"", repr=False)
 
 
 def get_current_bandwidth_data(connections: Connections, target: RouterTarget) -> BandwidthAnswer:
@@ -144,6 +181,7 @@ def get_current_bandwidth_data(connections: Connections, target: RouterTarget) -
         router_mac=sections["router_mac"].text,
         zone_name=sections["zone_name"].text,
         settings=sections["settings"].text,
+        facts=_facts(sections),
         devices=_devices(sections),
     )
 
@@ -160,7 +198,7 @@ def get_archived_periods(
     wanted = list(names.items())
     found: dict[date, bytes] = {}
     for first in range(0, len(wanted), _ARCHIVES_AT_ONCE):
-        found |= _archives(connections, target, dict(wanted[first : first + _ARCHIVES_AT_ONCE]))
+        found |= _archives(connections, target, dict(wanted[first : first + _ARCHIVES_AT_ONCE]), _nlbw_output)
     return found
 
 
@@ -189,6 +227,16 @@ def get_period_files(
     )
 
 
+def get_earlier_archives(
+    connections: Connections, target: RouterTarget, names: Mapping[date, str]
+) -> dict[date, bytes]:
+    """nlbw's JSON of a few accounting periods, as get_archived_periods, each judged by itself; one round trip.
+
+    For archives that nothing depends on: one that nlbw fails on is empty bytes here, and spoils no other.
+    """
+    return _archives(connections, target, names, _output_or_nothing)
+
+
 def get_historical_bandwidth_data(connections: Connections, target: RouterTarget, days: int) -> dict[date, bytes]:
     """nlbw's JSON of the archived accounting periods that began within the last ``days`` days.
 
@@ -211,6 +259,11 @@ def get_device_list(connections: Connections, target: RouterTarget) -> DeviceLis
     return _devices(run_script(connections, target, _DEVICES))
 
 
+def get_router_facts(connections: Connections, target: RouterTarget) -> FactsAnswer:
+    """What the doctor judges. Raises BadRouterOutput and what connections.run raises."""
+    return _facts(run_script(connections, target, _FACTS))
+
+
 def validate_nlbwmon_status(connections: Connections, target: RouterTarget) -> NlbwmonStatus:
     """Whether nlbwmon answers on the router, judged by the same command that readings use.
 
@@ -226,15 +279,21 @@ def validate_nlbwmon_status(connections: Connections, target: RouterTarget) -> N
     except NlbwmonDown as error:
         return NlbwmonStatus(installed=True, running=False, message=error.message)
     try:
-        _nlbw_output(section, target)
+        usage = _nlbw_output(section, target)
     except NlbwmonMissing as error:
         return NlbwmonStatus(installed=False, running=False, message=error.message)
     except BadRouterOutput as error:
         return NlbwmonStatus(installed=True, running=False, message=error.message)
-    return NlbwmonStatus(installed=True, running=True, message="nlbwmon is installed and answers.")
+    message = "nlbwmon is installed and answers."
+    return NlbwmonStatus(installed=True, running=True, message=message, usage_json=usage)
 
 
-def _archives(connections: Connections, target: RouterTarget, names: Mapping[date, str]) -> dict[date, bytes]:
+def _archives(
+    connections: Connections,
+    target: RouterTarget,
+    names: Mapping[date, str],
+    output_of: Callable[[Section, RouterTarget], bytes],
+) -> dict[date, bytes]:
     found: dict[date, bytes] = {}
     missing = dict(names)
     for attempt in _twice():
@@ -243,7 +302,7 @@ def _archives(connections: Connections, target: RouterTarget, names: Mapping[dat
             for day, name in list(missing.items()):
                 section = sections[name]
                 if section.exit_status != _NO_DATA:
-                    found[day] = _nlbw_output(section, target)
+                    found[day] = output_of(section, target)
                     del missing[day]
             if missing and attempt.retry_state.attempt_number == 1:
                 raise NlbwmonDown
@@ -275,11 +334,22 @@ def _devices(sections: Mapping[str, Section]) -> DeviceListAnswer:
     )
 
 
+def _facts(sections: Mapping[str, Section]) -> FactsAnswer:
+    return FactsAnswer(**{name: sections[name].text for name in _FACTS})
+
+
 def _nlbw_output(section: Section, target: RouterTarget) -> bytes:
     _raise_for_nlbw(section, target)
     if not section.output.strip():
         raise BadRouterOutput(f"nlbwmon on the router {target.where} answered with nothing.")
     return section.output
+
+
+def _output_or_nothing(section: Section, target: RouterTarget) -> bytes:
+    """Nothing where nlbw failed for a reason of this archive's own. Raises for what is wrong with all of nlbwmon."""
+    if section.exit_status in (_NOT_FOUND, _NO_DAEMON):
+        raise _nlbw_failure(section.exit_status, target)
+    return section.output if section.exit_status == 0 else b""
 
 
 def _raise_for_nlbw(section: Section, target: RouterTarget) -> None:

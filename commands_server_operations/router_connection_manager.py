@@ -10,12 +10,13 @@ import time
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 
+from commands_server_operations.contacts import Contacts
 from commands_server_operations.deadline_watch import DeadlineWatch
 from commands_server_operations.router_address import NameLookup, Resolver, allowed_addresses, system_resolver
 from commands_server_operations.router_target import CommandResult, RouterTarget
 from commands_server_operations.ssh_connection import BrokenBeforeOutput, PinHostKey, SshConnection
 from commands_server_operations.ssh_keys import fingerprint, same_host_key
-from utils.errors import RouterTimeout, RouterUnreachable
+from utils.errors import RouterError, RouterTimeout, RouterUnreachable
 
 __all__ = ["CommandResult", "RouterConnectionManager", "RouterTarget", "fingerprint"]
 
@@ -48,6 +49,7 @@ class RouterConnectionManager:
         command_timeout_s: float = 30,
         max_output_bytes: int = 16 * 2**20,
         pin_host_key: PinHostKey,
+        contacts: Contacts | None = None,
         idle_close_s: float = 90,
         resolve: Resolver = system_resolver,
     ) -> None:
@@ -55,13 +57,15 @@ class RouterConnectionManager:
 
         ``connect_timeout_s`` covers everything from the name lookup to being signed in, ``command_timeout_s``
         waiting for the router's earlier commands and the command itself. ``pin_host_key`` is called at first
-        contact with the target and the key presented, and returns the key that is pinned now.
+        contact with the target and the key presented, and returns the key that is pinned now. ``contacts`` is asked
+        before every new connection and told how it went.
         """
         self._allowed_networks = tuple(allowed_networks)
         self._connect_timeout_s = connect_timeout_s
         self._command_timeout_s = command_timeout_s
         self._max_output_bytes = max_output_bytes
         self._pin_host_key = pin_host_key
+        self._contacts = contacts
         self._idle_close_s = idle_close_s
         self._lookup = NameLookup(resolve)
         self._watch = DeadlineWatch()
@@ -74,7 +78,7 @@ class RouterConnectionManager:
 
         A pooled connection that breaks before the first byte of an answer is replaced once. Raises
         RouterUnreachable, RouterTimeout, RouterAddressNotAllowed, HostKeyChanged, RouterAuthFailed,
-        OutputTooLarge, and what ``pin_host_key`` raises; after any of them nothing is left open.
+        OutputTooLarge, and what ``pin_host_key`` and ``contacts`` raise; after any of them nothing is left open.
         """
         slot = self._enter(target.key)
         try:
@@ -214,6 +218,9 @@ class RouterConnectionManager:
         return same_host_key(pinned, connection.host_key)
 
     def _connect(self, slot: _Slot, target: RouterTarget) -> SshConnection:
+        """The only way to a new connection, and so to sending credentials."""
+        if self._contacts is not None:
+            self._contacts.before(target)
         deadline = time.monotonic() + self._connect_timeout_s
         addresses = allowed_addresses(target, self._allowed_networks, self._lookup, deadline)
         connection = SshConnection(target, self._watch)
@@ -229,9 +236,13 @@ class RouterConnectionManager:
                 timeout_s=self._connect_timeout_s,
                 pin_host_key=self._pin_host_key,
             )
-        except BaseException:
+        except BaseException as error:
             slot.connection = None
+            if isinstance(error, RouterError) and self._contacts is not None:
+                self._contacts.failed(target, error)
             raise
+        if self._contacts is not None:
+            self._contacts.signed_in(target)
         return connection
 
     def _busy(self, target: RouterTarget) -> RouterTimeout:

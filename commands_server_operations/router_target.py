@@ -1,6 +1,7 @@
 """What the caller hands in and gets back: which router, how to sign in there, and what a command answered."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,10 @@ class RouterTarget:
     private_key: str | None = field(default=None, repr=False)
     #: The pinned host key, ``ssh-ed25519 AAAA…``; None before first contact.
     host_key: str | None = None
+    #: Which state of the router's record this is: what older credentials met says nothing of newer ones.
+    changed_at: datetime | None = None
+    #: A person asks for this contact by name: credentials that were refused are sent again before their time.
+    by_request: bool = False
 
     @property
     def key(self) -> tuple[str, str]:

@@ -162,7 +162,9 @@ class SshConnection:
         if not same_host_key(pinned, presented):
             raise HostKeyChanged(
                 f"The router at {self.target.where} shows the host key {describe_host_key(presented)}, but "
-                f"{describe_host_key(pinned)} was pinned at first contact. No credentials were sent."
+                f"{describe_host_key(pinned)} is pinned. No credentials were sent. If you know why it changed, "
+                f"accept it: POST /api/routers/{self.target.router_id}/host-key with that fingerprint.",
+                presented=presented,
             )
         self.host_key = presented
 

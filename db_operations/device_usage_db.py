@@ -171,6 +171,7 @@ def cleanup_old_data(
     params = {"hourly_before": hourly_before, "daily_before": daily_before}
     hourly_rows = execute(conn, "DELETE FROM device_usage_hourly WHERE slot_start < %(hourly_before)s", params)
     daily_rows = execute(conn, "DELETE FROM device_usage_history WHERE end_date < %(daily_before)s", params)
+    execute(conn, "DELETE FROM accounting_periods WHERE end_date < %(daily_before)s", params)
     # Last, as it locks the table for everybody until the commit.
     raw_partitions = 0 if raw_before is None else partitions_db.drop_partitions_before(conn, raw_before.date())
     return CleanupResult(raw_partitions=raw_partitions, hourly_rows=hourly_rows, daily_rows=daily_rows)

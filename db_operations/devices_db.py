@@ -1,10 +1,12 @@
 """Devices: who they are and when they were seen. Usage is not here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from db_operations.statements import Connection, Row, fetch_all, fetch_one
+from db_operations.arrays import text_array
+from db_operations.statements import Connection, Row, execute, fetch_all, fetch_one
 
 #: While a device is active its last_seen is the router's last reading; only one that is not has it stored.
 _COLUMNS = """
@@ -170,3 +172,18 @@ def list_known_devices(conn: Connection, session_id: str, router_id: str) -> lis
         {"session_id": session_id, "router_id": router_id},
     )
     return [KnownDevice._make(row) for row in rows]
+
+
+def insert_devices_unless_there(
+    conn: Connection, session_id: str, router_id: str, macs: Sequence[str], *, first_seen: datetime
+) -> None:
+    """Make inactive devices of MACs that no reading has shown; those that are known stay as they are."""
+    execute(
+        conn,
+        """
+        INSERT INTO devices (router_id, session_id, device_mac, is_active, first_seen)
+        SELECT %(router_id)s, %(session_id)s, mac, false, %(first_seen)s FROM unnest(%(macs)s::text[]) AS archived (mac)
+        ON CONFLICT (router_id, device_mac) DO NOTHING
+        """,
+        {"session_id": session_id, "router_id": router_id, "macs": text_array(macs), "first_seen": first_seen},
+    )

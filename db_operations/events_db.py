@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from db_operations.statements import Connection, Row, execute, fetch_all, fetch_one
 
@@ -118,18 +119,27 @@ def _filter(
     }
 
 
+class QualitySpan(NamedTuple):
+    """What an event says of the usage of its span."""
+
+    start_at: datetime
+    end_at: datetime
+    quality: str
+    type: str
+
+
 def list_qualities(
     conn: Connection, session_id: str, router_id: str, *, start: datetime, end: datetime
-) -> list[EventRecord]:
-    """The events that say how far usage between ``start`` and ``end`` is to be trusted, in order of time."""
+) -> list[QualitySpan]:
+    """How far usage between ``start`` and ``end`` is to be trusted, by time. What isn't spoken of was measured."""
     rows = fetch_all(
         conn,
         """
-        SELECT type, start_at, end_at, message, device_mac, quality FROM events
+        SELECT start_at, end_at, quality, type FROM events
         WHERE session_id = %(session_id)s AND router_id = %(router_id)s
           AND quality IS NOT NULL AND start_at < %(end)s AND end_at > %(start)s
         ORDER BY start_at, id
         """,
         {"session_id": session_id, "router_id": router_id, "start": start, "end": end},
     )
-    return [EventRecord.from_row(row) for row in rows]
+    return [QualitySpan._make(row) for row in rows]

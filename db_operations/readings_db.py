@@ -1,17 +1,29 @@
 """The last reading of each router, the base of the next accounting step, and the coverage between readings."""
 
-import json
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any
+
+from psycopg2.extras import Json
 
 from db_operations.statements import Connection, execute, fetch_all, fetch_one
 
 _COLUMNS = """
     read_at, usage_since, covered_since, period_start, period_end, uptime_s, boot_id, daemon_id, clock_skew_s,
-    database_interval, unchanged_since, unchanged_readings, quarantined, usage_json
+    database_interval, unchanged_since, unchanged_readings, quarantined, findings, usage_json
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something in a router's settings that should be mended, as of the last reading."""
+
+    code: str
+    message: str
+    #: The commands that mend it.
+    fix: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +52,21 @@ class ReadingRecord:
     unchanged_readings: int = 0
     #: Rows that were not believed, each with the last counters that were, as JSON keeps them; None: none.
     quarantined: list[list[Any]] | None = None
+    findings: Sequence[Finding] = ()
     #: `nlbw -c json`, as it came.
     usage_json: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standstill:
+    """How long a router's counters have not moved, and whether anybody was there to move them."""
+
+    #: None while they move.
+    since: datetime | None
+    #: Readings in a row.
+    readings: int
+    #: As of the last reading, the router itself left out.
+    active_devices: int
 
 
 def get_last_reading(conn: Connection, session_id: str, router_id: str) -> ReadingRecord | None:
@@ -66,8 +91,24 @@ def get_last_reading(conn: Connection, session_id: str, router_id: str) -> Readi
         unchanged_since=row[10],
         unchanged_readings=row[11],
         quarantined=row[12],
-        usage_json=zlib.decompress(row[13]),
+        findings=tuple(Finding(**finding) for finding in row[13] or ()),
+        usage_json=zlib.decompress(row[14]),
     )
+
+
+def get_standstill(conn: Connection, session_id: str, router_id: str) -> Standstill | None:
+    """None before the first reading."""
+    row = fetch_one(
+        conn,
+        """
+        SELECT unchanged_since, unchanged_readings,
+               (SELECT count(*) FROM devices
+                WHERE session_id = %(session_id)s AND router_id = %(router_id)s AND is_active AND NOT is_router)
+        FROM last_readings WHERE session_id = %(session_id)s AND router_id = %(router_id)s
+        """,
+        {"session_id": session_id, "router_id": router_id},
+    )
+    return Standstill(since=row[0], readings=row[1], active_devices=row[2]) if row else None
 
 
 def upsert_last_reading(conn: Connection, session_id: str, router_id: str, reading: ReadingRecord) -> None:
@@ -77,7 +118,8 @@ def upsert_last_reading(conn: Connection, session_id: str, router_id: str, readi
         INSERT INTO last_readings (router_id, session_id, {_COLUMNS})
         VALUES (%(router_id)s, %(session_id)s, %(read_at)s, %(usage_since)s, %(covered_since)s,
                 %(period_start)s, %(period_end)s, %(uptime_s)s, %(boot_id)s, %(daemon_id)s, %(clock_skew_s)s,
-                %(database_interval)s, %(unchanged_since)s, %(unchanged_readings)s, %(quarantined)s, %(usage_json)s)
+                %(database_interval)s, %(unchanged_since)s, %(unchanged_readings)s, %(quarantined)s, %(findings)s,
+                %(usage_json)s)
         ON CONFLICT (router_id) DO UPDATE SET
             read_at = excluded.read_at, usage_since = excluded.usage_since,
             covered_since = excluded.covered_since, period_start = excluded.period_start,
@@ -85,13 +127,14 @@ def upsert_last_reading(conn: Connection, session_id: str, router_id: str, readi
             daemon_id = excluded.daemon_id, unchanged_since = excluded.unchanged_since,
             unchanged_readings = excluded.unchanged_readings, quarantined = excluded.quarantined,
             clock_skew_s = excluded.clock_skew_s, database_interval = excluded.database_interval,
-            usage_json = excluded.usage_json
+            findings = excluded.findings, usage_json = excluded.usage_json
         """,
         {
             "router_id": router_id,
             "session_id": session_id,
             **vars(reading),
-            "quarantined": None if reading.quarantined is None else json.dumps(reading.quarantined),
+            "quarantined": None if reading.quarantined is None else Json(reading.quarantined),
+            "findings": Json([asdict(finding) for finding in reading.findings]) if reading.findings else None,
             "usage_json": zlib.compress(reading.usage_json, level=1),
         },
     )

@@ -3,19 +3,20 @@
 Every statement is bound to the account, but for the claim, which serves all accounts at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from psycopg2.errors import UniqueViolation
 
+from db_operations import periods_db
 from db_operations.statements import Connection, execute, fetch_all, fetch_one
 from utils.errors import Conflict
 
 _COLUMNS = """
-    id, session_id, name, host, port, username, credentials, host_key, timezone, collect_interval_minutes,
-    next_collect_at, last_attempt_at, last_success_at, consecutive_failures, last_error_at, last_error_code,
-    last_error_message, created_at
+    id, session_id, name, host, port, username, credentials, host_key, presented_host_key, timezone,
+    collect_interval_minutes, next_collect_at, last_attempt_at, last_success_at, consecutive_failures, last_error_at,
+    last_error_code, last_error_message, created_at, updated_at
 """
 
 
@@ -33,6 +34,8 @@ class RouterRecord:
     credentials: bytes = field(repr=False)
     #: Pinned at first contact, None before.
     host_key: str | None = None
+    #: The key it showed last in place of the pinned one, until a person accepts it; None where it showed no other.
+    presented_host_key: str | None = None
     #: None until a person says it or the router told it.
     timezone: str | None = None
     collect_interval_minutes: int
@@ -44,6 +47,8 @@ class RouterRecord:
     last_error_code: str | None = None
     last_error_message: str | None = None
     created_at: datetime | None = None
+    #: When a person last changed it.
+    updated_at: datetime | None = None
 
     @classmethod
     def from_row(cls, row: tuple[object, ...]) -> "RouterRecord":
@@ -94,6 +99,16 @@ def get_router(conn: Connection, session_id: str, router_id: str) -> RouterRecor
     return RouterRecord.from_row(row) if row else None
 
 
+def lock_router(conn: Connection, session_id: str, router_id: str) -> RouterRecord | None:
+    """`get_router`, and nobody else changes it before the transaction ends."""
+    row = fetch_one(
+        conn,
+        f"SELECT {_COLUMNS} FROM routers WHERE session_id = %(session_id)s AND id = %(id)s FOR UPDATE",
+        {"session_id": session_id, "id": router_id},
+    )
+    return RouterRecord.from_row(row) if row else None
+
+
 def list_routers(conn: Connection, session_id: str, *, limit: int | None, offset: int) -> list[RouterRecord]:
     """The account's routers by name; ``limit`` None: all of them."""
     rows = fetch_all(
@@ -133,6 +148,7 @@ def update_router(
                 former_host_key = CASE WHEN %(clear_host_key)s THEN coalesce(host_key, former_host_key)
                                        ELSE former_host_key END,
                 host_key = CASE WHEN %(clear_host_key)s THEN NULL ELSE host_key END,
+                presented_host_key = CASE WHEN %(clear_host_key)s THEN NULL ELSE presented_host_key END,
                 timezone = coalesce(%(timezone)s, timezone),
                 collect_interval_minutes = coalesce(%(collect_interval_minutes)s, collect_interval_minutes),
                 next_collect_at = now(), consecutive_failures = 0, updated_at = now()
@@ -184,8 +200,50 @@ def pin_host_key(conn: Connection, session_id: str, router_id: str, presented: s
     return presented
 
 
+def keep_presented_host_key(
+    conn: Connection, session_id: str, router_id: str, presented: str, *, host: str, port: int
+) -> None:
+    """Keep the key that the router at ``host`` and ``port`` showed in place of the pinned one."""
+    execute(
+        conn,
+        """
+        UPDATE routers SET presented_host_key = %(key)s
+        WHERE session_id = %(session_id)s AND id = %(id)s AND host = %(host)s AND port = %(port)s
+          AND host_key <> %(key)s
+        """,
+        {"session_id": session_id, "id": router_id, "key": presented, "host": host, "port": port},
+    )
+
+
+def accept_host_key(conn: Connection, session_id: str, router_id: str, presented: str) -> bool:
+    """Pin ``presented`` if it is still the key that the router showed last; whether it was.
+
+    Whoever has another key may have other counters: the base of the accounting is given up as in `pin_host_key`. The
+    router is due at once.
+    """
+    params = {"session_id": session_id, "id": router_id, "key": presented}
+    accepted = execute(
+        conn,
+        """
+        UPDATE routers SET host_key = %(key)s, presented_host_key = NULL, former_host_key = NULL,
+                           next_collect_at = now(), consecutive_failures = 0, updated_at = now()
+        WHERE session_id = %(session_id)s AND id = %(id)s AND presented_host_key = %(key)s
+        """,
+        params,
+    )
+    if accepted:
+        _forget_last_reading(conn, params)
+    return bool(accepted)
+
+
 def _forget_last_reading(conn: Connection, params: Mapping[str, object]) -> None:
-    """Give up the base of the accounting; what was observed up to it stays observed."""
+    """Give up the base of the accounting; what was observed up to it stays observed.
+
+    Archives that were still to be read are given up too: the router that answers now has others under their names.
+    """
+    owner = (str(params["session_id"]), str(params["id"]))
+    pending = periods_db.list_pending_periods(conn, *owner)
+    periods_db.give_up_pending_periods(conn, *owner, [period.start for period in pending])
     execute(
         conn,
         """
@@ -214,23 +272,30 @@ def delete_router(conn: Connection, session_id: str, router_id: str) -> bool:
 # --- the schedule ----------------------------------------------------------------------------------------
 
 
-def claim_due_routers(conn: Connection, *, now: datetime, claim_for: timedelta, limit: int) -> list[RouterRecord]:
+def claim_due_routers(
+    conn: Connection, *, now: datetime, claim_for: timedelta, limit: int, failing_limit: int | None = None
+) -> list[RouterRecord]:
     """Routers that are due, claimed for this process: nobody else sees them as due before ``claim_for`` is over.
 
-    Those that answered last time come first, so that failing ones can't crowd them out. A process that dies
-    leaves its claim to run out.
+    Those that answered last time come first, and at most ``failing_limit`` of the others with them: failing ones can't
+    crowd them out. A process that dies leaves its claim to run out.
     """
     rows = fetch_all(
         conn,
         f"""
-        UPDATE routers SET next_collect_at = %(until)s, last_attempt_at = %(now)s
-        WHERE id IN (
-            SELECT id FROM routers WHERE next_collect_at <= %(now)s
-            ORDER BY consecutive_failures > 0, next_collect_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        WITH answering AS (
+            SELECT id FROM routers WHERE next_collect_at <= %(now)s AND consecutive_failures = 0
+            ORDER BY next_collect_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        ), failing AS (
+            SELECT id FROM routers WHERE next_collect_at <= %(now)s AND consecutive_failures > 0
+            ORDER BY next_collect_at
+            LIMIT least(%(limit)s - (SELECT count(*) FROM answering), %(failing_limit)s) FOR UPDATE SKIP LOCKED
         )
+        UPDATE routers SET next_collect_at = %(until)s, last_attempt_at = %(now)s
+        WHERE id IN (SELECT id FROM answering UNION ALL SELECT id FROM failing)
         RETURNING {_COLUMNS}
         """,
-        {"now": now, "until": now + claim_for, "limit": limit},
+        {"now": now, "until": now + claim_for, "limit": limit, "failing_limit": failing_limit},
     )
     return [RouterRecord.from_row(row) for row in rows]
 
@@ -255,6 +320,7 @@ def record_success(
             conn,
             """
             UPDATE routers SET last_success_at = %(at)s, last_attempt_at = %(at)s, consecutive_failures = 0,
+                               presented_host_key = NULL,
                                timezone = coalesce(timezone, %(timezone)s), next_collect_at = %(next)s
             WHERE session_id = %(session_id)s AND id = %(id)s
               AND last_success_at IS NOT DISTINCT FROM %(previous_at)s
@@ -297,6 +363,23 @@ def record_failure(
             "message": message,
             "next": next_collect_at,
         },
+    )
+
+
+def forget_failures(
+    conn: Connection, session_id: str, router_id: str, *, codes: Sequence[str], next_collect_at: datetime
+) -> bool:
+    """Where the router fails with one of the error ``codes``: it is well as far as is known. Whether that was so."""
+    return bool(
+        execute(
+            conn,
+            """
+            UPDATE routers SET consecutive_failures = 0, presented_host_key = NULL, next_collect_at = %(next)s
+            WHERE session_id = %(session_id)s AND id = %(id)s
+              AND consecutive_failures > 0 AND last_error_code = ANY(%(codes)s)
+            """,
+            {"session_id": session_id, "id": router_id, "codes": list(codes), "next": next_collect_at},
+        )
     )
 
 

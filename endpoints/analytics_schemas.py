@@ -41,16 +41,17 @@ class CompareQuery(RouterQuery):
     def ranges(self) -> tuple[Days, Days] | None:
         """Both ranges of days; None where a period is meant. Raises ValidationFailed."""
         days = [self.period1_start, self.period1_end, self.period2_start, self.period2_end]
+        if not any(days):
+            return None
+        names = ("period1Start", "period1End", "period2Start", "period2End")
+        missing = [name for name, day in zip(names, days, strict=True) if day is None]
+        wrong = {name: ["is missing; all four dates belong together"] for name in missing}
+        if self.period is not None:
+            wrong["period"] = ["give a period or four dates, not both"]
         first, first_end, second, second_end = days
-        if first and first_end and second and second_end:
-            if self.period is not None:
-                raise ValidationFailed(details={"period": ["give a period or four dates, not both"]})
+        if first and first_end and second and second_end and not wrong:
             return Days(first, first_end), Days(second, second_end)
-        if any(days):
-            names = ("period1Start", "period1End", "period2Start", "period2End")
-            missing = [name for name, day in zip(names, days, strict=True) if day is None]
-            raise ValidationFailed(details={name: ["is missing; all four dates belong together"] for name in missing})
-        return None
+        raise ValidationFailed(details=wrong)
 
 
 class AnomaliesQuery(RouterQuery):

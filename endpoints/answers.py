@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
 
+from endpoints.common_schemas import RouterFreshness, Warned
+from services.freshness import Freshness
 from utils.errors import (
     DatabaseUnavailable,
     MethodNotAllowed,
@@ -35,11 +37,33 @@ _BY_STATUS: dict[int, type[NetPilotError]] = {
 _LOCATIONS = ("query", "json", "path")
 
 
-def answer(data: BaseModel, *, status: int = 200, pagination: Mapping[str, int] | None = None) -> Response:
-    """The success envelope around ``data``."""
-    context = g.get("router_id")
-    body = success_body(data, request_id=g.request_id, router_id=context, pagination=pagination)
+def answer(
+    data: BaseModel,
+    *,
+    status: int = 200,
+    pagination: Mapping[str, int] | None = None,
+    freshness: Freshness | None = None,
+) -> Response:
+    """The success envelope around ``data``; ``freshness`` where the request itself found out more than was stored."""
+    body = success_body(
+        data,
+        request_id=g.request_id,
+        router_id=g.get("router_id"),
+        router=_router_view(freshness or g.get("freshness")),
+        pagination=pagination,
+    )
     return current_app.response_class(to_json(body, by_alias=True), status=status, mimetype=_JSON)
+
+
+def _router_view(freshness: Freshness | None) -> RouterFreshness | None:
+    if freshness is None:
+        return None
+    warning = freshness.warning
+    return RouterFreshness(
+        last_reading_at=freshness.last_reading_at,
+        stale=freshness.is_stale,
+        warning=Warned(code=warning.code, message=warning.message) if warning else None,
+    )
 
 
 def failure(error: NetPilotError, headers: Mapping[str, str] | None = None) -> Response:

@@ -1,10 +1,10 @@
 """What schemas of several endpoints share: spelling, the envelope in the OpenAPI document, paging, checked values."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from utils.errors import ValidationFailed
@@ -28,6 +28,12 @@ class In(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
 
+class Body(In):
+    """A JSON body: a number is a number there, and no text or boolean that could be meant as one."""
+
+    model_config = ConfigDict(strict=True)
+
+
 class RouterQuery(In):
     """Names the router; with one router it may be left out. The header X-Router-Id does as well."""
 
@@ -41,11 +47,31 @@ class Pagination(Out):
     total_pages: int
 
 
+class Warned(Out):
+    """Something that did not work, but did not keep the answer from being given."""
+
+    code: str
+    message: str
+
+
+class RouterFreshness(Out):
+    """How far what is stored of the router can be taken for the present."""
+
+    last_reading_at: datetime | None = Field(description="the last good reading; null before the first")
+    stale: bool = Field(
+        description="the last attempt to read the router failed, or the last good reading is older than two intervals"
+    )
+    warning: Warned | None = Field(description="why it is stale")
+
+
 class Metadata(Out):
     """What stands beside every answer."""
 
     request_id: str
     router_id: str | None = None
+    router: RouterFreshness | None = Field(
+        default=None, description="with every success under /api/device-usage but for the exports"
+    )
     pagination: Pagination | None = None
 
 
@@ -63,13 +89,6 @@ class Failure(Out):
     metadata: Metadata
 
 
-class Warned(Out):
-    """Something that did not work, but did not keep the answer from being given."""
-
-    code: str
-    message: str
-
-
 def _iso_date(value: object) -> object:
     if isinstance(value, str):
         if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
@@ -85,6 +104,10 @@ def _iso_date(value: object) -> object:
 
 
 IsoDate = Annotated[date, BeforeValidator(_iso_date)]
+
+
+#: A MAC of a query string or a body, in the one spelling used inside.
+Mac = Annotated[str, AfterValidator(parse_mac)]
 
 
 def checked_mac(text: str) -> str:

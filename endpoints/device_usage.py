@@ -57,7 +57,8 @@ def get_current(query: RouterQuery) -> Response:
     Read from the router now, or shared with a reading at most 5 seconds old; where the router can't be read,
     the last stored reading, with `stale` true and a warning.
     """
-    return answer(views.current_view(app_services().device_usage.get_current(_context())))
+    current = app_services().device_usage.get_current(_context())
+    return answer(views.current_view(current), freshness=views.freshness_found(current))
 
 
 @device_usage.get("/device/<mac>/current")
@@ -67,7 +68,8 @@ def get_device_current(mac: str, query: RouterQuery) -> Response:
     """What one device uses right now, by protocol too."""
     address = checked_mac(mac)
     current, device = app_services().device_usage.get_device_current(_context(), address)
-    return answer(views.device_current_view(current, device, protocols_of(current.rows, address)))
+    view = views.device_current_view(current, device, protocols_of(current.rows, address))
+    return answer(view, freshness=views.freshness_found(current))
 
 
 @device_usage.get("/history")
@@ -117,7 +119,8 @@ def get_summary(query: schemas.SummaryQuery) -> Response:
 @device_usage.output(schemas.RefreshOut)
 def refresh(query: RouterQuery) -> Response:
     """Read the router now and store it. Calls at the same time share one reading."""
-    return answer(views.refresh_view(app_services().device_usage.refresh(_context())))
+    collection = app_services().device_usage.refresh(_context())
+    return answer(views.refresh_view(collection), freshness=views.just_read(collection))
 
 
 @device_usage.get("/status")

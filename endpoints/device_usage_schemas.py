@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from endpoints.common_schemas import Bytes, IsoDate, NullableBytes, Out, RouterQuery, Share, Warned
+from services.accounting_notes import Quality
 from services.buckets import Granularity
 from services.usage_summary import Period
 
@@ -150,7 +151,17 @@ class SpanOut(Out):
     end: datetime
 
 
-class BucketOut(UsageOrNothingOut, SpanOut):
+class TrustOut(Out):
+    """How far usage is to be trusted."""
+
+    quality: Quality | None = Field(
+        description="the worst of its time: measured; recovered from the router's files; estimated: exact in sum, "
+        "spread evenly; unknown: at least so much. null where nothing is known"
+    )
+    reasons: list[str] = Field(description="types of the events behind it, as in /events")
+
+
+class BucketOut(UsageOrNothingOut, TrustOut, SpanOut):
     coverage: Share
 
 
@@ -160,7 +171,7 @@ class DeviceHistoryOut(UsageOut, NamedOut):
     buckets: list[UsageOrNothingOut] = Field(description="in the order of the history's own buckets")
 
 
-class RangeOut(Out):
+class RangeOut(TrustOut):
     granularity: Granularity
     timezone: str
     start_date: date
@@ -189,7 +200,7 @@ class TrendsOut(Out):
     decreasing: list[str]
 
 
-class SummaryOut(Out):
+class SummaryOut(TrustOut):
     period: Period
     start: datetime
     end: datetime

@@ -5,9 +5,11 @@ from typing import Any
 from endpoints import device_usage_schemas as out
 from services.device_usage_collector import Collection
 from services.device_usage_service import CurrentDevice, CurrentUsage, Device, DeviceInfo, DevicePage, ProtocolUsage
+from services.freshness import Freshness, FreshnessWarning
 from services.history_range import BucketUsage
 from services.status import MonitoringStatus
 from services.usage_history import History
+from services.usage_quality import Trust, overall
 from services.usage_summary import Summary
 from utils.nlbwmon_parser import DeviceTotals
 
@@ -85,6 +87,7 @@ def summary_view(summary: Summary) -> out.SummaryOut:
         top_devices=[out.TopDeviceOut.model_validate(device) for device in summary.top_devices],
         usage_trends=out.TrendsOut.model_validate(summary.trends),
         coverage=summary.coverage,
+        **_trust(summary.trust),
     )
 
 
@@ -99,6 +102,19 @@ def refresh_view(collection: Collection) -> out.RefreshOut:
         duration_ms=round(taken.duration_s * 1000),
         notes=[note.message for note in taken.usage.notes],
     )
+
+
+def just_read(collection: Collection) -> Freshness:
+    """After a refresh the newest stored reading is this one."""
+    return Freshness(last_reading_at=collection.taken.reading.read_at, is_stale=False)
+
+
+def freshness_found(current: CurrentUsage) -> Freshness | None:
+    """What a live reading that failed says of what is stored; None of one that did not, for it is not stored."""
+    if current.warning is None:
+        return None
+    warning = FreshnessWarning(code=current.warning.code, message=current.warning.message)
+    return Freshness(last_reading_at=current.timestamp, is_stale=True, warning=warning)
 
 
 def status_view(status: MonitoringStatus) -> out.StatusOut:
@@ -161,7 +177,7 @@ def _now(current: CurrentUsage) -> dict[str, Any]:
     return {
         "timestamp": current.timestamp,
         "source": "live" if current.is_live else "stored",
-        "stale": not current.is_live,
+        "stale": current.warning is not None,
         "period": {"start": current.period_start, "end": current.period_end},
         "warning": {"code": warning.code, "message": warning.message} if warning else None,
     }
@@ -187,6 +203,10 @@ def _bucket(usage: BucketUsage) -> dict[str, Any]:
     return {"bytes_down": down, "bytes_up": up, "total_bytes": total}
 
 
+def _trust(trust: Trust) -> dict[str, Any]:
+    return {"quality": trust.quality, "reasons": list(trust.reasons)}
+
+
 def _range(history: History) -> dict[str, Any]:
     return {
         "granularity": history.granularity,
@@ -195,8 +215,13 @@ def _range(history: History) -> dict[str, Any]:
         "end_date": history.end_date,
         "totals": _bucket(history.totals),
         "coverage": history.coverage,
+        **_trust(overall(history.trusts)),
         "buckets": [
-            out.BucketOut(start=bucket.span.start, end=bucket.span.end, coverage=share, **_bucket(usage))
-            for bucket, usage, share in zip(history.buckets, history.usage, history.coverages, strict=True)
+            out.BucketOut(
+                start=bucket.span.start, end=bucket.span.end, coverage=share, **_bucket(usage), **_trust(trust)
+            )
+            for bucket, usage, share, trust in zip(
+                history.buckets, history.usage, history.coverages, history.trusts, strict=True
+            )
         ],
     }

@@ -2,17 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from endpoints.common_schemas import IsoDate, Out, RouterQuery
+from endpoints.common_schemas import IsoDate, Mac, Out, RouterQuery
 from endpoints.device_usage_schemas import NamedOut, UsageOut
 from services.buckets import Granularity
 from services.device_usage_export import ExportRequest
-from utils.mac import parse_mac
-
-Mac = Annotated[str, AfterValidator(parse_mac)]
 
 
 class ExportedGranularity(StrEnum):

@@ -1,6 +1,7 @@
 """What every request passes through: its id, whose it is, which router it means, and what keeps strangers out.
 
-Sets ``g.request_id``, ``g.session_id`` and ``g.router_id``; endpoints pass the last two on as a RouterContext.
+Sets ``g.request_id``, ``g.session_id`` and ``g.router_id``; endpoints pass the last two on as a RouterContext. And
+``g.freshness``, which every answer about the chosen router says.
 """
 
 import re
@@ -65,6 +66,26 @@ def register_middleware(app: Flask, *, allowed_origins: frozenset[str]) -> None:
             message = "Send the body with Content-Type: application/json."
             raise ValidationFailed(message, details={"body": [message]})
 
+    @app.before_request
+    def refuse_bodies_that_nobody_reads() -> None:
+        """Where APIFlask's schemas take a body, they check all but null, which they take for an empty object."""
+        if request.endpoint is None:
+            return  # nothing at this address, which is said later
+        body = b"".join(request.get_data().split())
+        if "body" in getattr(app.view_functions[request.endpoint], "_spec", {}):
+            wrong = "must be a JSON object" if body == b"null" else None
+        else:
+            wrong = "must be empty here" if body not in (b"", b"{}") else None
+        if wrong:
+            raise ValidationFailed(f"The request's body {wrong}.", details={"body": [wrong]})
+
+    @app.before_request
+    def refuse_repeated_parameters() -> None:
+        repeated = [name for name, values in request.args.lists() if len(values) > 1]
+        if repeated and request.endpoint is not None:
+            message = f"The request has a parameter more than once: {', '.join(repeated)}."
+            raise ValidationFailed(message, details={name: ["is given more than once"] for name in repeated})
+
     @app.after_request
     def add_headers(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.get("request_id", "")
@@ -85,4 +106,6 @@ def choose_router() -> None:
     if request.method == "OPTIONS":
         return  # a browser's preflight asks what is allowed, before it says for which router
     named = request.args.get("routerId") or request.headers.get("X-Router-Id") or None
-    g.router_id = app_services().routers.choose(g.session_id, named).router_id
+    router = app_services().routers.choose(g.session_id, named)
+    g.router_id = router.id
+    g.freshness = app_services().freshness_of(router)

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from endpoints.analytics_schemas import AnomalyOut, ComparedPeriodOut, ComparisonOut
-from endpoints.common_schemas import In, IsoDate, Out
+from endpoints.common_schemas import Body, IsoDate, Out
 from endpoints.device_usage_schemas import NamedOut, UsageOut
 from services.device_usage_export import NamedReport
 from services.usage_analytics import ReportPeriod
 
 
-class ReportIn(In):
-    period: ReportPeriod
+class ReportIn(Body):
+    period: Annotated[ReportPeriod, Field(strict=False)]  # JSON has no enumerations, so a text stands for one
     format: Literal["json"] = "json"
     end_date: IsoDate | None = Field(
         default=None,

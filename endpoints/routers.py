@@ -11,7 +11,12 @@ from endpoints.app_services import app_services
 from endpoints.common_schemas import In, Warned
 from endpoints.middleware import verify_session
 from services.context import RouterContext
-from services.routers import RegisteredRouter, RouterRegistration, host_key_fingerprint
+from services.routers import (
+    RegisteredRouter,
+    RouterRegistration,
+    host_key_fingerprint,
+    presented_host_key_fingerprint,
+)
 from utils.responses import pagination_of
 
 routers = APIBlueprint("routers", __name__, url_prefix="/api/routers", tag="Routers")
@@ -34,9 +39,10 @@ def list_routers(query: schemas.RoutersQuery) -> Response:
 
 
 @routers.post("")
+@routers.input(In, location="query", arg_name="query")
 @routers.input(schemas.RouterIn, location="json", arg_name="body")
 @routers.output(schemas.RegisteredRouterOut, status_code=201)
-def register_router(body: schemas.RouterIn) -> Response:
+def register_router(query: In, body: schemas.RouterIn) -> Response:
     """Register a router and contact it once, which pins its host key.
 
     One that can't be read just now is kept, and `warning` says why; the collector keeps trying.
@@ -66,9 +72,10 @@ def get_router(router_id: str, query: In) -> Response:
 
 
 @routers.put("/<router_id>")
+@routers.input(In, location="query", arg_name="query")
 @routers.input(schemas.RouterChangesIn, location="json", arg_name="body")
 @routers.output(schemas.RouterOut)
-def update_router(router_id: str, body: schemas.RouterChangesIn) -> Response:
+def update_router(router_id: str, query: In, body: schemas.RouterChangesIn) -> Response:
     """Change a router. Another host or port is another router: its host key is pinned anew."""
     secret = body.credentials() if body.has_secret() else None
     return answer(_router(app_services().routers.update(_context(router_id), body.changes(), credentials=secret)))
@@ -83,11 +90,26 @@ def delete_router(router_id: str, query: In) -> Response:
     return answer(schemas.DeletedOut(deleted=router_id))
 
 
+@routers.post("/<router_id>/host-key")
+@routers.input(In, location="query", arg_name="query")
+@routers.input(schemas.HostKeyIn, location="json", arg_name="body")
+@routers.output(schemas.RouterOut)
+def accept_host_key(router_id: str, query: In, body: schemas.HostKeyIn) -> Response:
+    """Accept the host key that the router showed last instead of the pinned one, named by its fingerprint.
+
+    The next reading is a first one: behind another key there may be another router, with other counters.
+    """
+    return answer(_router(app_services().routers.accept_host_key(_context(router_id), body.fingerprint)))
+
+
 @routers.post("/<router_id>/test")
 @routers.input(In, location="query", arg_name="query")
 @routers.output(schemas.ChecksOut)
 def test_router(router_id: str, query: In) -> Response:
-    """Try the router out: sign-in, nlbwmon, device list; with what mends each."""
+    """The router doctor: sign-in, nlbwmon, device list, settings that bear on the counters; with what mends each.
+
+    Nothing is stored, and nothing is changed on the router.
+    """
     checks = app_services().routers.test(_context(router_id))
     return answer(schemas.ChecksOut(checks=[schemas.CheckOut.model_validate(check) for check in checks]))
 
@@ -112,6 +134,7 @@ def _fields(router: Any) -> dict[str, Any]:
         "port": router.port,
         "username": router.username,
         "host_key_fingerprint": host_key_fingerprint(router),
+        "presented_host_key_fingerprint": presented_host_key_fingerprint(router),
         "timezone": router.timezone,
         "collect_interval_minutes": router.collect_interval_minutes,
         "created_at": router.created_at,

@@ -1,18 +1,24 @@
 """What /api/routers takes and gives. Secrets go in and never come out."""
 
+import re
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from endpoints.common_schemas import In, Out, Warned
+from endpoints.common_schemas import Body, In, Out, Warned
 from services.credentials import Credentials
-from utils.config import COLLECT_INTERVALS, checked_host
+from utils.config import COLLECT_INTERVALS, checked_host, checked_username
 from utils.time import parse_zone
 
 
+def _has_control_characters(text: str) -> bool:
+    return any(unicodedata.category(character) == "Cc" for character in text)
+
+
 def _one_line(value: str) -> str:
-    if not value.strip() or any(ord(character) < 32 or ord(character) == 127 for character in value):
+    if not value.strip() or _has_control_characters(value):
         raise ValueError("must be one line of text and not empty")
     return value.strip()
 
@@ -25,8 +31,26 @@ def _encodable(value: SecretStr) -> SecretStr:
     return value
 
 
+def _typed(value: SecretStr) -> SecretStr:
+    if _has_control_characters(value.get_secret_value()):
+        raise ValueError("must not have control characters")
+    return value
+
+
+def _not_empty(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().strip():
+        raise ValueError("must not be empty; leave it out if there is none")
+    return value
+
+
 def _zone_name(value: str) -> str:
     return parse_zone(value).key
+
+
+def _fingerprint(value: str) -> str:
+    if not re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}", value.strip()):
+        raise ValueError("must be as ssh-keygen -l prints it: SHA256: and 43 characters")
+    return value.strip()
 
 
 def _interval(value: int) -> int:
@@ -44,19 +68,25 @@ def _no_null(value: object) -> object:
 Name = Annotated[str, Field(max_length=255), AfterValidator(_one_line)]
 Host = Annotated[str, Field(max_length=253), AfterValidator(checked_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Username = Annotated[str, Field(max_length=64), AfterValidator(_one_line)]
-Password = Annotated[SecretStr, Field(max_length=1024), AfterValidator(_encodable)]
+Username = Annotated[str, Field(max_length=64), AfterValidator(checked_username)]
+Password = Annotated[
+    SecretStr,
+    Field(max_length=1024, description="empty: the router lets its user in without one"),
+    AfterValidator(_encodable),
+    AfterValidator(_typed),
+]
 PrivateKey = Annotated[
     SecretStr,
     Field(max_length=32_768, description="OpenSSH or PEM text, without a passphrase"),
     AfterValidator(_encodable),
+    AfterValidator(_not_empty),
 ]
 ZoneName = Annotated[str, Field(max_length=64, description="as Europe/Berlin"), AfterValidator(_zone_name)]
 Interval = Annotated[int, AfterValidator(_interval), Field(description="minutes: 5, 15, 30 or 60")]
 NotNull = BeforeValidator(_no_null)
 
 
-class _WithCredentials(In):
+class _WithCredentials(Body):
     password: Password | None = None
     private_key: PrivateKey | None = None
 
@@ -86,7 +116,10 @@ class RouterIn(_WithCredentials):
 
 
 class RouterChangesIn(_WithCredentials):
-    """What is left out stays. host, port and username change only together with the secret."""
+    """What is left out stays. host, port and username change only together with the secret.
+
+    An empty password takes the stored secret away: the router lets its user in without.
+    """
 
     name: Annotated[Name | None, NotNull] = None
     host: Annotated[Host | None, NotNull] = None
@@ -103,6 +136,14 @@ class RouterChangesIn(_WithCredentials):
         return self.password is not None or self.private_key is not None
 
 
+class HostKeyIn(In):
+    """The key to accept, as its owner knows it."""
+
+    fingerprint: Annotated[
+        str, Field(max_length=64, description="SHA256:…, the presentedHostKeyFingerprint"), AfterValidator(_fingerprint)
+    ]
+
+
 class RoutersQuery(In):
     page: int = Field(default=1, ge=1, le=1_000_000)
     page_size: int = Field(default=50, ge=1, le=500)
@@ -115,6 +156,9 @@ class RouterOut(Out):
     port: int
     username: str
     host_key_fingerprint: str | None = Field(description="SHA256:…; null before first contact")
+    presented_host_key_fingerprint: str | None = Field(
+        description="SHA256:… of the key that the router showed last in place of the pinned one; normally null"
+    )
     timezone: str | None = Field(description="null until you say it or the router told it")
     collect_interval_minutes: int
     created_at: datetime
@@ -133,10 +177,10 @@ class DeletedOut(Out):
 
 
 class CheckOut(Out):
-    check: str
+    check: str = Field(description="a step (ssh, nlbwmon, devices) or the code that a warning of the status has for it")
     ok: bool
     message: str
-    fix: str | None = None
+    fix: str | None = Field(default=None, description="what mends it: commands to run on the router")
 
 
 class ChecksOut(Out):

@@ -39,6 +39,8 @@ class NoteKind(StrEnum):
     LONG_INTERVAL = "long_interval"
     GAP = "gap"
     RECOVERED = "recovered"
+    #: A day from before monitoring, out of the router's archive of it.
+    BACKFILLED = "backfilled"
 
 
 #: What goes on from reading to reading is one event that grows, not one a reading.

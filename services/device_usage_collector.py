@@ -7,6 +7,7 @@ is pushed forward, and what was wrong stands in its record for /status.
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,8 +19,8 @@ from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.context import RouterContext
 from services.reading_store import ReadingStore, StaleBase, StoredReading
+from services.router_contacts import record_failure
 from services.router_readings import ReadingTaker, TakenReading
-from services.schedule import next_retry_at
 from services.single_flight import SingleFlight
 from utils.errors import Conflict, DatabaseUnavailable, NetPilotError, ReadingPutOff, RouterNotFound
 from utils.time import Clock
@@ -39,19 +40,32 @@ class DeviceUsageCollector:
     """Collects routers, in parallel up to a bound, none twice at the same time."""
 
     def __init__(
-        self, database: Database, taker: ReadingTaker, clock: Clock, *, workers: int, claim_for: timedelta
+        self,
+        database: Database,
+        taker: ReadingTaker,
+        clock: Clock,
+        *,
+        workers: int,
+        claim_for: timedelta,
+        after_reading: Callable[[RouterRecord, TakenReading], None] = lambda _router, _taken: None,
     ) -> None:
-        """``claim_for``: longer than any collection takes; a process that died blocks its routers no longer."""
+        """``claim_for``: longer than any collection takes; a process that died blocks its routers no longer.
+
+        ``after_reading`` is called with each reading that was stored; it returns at once and never raises.
+        """
         self._database = database
         self._taker = taker
         self._store = ReadingStore(database)
         self._clock = clock
         self._workers = workers
         self._claim_for = claim_for
+        self._after_reading = after_reading
         self._flights: SingleFlight[RouterContext, Collection] = SingleFlight()
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="collector")
         self._lock = threading.Lock()
         self._running: set[Future[None]] = set()
+        #: Those of them whose router failed last time.
+        self._trying_again: set[Future[None]] = set()
         self._is_stopping = False
 
     def collect(self, context: RouterContext) -> Collection:
@@ -85,6 +99,7 @@ class DeviceUsageCollector:
         for note in collection.taken.usage.notes:
             logger.info("router %s: %s", router.id, note.message)
         logger.debug("router %s: collected in %.0f ms", router.id, collection.taken.duration_s * 1000)
+        self._after_reading(router, collection.taken)
         return collection
 
     def _take_and_store(self, router: RouterRecord) -> Collection:
@@ -107,52 +122,49 @@ class DeviceUsageCollector:
             routers_db.put_off(conn, router.session_id, router.id, until=self._clock() + delay)
 
     def _record_failure(self, router: RouterRecord, error: NetPilotError) -> None:
-        now = self._clock()
-        retry_at = next_retry_at(
-            router.id,
-            router.collect_interval_minutes,
-            now,
-            failures=router.consecutive_failures + 1,
-            permanent=error.permanent,
-        )
-        logger.warning("router %s: %s: %s Next try at %s.", router.id, error.code, error.message, retry_at)
-        with self._database.transaction() as conn:
-            routers_db.record_failure(
-                conn,
-                router.session_id,
-                router.id,
-                at=now,
-                code=error.code,
-                message=error.message,
-                next_collect_at=retry_at,
-            )
+        context = RouterContext(router.session_id, router.id)
+        record_failure(self._database, context, error, at=self._clock(), changed_at=router.updated_at)
 
     # --- all routers, when they are due ------------------------------------------------------------------
 
     def collect_due(self) -> None:
-        """Claim due routers for the workers that are free, and set them to work. Returns at once."""
+        """Claim due routers for the workers that are free, and set them to work. Returns at once.
+
+        Routers that failed last time get at most half of the workers: one that hangs holds its worker up to every
+        deadline, and those that answer must not wait for that.
+        """
         with self._lock:
             free = self._workers - len(self._running)
+            free_for_failing = max(1, self._workers // 2) - len(self._trying_again)
         if free <= 0 or self._is_stopping:
             return
         try:
             with self._database.transaction() as conn:
-                due = routers_db.claim_due_routers(conn, now=self._clock(), claim_for=self._claim_for, limit=free)
+                due = routers_db.claim_due_routers(
+                    conn,
+                    now=self._clock(),
+                    claim_for=self._claim_for,
+                    limit=free,
+                    failing_limit=max(0, free_for_failing),
+                )
         except DatabaseUnavailable as error:
             logger.warning("no collection at the moment: %s", error.message)
             return
         for router in due:
-            self._start(RouterContext(router.session_id, router.id))
+            self._start(router)
 
-    def _start(self, context: RouterContext) -> None:
-        future = self._executor.submit(self._collect_scheduled, context)
+    def _start(self, router: RouterRecord) -> None:
+        future = self._executor.submit(self._collect_scheduled, RouterContext(router.session_id, router.id))
         with self._lock:
             self._running.add(future)
+            if router.consecutive_failures:
+                self._trying_again.add(future)
         future.add_done_callback(self._forget)
 
     def _forget(self, future: Future[None]) -> None:
         with self._lock:
             self._running.discard(future)
+            self._trying_again.discard(future)
 
     def _collect_scheduled(self, context: RouterContext) -> None:
         try:

@@ -10,12 +10,13 @@ from datetime import date, datetime, timedelta
 from db_operations import devices_db, readings_db, rollups_db, routers_db, snapshots_db
 from db_operations.database import Database
 from db_operations.devices_db import DeviceRecord
+from services.accounting import FROZEN_AFTER
 from services.context import RouterContext
 from services.device_usage_collector import Collection, DeviceUsageCollector
 from services.router_readings import ReadingTaker, TakenReading
 from services.single_flight import SingleFlight
 from services.vendors import vendor_of
-from utils.errors import DeviceNotFound, RouterError, RouterNotFound
+from utils.errors import DeviceNotFound, RouterError, RouterNotFound, RowsFrozen
 from utils.mac import ZERO_MAC, is_locally_administered
 from utils.nlbwmon_parser import CounterRow, DeviceTotals, parse_nlbw_json
 from utils.time import Clock, parse_zone
@@ -96,7 +97,7 @@ class CurrentUsage:
     total: DeviceTotals
     #: The rows behind it, for what is asked of one device.
     rows: Sequence[CounterRow]
-    #: Why it isn't live.
+    #: Why it isn't what is going on now: it could not be read, or nobody counts.
     warning: RouterError | None = None
 
 
@@ -196,7 +197,8 @@ class DeviceUsageService:
         known = self._known_devices(context)
         totals = taken.totals
         usage = taken.usage_by_device
-        since = taken.usage_since
+        is_frozen = taken.usage.unchanged_readings >= FROZEN_AFTER
+        since = None if is_frozen else taken.usage_since
         seconds = (taken.reading.read_at - since).total_seconds() if since else None
         hostnames = {device.mac: device for device in taken.devices}
         devices = [
@@ -219,6 +221,7 @@ class DeviceUsageService:
             devices=_largest_first(devices),
             total=_sum(total for mac, total in totals.items() if _is_shown(known.get(mac))),
             rows=taken.reading.rows,
+            warning=RowsFrozen() if is_frozen else None,
         )
 
     def _stored_current(self, context: RouterContext, error: RouterError) -> CurrentUsage:

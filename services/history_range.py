@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from db_operations import devices_db, readings_db, routers_db
+from db_operations import devices_db, events_db, readings_db, routers_db
 from db_operations.device_usage_db import DeviceBucketRow
 from db_operations.devices_db import DeviceRecord
 from db_operations.rollups_db import DAILY, HOURLY, BucketTotal, DeviceTotal, Rollup, largest_first
 from db_operations.statements import Connection
+from services.accounting_notes import Quality
 from services.buckets import Bucket, Granularity, Span, covered_share
 from services.context import RouterContext
+from services.usage_quality import Doubt, Trust, judge
 from utils.errors import RouterNotFound
 from utils.time import Zone, parse_zone
 
@@ -41,6 +43,8 @@ class HistoryRange:
     buckets: Sequence[Bucket]
     coverages: Sequence[float]
     coverage: float
+    #: How far each bucket's usage is to be trusted.
+    trusts: Sequence[Trust]
     #: Where each bucket begins, in the rollup's own terms.
     firsts: Sequence[Any]
 
@@ -57,14 +61,15 @@ def load_range(
     granularity: Granularity,
     now: datetime,
 ) -> HistoryRange:
-    """``buckets`` with the coverage that is stored of them."""
+    """``buckets`` with what is stored of how well they were observed."""
+    owner = (context.session_id, context.router_id)
     span = Span(buckets[0].span.start, buckets[-1].span.end)
-    stretches = [
-        Span(start, end)
-        for start, end in readings_db.list_coverage(
-            conn, context.session_id, context.router_id, start=span.start, end=span.end
-        )
+    stretches = [Span(*each) for each in readings_db.list_coverage(conn, *owner, start=span.start, end=span.end)]
+    doubts = [
+        Doubt(span=Span(doubt.start_at, doubt.end_at), quality=Quality(doubt.quality), reason=doubt.type)
+        for doubt in events_db.list_qualities(conn, *owner, start=span.start, end=span.end)
     ]
+    coverages = [covered_share(bucket.span, stretches, now) for bucket in buckets]
     is_hourly = granularity is Granularity.HOUR
     return HistoryRange(
         zone=zone,
@@ -73,8 +78,9 @@ def load_range(
         end=span.end if is_hourly else buckets[-1].last_day + timedelta(days=1),
         span=span,
         buckets=buckets,
-        coverages=[covered_share(bucket.span, stretches, now) for bucket in buckets],
+        coverages=coverages,
         coverage=covered_share(span, stretches, now),
+        trusts=judge([bucket.span for bucket in buckets], coverages, doubts),
         firsts=[bucket.span.start if is_hourly else bucket.first_day for bucket in buckets],
     )
 

@@ -14,6 +14,7 @@ from db_operations import (
     devices_db,
     events_db,
     partitions_db,
+    periods_db,
     readings_db,
     rollups_db,
     routers_db,
@@ -22,7 +23,7 @@ from db_operations.database import Database
 from db_operations.device_usage_db import MAX_BIGINT, DeviceSighting, SnapshotRow
 from db_operations.devices_db import KnownDevice
 from db_operations.events_db import EventRecord
-from db_operations.readings_db import ReadingRecord
+from db_operations.readings_db import Finding, ReadingRecord
 from db_operations.rollups_db import RollupRow
 from db_operations.routers_db import RouterRecord
 from db_operations.statements import Connection
@@ -30,6 +31,7 @@ from services.accounted_usage import UsagePart, by_device
 from services.accounting_notes import EXTENDING, Note
 from services.buckets import Span, slots_between, spread
 from services.counters import NOTHING, Counters, plus
+from services.period_totals import record_finished_periods
 from services.router_readings import TakenReading
 from services.schedule import next_collect_at
 from utils.errors import RouterNotFound
@@ -113,10 +115,12 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading) -> Store
             if row.bytes_down + row.bytes_up <= MAX_BIGINT
         ]
         rollups_db.insert_period_totals(conn, *owner, totals, end_date=taken.period.end)
+        periods_db.insert_pending_periods(conn, *owner, taken.earlier_periods)
     elif usage:
         hourly, daily = _rollup_rows(taken.usage.parts, ignored, taken.zone)
         rollups_db.add_to_hourly(conn, *owner, hourly)
         rollups_db.add_to_daily(conn, *owner, daily)
+    record_finished_periods(conn, owner, taken.finished_periods)
     *ended, running = _covered_stretches(taken)
     for stretch in ended:
         readings_db.insert_coverage(conn, *owner, start=stretch.start, end=stretch.end)
@@ -254,5 +258,6 @@ def _record_of(taken: TakenReading, *, covered_since: datetime) -> ReadingRecord
         unchanged_since=usage.unchanged_since,
         unchanged_readings=usage.unchanged_readings,
         quarantined=[[*key, *counters] for key, counters in usage.quarantined.items()] or None,
+        findings=[Finding(code=check.check, message=check.message, fix=check.fix) for check in taken.findings],
         usage_json=taken.usage_json,
     )

@@ -9,29 +9,36 @@ from dataclasses import dataclass, field
 from commands_server_operations.device_usage_execute import (
     NlbwmonStatus,
     get_device_list,
+    get_router_facts,
     validate_nlbwmon_status,
 )
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from commands_server_operations.router_target import RouterTarget
 from commands_server_operations.ssh_keys import fingerprint, load_private_key
-from db_operations import device_usage_db, routers_db
+from db_operations import device_usage_db, readings_db, routers_db
 from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.context import RouterContext
 from services.credentials import Credentials, CredentialsUnreadable, CredentialVault
+from services.router_doctor import Check, diagnose
+from services.router_facts import read_facts, with_standstill
 from services.single_flight import SingleFlight
 from utils.errors import (
     BadRouterOutput,
+    Conflict,
     NlbwmonDown,
     NlbwmonMissing,
     OutputTooLarge,
     RouterAddressNotAllowed,
+    RouterAuthFailed,
     RouterError,
     RouterNotFound,
     RouterRequired,
     ValidationFailed,
 )
+from utils.nlbwmon_parser import parse_nlbw_json
 from utils.router_parser import parse_leases, parse_neighbours
+from utils.time import Clock, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -66,18 +73,11 @@ class RegisteredRouter:
     warning: RouterError | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One line of the router doctor."""
+def target_of(router: RouterRecord, vault: CredentialVault, *, by_request: bool = False) -> RouterTarget:
+    """The router as the connection pool needs it, credentials opened.
 
-    check: str
-    ok: bool
-    message: str
-    fix: str | None = None
-
-
-def target_of(router: RouterRecord, vault: CredentialVault) -> RouterTarget:
-    """The router as the connection pool needs it, credentials opened."""
+    ``by_request``: a person wants to know whether they do, even if they were refused a moment ago.
+    """
     credentials = vault.open(router.credentials)
     return RouterTarget(
         session_id=router.session_id,
@@ -88,12 +88,19 @@ def target_of(router: RouterRecord, vault: CredentialVault) -> RouterTarget:
         password=credentials.password,
         private_key=credentials.private_key,
         host_key=router.host_key,
+        changed_at=router.updated_at,
+        by_request=by_request,
     )
 
 
 def host_key_fingerprint(router: RouterRecord) -> str | None:
     """The pinned key as ssh-keygen prints it; None before first contact."""
     return fingerprint(router.host_key) if router.host_key else None
+
+
+def presented_host_key_fingerprint(router: RouterRecord) -> str | None:
+    """The key that the router showed last in place of the pinned one; None where it shows the pinned one."""
+    return fingerprint(router.presented_host_key) if router.presented_host_key else None
 
 
 def pin_host_key(database: Database, target: RouterTarget, presented: str) -> str:
@@ -109,13 +116,20 @@ class RouterService:
     """The routers of every account, one account a call."""
 
     def __init__(
-        self, database: Database, connections: RouterConnectionManager, vault: CredentialVault, *, default_interval: int
+        self,
+        database: Database,
+        connections: RouterConnectionManager,
+        vault: CredentialVault,
+        *,
+        default_interval: int,
+        clock: Clock = utc_now,
     ) -> None:
         """``default_interval``: minutes between collections where a registration names none."""
         self._database = database
         self._connections = connections
         self._vault = vault
         self._default_interval = default_interval
+        self._clock = clock
         self._tests: SingleFlight[RouterContext, list[Check]] = SingleFlight()
 
     def register(self, session_id: str, registration: RouterRegistration) -> RegisteredRouter:
@@ -140,10 +154,13 @@ class RouterService:
             router = routers_db.insert_router(conn, new)
         try:
             warning = self._first_contact(router)
-        except RouterAddressNotAllowed:
-            self.delete(RouterContext(session_id, router.id))
+        except RouterAddressNotAllowed as error:
+            self._remove(RouterContext(session_id, router.id))
+            logger.warning("no router registered at %s port %d: %s", router.host, router.port, error.code)
             raise
         logger.info("router %s registered: %s port %d", router.id, router.host, router.port)
+        if warning is not None and not isinstance(warning, RouterAuthFailed):  # a refusal is logged with its window
+            logger.warning("router %s can't be read yet: %s: %s", router.id, warning.code, warning.message)
         return RegisteredRouter(router=self.get(RouterContext(session_id, router.id)), warning=warning)
 
     def ensure_registered(self, session_id: str, registration: RouterRegistration) -> RouterRecord:
@@ -206,27 +223,50 @@ class RouterService:
         self._connections.forget((context.session_id, context.router_id))
         return after
 
+    def accept_host_key(self, context: RouterContext, accepted: str) -> RouterRecord:
+        """Pin the key with the fingerprint ``accepted``, which the router showed last in place of the pinned one.
+
+        Raises Conflict where it showed another or none, RouterNotFound.
+        """
+        router = self.get(context)
+        presented = presented_host_key_fingerprint(router)
+        if router.presented_host_key is None or presented is None:
+            raise Conflict(
+                "The router has shown no other host key than the pinned one, so there is none to accept. "
+                "Should it have a new one by now, contact it first: POST /api/device-usage/refresh."
+            )
+        if accepted != presented:
+            raise Conflict(
+                f"The router showed the host key {presented} last, not {accepted}. Nothing was changed.",
+                details={"fingerprint": [accepted], "presentedHostKeyFingerprint": [presented]},
+            )
+        with self._database.transaction() as conn:
+            is_accepted = routers_db.accept_host_key(
+                conn, context.session_id, context.router_id, router.presented_host_key
+            )
+        if not is_accepted:
+            raise Conflict("The router was changed or showed yet another host key just now. Look at it again.")
+        self._connections.forget((context.session_id, context.router_id))
+        logger.info("router %s: host key %s accepted", context.router_id, presented)
+        return self.get(context)
+
     def delete(self, context: RouterContext) -> None:
         """Remove the router and everything stored of it. Raises RouterNotFound."""
         self.get(context)
-        with self._database.transaction(timeout_s=300) as conn:  # years of usage go with it
-            if not routers_db.delete_router(conn, context.session_id, context.router_id):
-                raise RouterNotFound
-            device_usage_db.delete_usage(conn, context.session_id, context.router_id)
-        self._connections.forget((context.session_id, context.router_id))
+        self._remove(context)
         logger.info("router %s deleted with its data", context.router_id)
 
-    def choose(self, session_id: str, router_id: str | None) -> RouterContext:
+    def choose(self, session_id: str, router_id: str | None) -> RouterRecord:
         """The router a request means: the one it names, or the account's only one.
 
         Raises RouterRequired where it could be several or there is none, RouterNotFound.
         """
         if router_id is not None:
-            return RouterContext(session_id, self.get(RouterContext(session_id, router_id)).id)
+            return self.get(RouterContext(session_id, router_id))
         with self._database.transaction() as conn:
             routers = routers_db.list_routers(conn, session_id, limit=2, offset=0)
         if len(routers) == 1:
-            return RouterContext(session_id, routers[0].id)
+            return routers[0]
         if not routers:
             raise RouterRequired("No router is registered yet. Register one with POST /api/routers.")
         raise RouterRequired("You have several routers. Say which one: ?routerId= or the header X-Router-Id.")
@@ -242,8 +282,9 @@ class RouterService:
     def _test(self, router: RouterRecord) -> list[Check]:
         signed_in = Check(check="ssh", ok=True, message=f"Signed in to {router.host} as {router.username}.")
         try:
-            target = target_of(router, self._vault)
+            target = target_of(router, self._vault, by_request=True)
             status = validate_nlbwmon_status(self._connections, target)
+            rows = len(parse_nlbw_json(status.usage_json).rows) if status.running else None
         except (BadRouterOutput, OutputTooLarge) as error:
             return [signed_in, Check(check="nlbwmon", ok=False, message=error.message, fix=error.fix)]
         except RouterError as error:
@@ -258,7 +299,29 @@ class RouterService:
             leases, neighbours = parse_leases(answer.leases or ""), parse_neighbours(answer.neighbours or "")
             message = f"{len(leases)} DHCP lease(s), {len(neighbours)} neighbour(s)."
             checks.append(Check(check="devices", ok=bool(leases or neighbours), message=message))
+        return checks + self._diagnose(router, target, rows)
+
+    def _diagnose(self, router: RouterRecord, target: RouterTarget, rows: int | None) -> list[Check]:
+        """The doctor's checks, asked live. ``rows``: those of the running accounting period."""
+        try:
+            answer = get_router_facts(self._connections, target)
+        except RouterError as error:
+            return [Check(check="settings", ok=False, message=error.message, fix=error.fix)]
+        with self._database.transaction() as conn:
+            standstill = readings_db.get_standstill(conn, router.session_id, router.id)
+        facts = read_facts(answer, read_at=self._clock(), rows=rows, timezone=router.timezone)
+        checks = diagnose(with_standstill(facts, standstill))
+        if facts.local_networks is None:
+            message = "The router doesn't tell nlbwmon's settings (uci -q show nlbwmon): they were not checked."
+            checks.insert(0, Check(check="settings", ok=True, message=message))
         return checks
+
+    def _remove(self, context: RouterContext) -> None:
+        with self._database.transaction(timeout_s=300) as conn:  # years of usage go with it
+            if not routers_db.delete_router(conn, context.session_id, context.router_id):
+                raise RouterNotFound
+            device_usage_db.delete_usage(conn, context.session_id, context.router_id)
+        self._connections.forget((context.session_id, context.router_id))
 
     def _signs_in_with(self, router: RouterRecord, registration: RouterRegistration) -> bool:
         try:

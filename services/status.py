@@ -6,11 +6,14 @@ from datetime import datetime, timedelta
 
 from db_operations import readings_db, routers_db, snapshots_db
 from db_operations.database import Database
-from db_operations.readings_db import ReadingRecord
+from db_operations.readings_db import ReadingRecord, Standstill
 from db_operations.routers_db import RouterRecord
 from db_operations.snapshots_db import StoredSnapshots
 from services.buckets import Span, covered_share
 from services.context import RouterContext
+from services.freshness import has_failed, old_reading
+from services.router_doctor import RouterFacts, diagnose
+from services.router_facts import with_standstill
 from utils.errors import (
     NlbwmonDown,
     NlbwmonMissing,
@@ -21,9 +24,6 @@ from utils.errors import (
     fix_for,
 )
 from utils.time import Clock
-
-#: A router's clock that is further off than this is worth a word.
-_CLOCK_SKEW_S = 300
 
 #: Errors that say that the router itself was not there; after any other it did answer.
 _UNREACHABLE = {RouterUnreachable.code, RouterTimeout.code, RouterAddressNotAllowed.code}
@@ -73,6 +73,7 @@ class StatusService:
             if router is None:
                 raise RouterNotFound
             last = readings_db.get_last_reading(conn, *owner)
+            standstill = readings_db.get_standstill(conn, *owner)
             stored = snapshots_db.count_snapshots(conn, *owner)
             stretches = readings_db.list_coverage(conn, *owner, start=day.start, end=day.end)
         return MonitoringStatus(
@@ -83,13 +84,11 @@ class StatusService:
             database_interval=last.database_interval if last else None,
             stored=stored,
             coverage_24h=covered_share(day, [Span(*stretch) for stretch in stretches], now),
-            warnings=_warnings(router, last, now, is_collector_running=self._is_collector_running),
+            warnings=[
+                *_warnings(router, last, now, is_collector_running=self._is_collector_running),
+                *_findings(last, standstill),
+            ],
         )
-
-
-def has_failed(router: RouterRecord) -> bool:
-    """Whether the last attempt to read the router failed."""
-    return router.consecutive_failures > 0
 
 
 def _is_reachable(router: RouterRecord) -> bool | None:
@@ -117,12 +116,13 @@ def _warnings(
     if last is None:
         message = "No reading is stored yet. The first one sets the base; usage is shown from the second on."
         warnings.append(StatusWarning(code="NO_READING_YET", message=message))
-    elif now - last.read_at > timedelta(minutes=2 * router.collect_interval_minutes):
-        minutes = int((now - last.read_at) / timedelta(minutes=1))
-        message = f"The last good reading is {minutes} minutes old."
-        warnings.append(StatusWarning(code="READING_OLD", message=message))
-    if last and last.clock_skew_s is not None and abs(last.clock_skew_s) > _CLOCK_SKEW_S:
-        ahead = "ahead of" if last.clock_skew_s > 0 else "behind"
-        message = f"The router's clock is {abs(last.clock_skew_s) / 60:.0f} minutes {ahead} this server's."
-        warnings.append(StatusWarning(code="CLOCK_SKEW", message=message, fix="/etc/init.d/sysntpd restart"))
+    elif old := old_reading(last.read_at, router.collect_interval_minutes, now):
+        warnings.append(StatusWarning(code=old.code, message=old.message))
     return warnings
+
+
+def _findings(last: ReadingRecord | None, standstill: Standstill | None) -> list[StatusWarning]:
+    """What the doctor found at the last reading, and over the last ones."""
+    over_time = [check for check in diagnose(with_standstill(RouterFacts(), standstill)) if not check.ok]
+    found = [StatusWarning(code=check.check, message=check.message, fix=check.fix) for check in over_time]
+    return found + [StatusWarning(**vars(finding)) for finding in (last.findings if last else ())]

@@ -23,6 +23,7 @@ from services.history_range import (
     totals_of,
     zone_of,
 )
+from services.usage_quality import Trust
 from utils.errors import DeviceNotFound, ValidationFailed
 from utils.mac import ZERO_MAC
 from utils.time import Clock
@@ -58,6 +59,8 @@ class History:
     buckets: Sequence[Bucket]
     usage: Sequence[BucketUsage]
     coverages: Sequence[float]
+    #: How far each bucket's usage is to be trusted.
+    trusts: Sequence[Trust]
     devices: Sequence[DeviceHistory]
     #: How many devices there are on all pages.
     device_count: int
@@ -172,6 +175,7 @@ def _history(
         buckets=wanted.buckets,
         usage=usage,
         coverages=wanted.coverages,
+        trusts=wanted.trusts,
         devices=devices,
         device_count=device_count,
     )

@@ -15,6 +15,7 @@ from services.context import RouterContext
 from services.device_usage_analytics import UsageTrends, calculate_usage_trends
 from services.device_usage_service import display_name
 from services.history_range import HistoryRange, devices_by_mac, load_range, totals_of, zone_of
+from services.usage_quality import Trust, overall
 from utils.mac import ZERO_MAC
 from utils.time import Clock, floor_hour
 
@@ -59,6 +60,7 @@ class Summary:
     top_devices: Sequence[TopDevice]
     trends: UsageTrends
     coverage: float
+    trust: Trust
 
 
 class UsageSummaryService:
@@ -77,6 +79,12 @@ class UsageSummaryService:
             rows = get_device_usage_history(conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end)
         bucket_totals, device_totals = totals_of(rows)
         total = sum(bucket.bytes_down + bucket.bytes_up for bucket in bucket_totals)
+        # Days taken from the router's archives have usage, but nobody observed them.
+        of_observed = sum(
+            bucket.bytes_down + bucket.bytes_up
+            for bucket in bucket_totals
+            if wanted.coverages[wanted.position_of(bucket.bucket)] > 0
+        )
         ranked = [device for device in device_totals if _is_ranked(device.mac, names)]
         now = self._clock()
         end = min(wanted.span.end, now)
@@ -85,7 +93,7 @@ class UsageSummaryService:
             start=wanted.span.start,
             end=end,
             total_usage=total if total or wanted.coverage > 0 else None,
-            average_daily=_average_daily(total, wanted.coverage, end - wanted.span.start),
+            average_daily=_average_daily(of_observed, wanted.coverage, end - wanted.span.start),
             top_devices=[
                 TopDevice(
                     mac=device.mac,
@@ -97,6 +105,7 @@ class UsageSummaryService:
             ],
             trends=calculate_usage_trends(_series_for_trends(wanted, ranked, rows, now)),
             coverage=wanted.coverage,
+            trust=overall(wanted.trusts),
         )
 
     def _period(self, conn: Connection, context: RouterContext, period: Period) -> HistoryRange:

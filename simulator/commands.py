@@ -67,7 +67,7 @@ def _file(router: SimulatedRouter, path: str) -> str | None:
         case "/proc/sys/net/netfilter/nf_conntrack_acct":
             return f"{int(router.conntrack_acct)}\n"
         case "/proc/sys/net/core/rmem_max":
-            return "212992\n"
+            return f"{router.rmem_max}\n"
         case "/proc/sys/kernel/hostname":
             return f"{router.board.hostname}\n"
         case "/proc/stat":
@@ -116,6 +116,8 @@ def _leases(router: SimulatedRouter) -> str:
 
 def _ip(router: SimulatedRouter, arguments: list[str]) -> Output:
     words = [word for word in arguments if not word.startswith("-")]
+    if arguments[:4] == ["-6", "addr", "show", "dev"] and arguments[5:] == ["scope", "global"]:
+        return _ipv6_addresses(router, arguments[4])
     if not words or not "neighbour".startswith(words[0]) or words[1:2] not in ([], ["show"], ["list"]):
         return Output(stderr="BusyBox v1.36.1 multi-call binary.\n\nUsage: ip neigh show\n", status=1)
     lines = [
@@ -128,6 +130,18 @@ def _ip(router: SimulatedRouter, arguments: list[str]) -> Output:
     if router.wan_neighbour:
         lines.append(neighbour_line("203.0.113.1", router.wan_neighbour, "REACHABLE", "wan"))
     return Output("".join(lines))
+
+
+def _ipv6_addresses(router: SimulatedRouter, interface: str) -> Output:
+    """`ip -6 addr show dev br-lan scope global`: nothing where it has none."""
+    if interface != "br-lan":
+        return Output(stderr=f"ip: can't find device '{interface}'\n", status=1)
+    lines = [
+        f"    inet6 {address} scope global noprefixroute \n       valid_lft forever preferred_lft forever\n"
+        for address in router.lan_ipv6
+    ]
+    head = "7: br-lan: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qlen 1000\n"
+    return Output("".join([head, *lines]) if lines else "")
 
 
 def _household_neighbours(router: SimulatedRouter) -> list[str]:
@@ -162,7 +176,8 @@ def _uci(router: SimulatedRouter, arguments: list[str]) -> Output:
         return Output(stderr="" if quiet else "Usage: uci [<options>] <command> [<arguments>]\n", status=255)
     settings = _settings(router)
     if words[0] == "get" and words[1] in settings:
-        return Output(f"{settings[words[1]]}\n")
+        value = settings[words[1]]
+        return Output(f"{value if isinstance(value, str) else ' '.join(value)}\n")
     if words[0] == "show":
         wanted = {
             name: value
@@ -174,13 +189,17 @@ def _uci(router: SimulatedRouter, arguments: list[str]) -> Output:
     return Output(stderr="" if quiet else "uci: Entry not found\n", status=1)
 
 
-def _shown(name: str, value: str) -> str:
-    return f"{name}={value}\n" if name.endswith("]") else f"{name}='{value}'\n"
+def _shown(name: str, value: str | tuple[str, ...]) -> str:
+    if name.endswith("]"):
+        return f"{name}={value}\n"
+    values = (value,) if isinstance(value, str) else value
+    quoted = " ".join(f"'{one}'" for one in values)
+    return f"{name}={quoted}\n"
 
 
-def _settings(router: SimulatedRouter) -> dict[str, str]:
-    """Dotted name -> value; sections come before their options, as `uci show` prints them."""
-    settings = {
+def _settings(router: SimulatedRouter) -> dict[str, str | tuple[str, ...]]:
+    """Dotted name -> value, several for a list; sections come before their options, as `uci show` prints them."""
+    settings: dict[str, str | tuple[str, ...]] = {
         "system.@system[0]": "system",
         "system.@system[0].hostname": router.board.hostname,
         # LuCI writes zone names with blanks: "America/New York"
@@ -191,10 +210,12 @@ def _settings(router: SimulatedRouter) -> dict[str, str]:
     }
     if router.flow_offloading is not None:
         settings["firewall.@defaults[0].flow_offloading"] = str(int(router.flow_offloading))
+    if router.flow_offloading_hw is not None:
+        settings["firewall.@defaults[0].flow_offloading_hw"] = str(int(router.flow_offloading_hw))
     if "nlbw" not in router.missing:
         mine = router.daemon.settings
         options = {
-            "netlink_buffer_size": "524288",
+            "netlink_buffer_size": str(mine.netlink_buffer_size),
             "commit_interval": f"{mine.commit_interval}s" if mine.commit_interval != 86_400 else "24h",
             "refresh_interval": f"{mine.refresh_interval}s",
             "database_directory": mine.database_directory,
@@ -203,8 +224,9 @@ def _settings(router: SimulatedRouter) -> dict[str, str]:
             "database_limit": str(mine.database_limit),
             "protocol_database": "/usr/share/nlbwmon/protocols",
         }
+        lists = {"local_network": mine.local_network} if mine.local_network else {}
         settings["nlbwmon.@nlbwmon[0]"] = "nlbwmon"
-        settings |= {f"nlbwmon.@nlbwmon[0].{name}": value for name, value in options.items()}
+        settings |= {f"nlbwmon.@nlbwmon[0].{name}": value for name, value in (options | lists).items()}
     return settings
 
 

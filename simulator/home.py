@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from simulator.clock import Clock
 from simulator.devices import Household
-from simulator.household import ROUTER_MAC, TYPICAL_DEVICES
+from simulator.household import GLOBAL_V6, LOCAL_V6, ROUTER_MAC, TYPICAL_DEVICES
 from simulator.nlbwmon import NlbwmonSettings
 from simulator.router import Board, SimulatedRouter
 from simulator.rows import RowKey, Rows, row_key
@@ -59,6 +59,7 @@ def typical_home(
         ledger=ledger,
         wan_neighbour="e8:48:b8:70:1d:c9",
         flow_offloading=False,
+        lan_ipv6=(f"{GLOBAL_V6}1/64", f"{LOCAL_V6}1/64"),
     )
 
 
@@ -73,6 +74,7 @@ def office(
     clock: Clock, *, devices: int = 250, seed: int = 1, zone: str = "Europe/Berlin", **settings: Any
 ) -> SimulatedRouter:
     """A scripted router with 15 to 21 rows a device (250 devices: some 4,500 rows), each with some history."""
+    settings.setdefault("lan_ipv6", ("fd12:3456:789a:1::1/64",))
     router = empty_router(clock, zone=zone, board=Board(hostname="office", ip="10.0.0.1"), **settings)
     rng = Random(seed)
     rows: Rows = {}

@@ -54,6 +54,8 @@ def nlbw(arguments: list[str], daemon: Nlbwmon, wall: int, *, busy: bool = False
     if options.command == "commit":
         daemon.commit(wall)
         return Output("0 ok\n")
+    if options.period in daemon.damaged:
+        return Output(daemon.damaged[options.period])
     rows = daemon.archive(options.period) if options.period else daemon.rows
     if rows is None:
         return NO_DATA

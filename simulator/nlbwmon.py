@@ -35,6 +35,10 @@ class NlbwmonSettings:
     database_generations: int = 10
     #: rows; 0 is no limit
     database_limit: int = 10_000
+    #: bytes that conntrack's messages may wait in; the kernel caps it
+    netlink_buffer_size: int = 524_288
+    #: networks, and names of interfaces that stand for theirs
+    local_network: tuple[str, ...] = ("192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8", "lan")
 
     @property
     def on_disk(self) -> bool:
@@ -54,6 +58,8 @@ class Nlbwmon:
         self.rows: Rows = {}
         #: period name -> rows: the archives and the last commit of the current period
         self.files: dict[str, Rows] = {}
+        #: period name -> what is printed in place of its rows: a file that the flash has spoilt
+        self.damaged: dict[str, str] = {}
         self.started_us = 0
         self.starts = 0
         #: when each of them was written, by the router's clock

@@ -49,6 +49,8 @@ class SimulatedRouter:
     """A router that a test or the demo drives. Safe to use from several threads.
 
     `counting`: False while nlbwmon runs and sees nothing, as with hardware flow offloading.
+    `lan_ipv6`: the addresses of br-lan with their prefixes; they can be global ones, or of fd00::/8.
+    `rmem_max`: as of an owner who raised it for nlbwmon's buffer; an OpenWrt that nobody touched has 212992.
     `missing`: commands that are not installed ({"uci", "ubus", "ip", "nlbw", ...}).
     `broken`: command -> (text on standard error, exit status) that it answers with instead.
     """
@@ -66,6 +68,8 @@ class SimulatedRouter:
         ledger: bool = True,
         wan_neighbour: str = "",
         flow_offloading: bool | None = None,
+        flow_offloading_hw: bool | None = None,
+        lan_ipv6: tuple[str, ...] = ("fd00:1::1/64",),
     ) -> None:
         self.clock = clock
         self.zone = ZoneInfo(zone)
@@ -76,7 +80,10 @@ class SimulatedRouter:
         self.hosts: dict[str, Host] = {}
         self.wan_neighbour = wan_neighbour
         self.flow_offloading = flow_offloading
+        self.flow_offloading_hw = flow_offloading_hw
+        self.lan_ipv6 = lan_ipv6
         self.conntrack_acct = True
+        self.rmem_max = 524_288
         self.counting = True
         self.missing: set[str] = set()
         self.broken: dict[str, tuple[str, int]] = {}

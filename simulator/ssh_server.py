@@ -103,6 +103,13 @@ class HostedRouter:
         for connection in connections:
             connection.cut()
 
+    def shown_key(self) -> paramiko.PKey:
+        """The host key that clients are shown now."""
+        if not self._faults.other_host_key:
+            return self.host_key
+        self._other_key = self._other_key or new_host_key()
+        return self._other_key
+
     # -- for the connections --------------------------------------------------------------------------------
 
     @property
@@ -171,18 +178,12 @@ class HostedRouter:
                 return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = Connection(sock)
-        connection.add_server_key(self._shown_key())
+        connection.add_server_key(self.shown_key())
         connection.start_server(event=threading.Event(), server=Session(self, connection))
         with self._lock:
             self._connections = [one for one in self._connections if one.is_alive()] + [connection]
         if self._faults.refuse:  # switched on while this one was on its way in
             connection.cut()
-
-    def _shown_key(self) -> paramiko.PKey:
-        if not self._faults.other_host_key:
-            return self.host_key
-        self._other_key = self._other_key or new_host_key()
-        return self._other_key
 
     def _close_silent(self) -> None:
         with self._lock:

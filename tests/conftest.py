@@ -90,11 +90,16 @@ def hosted(ssh: SshServer, router: SimulatedRouter) -> HostedRouter:
 
 @pytest.fixture
 def make_runtime(database_url: str, clock: ManualClock) -> Iterator[Callable[..., Runtime]]:
-    """Makes servers without their web half: make_runtime(collector_workers=2, ...); each is a process of its own."""
+    """Makes servers without their web half: make_runtime(collector_workers=2, ...); each is a process of its own.
+
+    Only with ``backfill`` they read archives by themselves: most tests look at each command that a router gets.
+    """
     made: list[Runtime] = []
 
-    def make(now: Clock = clock.now, **config: object) -> Runtime:
+    def make(now: Clock = clock.now, *, backfill: bool = False, **config: object) -> Runtime:
         made.append(build_runtime(make_config(**config), database_url, clock=now))
+        if not backfill:
+            made[-1].backfill.stop()
         return made[-1]
 
     yield make

@@ -1,5 +1,6 @@
 """What tests build homes of: accounts, configurations, registrations, and what is stored told in one line."""
 
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import wait
@@ -39,12 +40,17 @@ TV = "8c:79:f5:21:40:0b"
 
 KEY = Fernet.generate_key().decode()
 
+#: NETPILOT_SOAK=n makes the tests that go round and round do it n times as often; their docstrings say with what.
+SOAK = int(os.environ.get("NETPILOT_SOAK", "1"))
+
 TABLES = (
     "users",
     "routers",
     "devices",
     "last_readings",
     "coverage",
+    "events",
+    "accounting_periods",
     "device_usage_monitoring",
     "device_usage_hourly",
     "device_usage_history",
@@ -195,5 +201,5 @@ def serving(app: Flask) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        web.close()
-        thread.join(5)
+        web.stop()
+        thread.join(10)

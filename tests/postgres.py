@@ -4,7 +4,9 @@ Either is a real one. Its data survives a kill but no power cut.
 """
 
 import contextlib
+import os
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -48,6 +50,31 @@ def start_embedded() -> tuple[str, Callable[[], None]]:
         stack.callback(server.stop)
         url = server.start()
         return url, stack.pop_all().close
+
+
+@contextlib.contextmanager
+def stopping(home: Path) -> Iterator[Callable[[], None]]:
+    """Something to call that stops the server like Ctrl-Z; it goes on at the end."""
+    stopped: list[int] = []
+
+    def stop() -> None:
+        for pid in server_processes(home):
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+
+    try:
+        yield stop
+    finally:
+        for pid in stopped:
+            with contextlib.suppress(ProcessLookupError):  # the postmaster, awake again, may have ended it
+                os.kill(pid, signal.SIGCONT)
+
+
+def server_processes(home: Path) -> list[int]:
+    """The postmaster and all its children."""
+    postmaster = (home / "postgres" / "postmaster.pid").read_text().split()[0]
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    return [int(pid) for pid in (postmaster, *children)]
 
 
 def _start_container() -> tuple[str, Callable[[], None]]:

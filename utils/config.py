@@ -56,16 +56,35 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+
+#: Labels with a dot between two. The last one is no number: what ends in one would be an IPv4 address.
+_HOST_NAME = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+\.?$){_LABEL}\.?")
+
+_USERNAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*\$?")
+
+
 def checked_host(value: str) -> str:
     """A host name or IP address as people write one; what it means is judged when connecting. Raises ValueError."""
-    if not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", value):
-        raise ValueError("not a host name or IP address")
-    if ":" in value:
-        try:
-            ip_address(value)
-        except ValueError:
-            raise ValueError("not a host name or IP address; the port has a field of its own") from None
+    if len(value) > 253 or not (_HOST_NAME.fullmatch(value) or _is_ip_address(value)):
+        hint = "; the port has a field of its own" if ":" in value else ""
+        raise ValueError(f"not a host name or IP address{hint}")
     return value
+
+
+def checked_username(value: str) -> str:
+    """A user name that a Unix machine may have. Raises ValueError."""
+    if len(value) > 64 or not _USERNAME.fullmatch(value):
+        raise ValueError("not a user name; up to 64 letters, digits and . _ - with no - at the start")
+    return value
+
+
+def _is_ip_address(value: str) -> bool:
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return "%" not in value  # the zone of a link-local address means something on one machine alone
 
 
 def _interval(value: object) -> object:
@@ -130,7 +149,7 @@ class Config(BaseSettings):
     # One router registered for the local user at start.
     router_host: Annotated[str, AfterValidator(checked_host)] | None = None
     router_port: Port = 22
-    router_username: str = "root"
+    router_username: Annotated[str, AfterValidator(checked_username)] = "root"
     router_password: SecretStr | None = None
     router_key_file: Path | None = None
     router_timezone: Annotated[str | None, AfterValidator(lambda v: v and parse_zone(v).key)] = None

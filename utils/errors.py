@@ -116,11 +116,25 @@ class RouterAuthFailed(RouterError):
 
 
 class HostKeyChanged(RouterError):
-    """The router shows another host key than the one pinned at first contact. No credentials were sent."""
+    """The router shows another host key than the pinned one. No credentials were sent."""
 
     code = "HOST_KEY_CHANGED"
     permanent = True
-    fix = 'If you reinstalled the router, see "host key" in docs/operations.md; otherwise find out who answers.'
+    fix = (
+        "If you know why it changed (the router was reinstalled or replaced), accept the new key: POST "
+        '/api/routers/{id}/host-key with {"fingerprint": "SHA256:…"}. Otherwise find out who answers at the address.'
+    )
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        presented: str | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        #: The key shown in place of the pinned one, ``ssh-ed25519 AAAA…``.
+        self.presented = presented
+        super().__init__(message, details=details)
 
 
 class RouterAddressNotAllowed(RouterError):
@@ -170,6 +184,13 @@ class OutputTooLarge(RouterError):
 
     code = "OUTPUT_TOO_LARGE"
     fix = "Raise ROUTER_MAX_OUTPUT_BYTES, or lower nlbwmon's database_limit on the router."
+
+
+class RowsFrozen(RouterError):
+    """No counter of nlbwmon has moved for several readings although devices are active: it is not counting."""
+
+    code = "ROWS_FROZEN"
+    fix = "/etc/init.d/nlbwmon restart"
 
 
 class RouterTimeout(RouterError):

@@ -5,12 +5,19 @@ from typing import Any
 
 
 def success_body(
-    data: object, *, request_id: str, router_id: str | None = None, pagination: Mapping[str, int] | None = None
+    data: object,
+    *,
+    request_id: str,
+    router_id: str | None = None,
+    router: object = None,
+    pagination: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """``{"success": true, "data", "metadata"}``."""
+    """``{"success": true, "data", "metadata"}``; ``router``: how fresh what is known of the router is."""
     metadata: dict[str, Any] = {"requestId": request_id}
     if router_id is not None:
         metadata["routerId"] = router_id
+    if router is not None:
+        metadata["router"] = router
     if pagination is not None:
         metadata["pagination"] = dict(pagination)
     return {"success": True, "data": data, "metadata": metadata}

@@ -8,6 +8,7 @@ import re
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv6Interface, IPv6Network
 
 from utils.mac import ZERO_MAC, parse_mac
 
@@ -17,11 +18,19 @@ MAX_NAME_LENGTH = 255
 #: States in which the kernel heard from the neighbour within the last seconds.
 _REACHABLE = {"REACHABLE", "DELAY", "PROBE", "PERMANENT"}
 
+#: What OpenWrt's own scripts take for yes and no.
+_FLAGS = {
+    **dict.fromkeys(("1", "on", "true", "yes", "enabled"), True),
+    **dict.fromkeys(("0", "off", "false", "no", "disabled"), False),
+}
+
+#: nlbwmon looks at the first character behind the digits only: "24hours" are 24 hours to it.
+_INTERVAL = re.compile(r"\s*\+?(\d{1,18})(?:$|([smhdw]))", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
 
 #: Linux counts the start of processes in these, on every machine it runs on.
 _TICKS_PER_SECOND = 100
-
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,12 +150,6 @@ def parse_process_start(text: str) -> ProcessStart | None:
     return ProcessStart(name=f"{match[1]}:{fields[19]}", after_boot_s=int(fields[19]) / _TICKS_PER_SECOND)
 
 
-def parse_seconds(text: str) -> float | None:
-    """A setting such as ``30s``, ``5m``, ``24h``, ``1d``, ``1w`` or plain seconds, as nlbwmon reads it; in seconds."""
-    match = re.fullmatch(r"(\d{1,10})([smhdw]?)", text.strip(), re.ASCII)
-    return float(int(match[1]) * _SECONDS[match[2]]) if match else None
-
-
 def parse_hardware_address(text: str) -> str | None:
     """/sys/class/net/br-lan/address: the MAC of an interface."""
     return _mac(text)
@@ -160,6 +163,48 @@ def parse_uci_section(text: str, section: str) -> dict[str, str]:
         if name.startswith(f"{section}."):
             options[name.removeprefix(f"{section}.")] = value.strip().strip("'")
     return options
+
+
+def parse_uci_list(text: str, section: str, name: str) -> list[str]:
+    """`uci -q show nlbwmon`: a list option, ``nlbwmon.@nlbwmon[0].local_network='192.168.0.0/16' 'lan'``; or []."""
+    return parse_uci_section(text, section).get(name, "").replace("'", " ").split()
+
+
+def parse_uci_flag(text: str) -> bool | None:
+    """`uci -q get firewall.@defaults[0].flow_offloading`: ``1`` or ``0``, or a word for it."""
+    return _FLAGS.get(text.strip())
+
+
+def parse_number(text: str) -> int | None:
+    """A file of one whole number, /proc/sys/net/core/rmem_max: ``212992``. An option of uci that is one, too."""
+    number = text.strip()
+    return int(number) if re.fullmatch(r"\d{1,19}", number, re.ASCII) else None
+
+
+def parse_interval(text: str) -> int | None:
+    """A time as nlbwmon takes it (``30s``, ``5m``, ``24h``, ``1d``, ``1w``, plain seconds), in seconds."""
+    match = _INTERVAL.match(text)
+    return int(match[1]) * _SECONDS[match[2] or "s"] if match else None
+
+
+def parse_ipv6_prefixes(text: str) -> list[IPv6Network]:
+    """`ip -6 addr show dev br-lan scope global`: ``inet6 2001:db8:1:1::1/64 scope global dynamic`` a line, and others.
+
+    Addresses that are going out of use (deprecated) are left out, and so are those that only count on the link.
+    """
+    prefixes = []
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] != ["inet6"] or len(words) < 2 or "deprecated" in words:
+            continue
+        try:
+            network = IPv6Interface(words[1]).network
+        except ValueError:
+            continue
+        is_usable = not (network.is_link_local or network.is_loopback or network.is_multicast)
+        if is_usable and network.prefixlen > 0 and network not in prefixes:
+            prefixes.append(network)
+    return prefixes
 
 
 def clean_name(text: str) -> str | None:

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from importlib.resources import files
+from pathlib import Path
+from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 
 Clock = Callable[[], datetime]
 
@@ -57,6 +60,24 @@ def zone_from_offset(offset: str) -> Zone | None:
         return parse_zone(f"UTC{offset[:3]}:{offset[3:]}")
     except ValueError:
         return None
+
+
+def posix_rule(zone: Zone) -> str | None:
+    """The zone as OpenWrt's option `timezone` takes it: ``CET-1CEST,M3.5.0,M10.5.0/3``. None if nothing here knows it.
+
+    It is the last line of the zone's file (RFC 8536); ZoneInfo doesn't give it away.
+    """
+    if match := _FIXED_OFFSET.fullmatch(zone.key):
+        sign, hours, minutes = match["sign"], match["hours"], match["minutes"]
+        # POSIX counts westwards: what is ahead of UTC has a minus.
+        return f"<{sign}{hours}{minutes}>{'-' if sign == '+' else ''}{int(hours)}:{minutes}"
+    folders = [Path(folder) for folder in TZPATH] + [files("tzdata") / "zoneinfo"]
+    for folder in folders:
+        with suppress(OSError):
+            rule = (folder / zone.key).read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
+            if rule.isascii() and rule.decode().isprintable():
+                return rule.decode()
+    return None
 
 
 def utc_now() -> datetime:

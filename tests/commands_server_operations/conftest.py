@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from commands_server_operations.router_connection_manager import RouterConnectionManager, RouterTarget
-from tests.commands_server_operations.paramiko_router import ParamikoRouter, TcpPeer
+from tests.commands_server_operations.paramiko_router import ParamikoRouter, RawPeer
 from tests.dropbear import FIXTURES, Home
 
 __all__ = ["FIXTURES", "Home"]
@@ -28,12 +28,12 @@ def router() -> Iterator[Callable[..., ParamikoRouter]]:
 
 
 @pytest.fixture
-def peer() -> Iterator[Callable[..., TcpPeer]]:
+def peer() -> Iterator[Callable[..., RawPeer]]:
     """Starts raw TCP peers: peer(handle)."""
-    started: list[TcpPeer] = []
+    started: list[RawPeer] = []
 
-    def start(handle: Callable[[socket.socket], None]) -> TcpPeer:
-        started.append(TcpPeer(handle))
+    def start(handle: Callable[[socket.socket], None]) -> RawPeer:
+        started.append(RawPeer(handle))
         return started[-1]
 
     yield start

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -39,18 +40,18 @@ def shell(path: str, program: str = "sh") -> Answer:
     return answer
 
 
-class TcpPeer:
-    """Accepts connections on a loopback port and hands each to ``handle`` on a thread of its own."""
+class TcpPeer(ABC):
+    """Accepts connections on a loopback port and serves each on a thread of its own."""
 
-    def __init__(self, handle: Callable[[socket.socket], None] | None = None) -> None:
-        self._handle = handle or self.serve
+    def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.sockets: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
+    @abstractmethod
     def serve(self, sock: socket.socket) -> None:
-        raise NotImplementedError
+        """Talk to one client until it or we have had enough; an end of the connection need not be caught."""
 
     def _accept(self) -> None:
         while True:
@@ -64,7 +65,7 @@ class TcpPeer:
 
     def _serve(self, sock: socket.socket) -> None:
         with suppress(OSError, EOFError, paramiko.SSHException):
-            self._handle(sock)
+            self.serve(sock)
 
     def cut(self) -> None:
         """End all connections at once, without a word of SSH."""
@@ -79,6 +80,17 @@ class TcpPeer:
         self.cut()
         for sock in self.sockets:
             sock.close()
+
+
+class RawPeer(TcpPeer):
+    """A peer that leaves each connection to a function, which need not speak SSH."""
+
+    def __init__(self, handle: Callable[[socket.socket], None]) -> None:
+        self._handle = handle
+        super().__init__()
+
+    def serve(self, sock: socket.socket) -> None:
+        self._handle(sock)
 
 
 class ParamikoRouter(TcpPeer):

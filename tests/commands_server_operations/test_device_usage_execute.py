@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -85,11 +86,32 @@ def test_a_reading_is_complete_and_byte_for_byte(
     assert json.loads(answer.devices.board) == {"hostname": "OpenWrt"}
 
 
+def test_what_the_doctor_judges_comes_with_a_reading_and_alone(
+    connections: RouterConnectionManager, at: RouterTarget, home: Home
+) -> None:
+    home.command("uci", '#!/bin/sh\ncase $3 in *_hw) exit 1 ;; *) echo "$3" ;; esac\n')
+    home.command("ip", '#!/bin/sh\necho "$*"\n')
+    home.command("cat", '#!/bin/sh\ncase $1 in /proc/sys/*) echo "$1" ;; *) exec /bin/cat "$@" ;; esac\n')
+    facts = execute.get_current_bandwidth_data(connections, at).facts
+    assert facts.settings == "nlbwmon\n"
+    assert facts.zone_name == "system.@system[0].zonename\n"
+    assert facts.flow_offloading == "firewall.@defaults[0].flow_offloading\n"
+    assert facts.flow_offloading_hw is None
+    assert facts.conntrack_acct == "/proc/sys/net/netfilter/nf_conntrack_acct\n"
+    assert facts.rmem_max == "/proc/sys/net/core/rmem_max\n"
+    assert facts.lan_addresses == "-6 addr show dev br-lan scope global\n"
+    alone = execute.get_router_facts(connections, at)
+    assert replace(alone, clock=facts.clock) == facts
+    assert home.nlbw_calls == ["-c json", "-c list"]
+
+
 def test_everything_but_nlbw_may_be_missing(connections: RouterConnectionManager, at: RouterTarget, home: Home) -> None:
     home.command("ubus", "#!/bin/sh\necho half an answer\nexit 4\n")
     home.command("ip", "#!/bin/sh\nexit 1\n")
     answer = execute.get_current_bandwidth_data(connections, at)
     assert answer.usage_json == LIVE
+    assert answer.facts.lan_addresses is None
+    assert answer.facts.flow_offloading is None
     assert answer.settings is None
     assert answer.zone_name is None
     assert answer.devices.board is None
@@ -244,6 +266,31 @@ def test_archives_come_by_start_date_and_missing_ones_are_absent(
     assert home.nlbw_calls.count("-c json -t 2026-10-01") == 1
 
 
+def test_earlier_archives_are_judged_each_by_itself(
+    connections: RouterConnectionManager, at: RouterTarget, home: Home
+) -> None:
+    found = execute.get_earlier_archives(connections, at, by_name(OCTOBER, MAY, SEPTEMBER))
+    assert found == {day: (FIXTURES / f"home-{day}.json").read_bytes() for day in (OCTOBER, SEPTEMBER)}
+    assert home.nlbw_calls.count("-c json -t 2026-05-01") == 2
+
+
+@pytest.mark.parametrize("status", [1, 139])
+def test_an_earlier_archive_that_nlbw_fails_on_is_empty(
+    connections: RouterConnectionManager, one: RouterTarget, home: Home, status: int
+) -> None:
+    home.nlbw_fails(str(status))
+    assert execute.get_earlier_archives(connections, one, by_name(OCTOBER)) == {OCTOBER: b""}
+
+
+@pytest.mark.parametrize(("status", "error"), [(247, NlbwmonDown), (127, NlbwmonMissing)])
+def test_earlier_archives_can_not_be_told_while_nlbwmon_does_not_answer(
+    connections: RouterConnectionManager, one: RouterTarget, home: Home, status: int, error: type[Exception]
+) -> None:
+    home.nlbw_fails(str(status))
+    with pytest.raises(error):
+        execute.get_earlier_archives(connections, one, by_name(OCTOBER))
+
+
 def test_no_start_dates_need_no_round_trip() -> None:
     assert execute.get_archived_periods(Scripted(), _anywhere(), {}) == {}
 
@@ -308,7 +355,7 @@ def test_the_device_list_is_raw_text(connections: RouterConnectionManager, at: R
 
 def test_nlbwmon_that_answers_is_running(connections: RouterConnectionManager, at: RouterTarget) -> None:
     status = execute.validate_nlbwmon_status(connections, at)
-    assert (status.installed, status.running) == (True, True)
+    assert (status.installed, status.running, status.usage_json) == (True, True, LIVE)
 
 
 @pytest.mark.parametrize(

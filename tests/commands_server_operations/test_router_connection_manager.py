@@ -13,16 +13,18 @@ import pytest
 
 from commands_server_operations.router_connection_manager import RouterConnectionManager, RouterTarget
 from tests.commands_server_operations.leftovers import GENEROUS_S, client_threads, open_to
-from tests.commands_server_operations.paramiko_router import ParamikoRouter, TcpPeer, says
+from tests.commands_server_operations.paramiko_router import ParamikoRouter, RawPeer, says
 from utils.errors import (
+    HostKeyChanged,
     OutputTooLarge,
+    RouterAuthFailed,
     RouterError,
     RouterTimeout,
     RouterUnreachable,
 )
 
 Router = Callable[..., ParamikoRouter]
-Peer = Callable[[Callable[[socket.socket], None]], TcpPeer]
+Peer = Callable[[Callable[[socket.socket], None]], RawPeer]
 Manager = Callable[..., RouterConnectionManager]
 Target = Callable[..., RouterTarget]
 
@@ -102,6 +104,60 @@ def test_other_secrets_are_tried_on_a_new_connection(manager: Manager, router: R
         connections.run(target(server.port, password="wrong"), "cmd")
     assert server.connections == 2
     assert open_to(server.port) == 0
+
+
+class Written:
+    """Contacts that write down what they are asked and told, and refuse what a test wants refused."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, object]] = []
+        self.refusal: RouterError | None = None
+
+    def before(self, target: RouterTarget) -> None:
+        self.lines.append(("before", target.by_request))
+        if self.refusal:
+            raise self.refusal
+
+    def failed(self, target: RouterTarget, error: RouterError) -> None:
+        self.lines.append(("failed", error))
+
+    def signed_in(self, target: RouterTarget) -> None:
+        self.lines.append(("signed in", target.by_request))
+
+
+def test_contacts_are_asked_before_a_new_connection_and_told_after_it(
+    manager: Manager, router: Router, target: Target
+) -> None:
+    contacts = Written()
+    server = router(says(b"fine"))
+    connections = manager(contacts=contacts)
+    for _ in range(2):
+        connections.run(target(server.port, by_request=True), "cmd")
+    assert contacts.lines == [("before", True), ("signed in", True)], "nothing is sent on a connection that is open"
+    with pytest.raises(RouterAuthFailed) as caught:
+        connections.run(target(server.port, password="wrong"), "cmd")
+    assert contacts.lines[2:] == [("before", False), ("failed", caught.value)]
+
+
+def test_where_contacts_object_nothing_is_connected_to(manager: Manager, router: Router, target: Target) -> None:
+    contacts = Written()
+    contacts.refusal = RouterAuthFailed("not yet")
+    server = router(says(b"fine"))
+    with pytest.raises(RouterAuthFailed, match="not yet"):
+        manager(contacts=contacts).run(target(server.port), "cmd")
+    assert server.connections == 0
+    assert contacts.lines == [("before", False)]
+
+
+def test_a_key_that_is_not_the_pinned_one_is_told_to_contacts(manager: Manager, router: Router, target: Target) -> None:
+    contacts = Written()
+    server = router(says(b"fine"))
+    with pytest.raises(HostKeyChanged):
+        manager(contacts=contacts).run(target(server.port, host_key="ssh-ed25519 AAAA"), "cmd")
+    told = contacts.lines[-1][1]
+    assert isinstance(told, HostKeyChanged)
+    assert told.presented == server.host_key
+    assert server.sign_ins == []
 
 
 def test_another_address_gets_a_new_connection(manager: Manager, router: Router, target: Target) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from commands_server_operations.router_connection_manager import RouterConnectionManager, RouterTarget
 from tests.commands_server_operations.leftovers import fails_within_reason, open_to
-from tests.commands_server_operations.paramiko_router import ParamikoRouter, TcpPeer, says
+from tests.commands_server_operations.paramiko_router import ParamikoRouter, RawPeer, says
 from utils.errors import (
     OutputTooLarge,
     RouterTimeout,
@@ -19,7 +19,7 @@ from utils.errors import (
 )
 
 Router = Callable[..., ParamikoRouter]
-Peer = Callable[[Callable[[socket.socket], None]], TcpPeer]
+Peer = Callable[[Callable[[socket.socket], None]], RawPeer]
 Manager = Callable[..., RouterConnectionManager]
 Target = Callable[..., RouterTarget]
 

@@ -2,16 +2,23 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from db_operations import readings_db
+from db_operations import device_usage_db, readings_db
 from db_operations.database import Database
-from tests.db_operations.usage_rows import ALICE, AT, BOB, add_router, reading_at
+from db_operations.device_usage_db import DeviceSighting
+from db_operations.readings_db import Finding, Standstill
+from db_operations.statements import execute
+from tests.db_operations.usage_rows import ALICE, AT, BOB, MAC, OTHER_MAC, add_router, reading_at
 
 LATER = AT + timedelta(minutes=5)
 FAR = datetime(2040, 1, 1, tzinfo=UTC)
 
 
 def test_a_reading_is_read_back_byte_for_byte_and_replaced_by_the_next(database: Database) -> None:
-    first = reading_at(AT)
+    findings = (
+        Finding(code="DATABASE_IN_RAM", message='It\'s in /tmp: "lost" 客厅 %s', fix="uci set a.@b[0].c='d'; reboot"),
+        Finding(code="TIMEZONE", message="no rule", fix=None),
+    )
+    first = reading_at(AT, findings=findings)
     second = reading_at(
         LATER,
         usage_since=AT,
@@ -30,6 +37,28 @@ def test_a_reading_is_read_back_byte_for_byte_and_replaced_by_the_next(database:
             readings_db.upsert_last_reading(conn, *ALICE, reading)
             assert readings_db.get_last_reading(conn, *ALICE) == reading
         assert readings_db.get_last_reading(conn, "bob", ALICE[1]) is None
+
+
+def test_a_standstill_has_its_length_and_the_devices_that_are_active(database: Database) -> None:
+    with database.transaction() as conn:
+        for owner in (ALICE, BOB):
+            add_router(conn, owner)
+        assert readings_db.get_standstill(conn, *ALICE) is None
+        readings_db.upsert_last_reading(conn, *ALICE, reading_at(AT))
+        assert readings_db.get_standstill(conn, *ALICE) == Standstill(since=None, readings=0, active_devices=0)
+        sightings = [
+            DeviceSighting(mac=mac, hostname=None, ips="", is_router=is_router, is_active=is_active)
+            for mac, is_router, is_active in (
+                (MAC, False, True),
+                (OTHER_MAC, False, False),
+                ("94:83:c4:5a:10:01", True, True),
+            )
+        ]
+        for owner in (ALICE, BOB):
+            device_usage_db.update_device_metadata(conn, *owner, sightings, at=AT, previous_at=None)
+        execute(conn, "UPDATE last_readings SET unchanged_since = %(at)s, unchanged_readings = 7", {"at": AT})
+        assert readings_db.get_standstill(conn, *ALICE) == Standstill(since=AT, readings=7, active_devices=1)
+        assert readings_db.get_standstill(conn, "bob", ALICE[1]) is None
 
 
 def test_coverage_has_the_stretches_that_ended_and_the_running_one(database: Database) -> None:

@@ -1,13 +1,14 @@
 """Routers, their schedule and their claims on a real PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
-from db_operations import device_usage_db, devices_db, readings_db, routers_db
+from db_operations import device_usage_db, devices_db, periods_db, readings_db, routers_db
 from db_operations.database import Database
 from db_operations.device_usage_db import DeviceSighting
+from db_operations.periods_db import NamedPeriod, PeriodState
 from db_operations.statements import execute
 from tests.db_operations.usage_rows import ALICE, AT, BOB, MAC, NAMES, add_router, reading_at, router_of
 from utils.errors import Conflict
@@ -96,6 +97,58 @@ def test_the_first_host_key_is_pinned_and_stays(database: Database) -> None:
         assert routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 TWO") == "ssh-ed25519 ONE"
 
 
+def test_another_key_is_kept_only_for_the_router_and_the_address_that_showed_it(database: Database) -> None:
+    at = {"host": "192.168.1.1", "port": 22}
+    with database.transaction() as conn:
+        add_router(conn, ALICE)
+        routers_db.keep_presented_host_key(conn, *ALICE, "ssh-ed25519 TWO", **at)
+        assert routers_db.get_router(conn, *ALICE).presented_host_key is None, "nothing is pinned yet"  # type: ignore[union-attr]
+        routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 ONE")
+        for owner, key, where in (
+            (("bob", ALICE[1]), "ssh-ed25519 TWO", at),
+            (ALICE, "ssh-ed25519 TWO", {**at, "port": 2222}),
+            (ALICE, "ssh-ed25519 TWO", {**at, "host": "10.0.0.1"}),
+            (ALICE, "ssh-ed25519 ONE", at),
+        ):
+            routers_db.keep_presented_host_key(conn, *owner, key, **where)
+            assert routers_db.get_router(conn, *ALICE).presented_host_key is None  # type: ignore[union-attr]
+        routers_db.keep_presented_host_key(conn, *ALICE, "ssh-ed25519 TWO", **at)
+        assert routers_db.get_router(conn, *ALICE).presented_host_key == "ssh-ed25519 TWO"  # type: ignore[union-attr]
+        assert not routers_db.accept_host_key(conn, "bob", ALICE[1], "ssh-ed25519 TWO")
+        assert not routers_db.accept_host_key(conn, *ALICE, "ssh-ed25519 THREE")
+        assert routers_db.accept_host_key(conn, *ALICE, "ssh-ed25519 TWO")
+        router = routers_db.get_router(conn, *ALICE)
+        assert router is not None
+        assert (router.host_key, router.presented_host_key) == ("ssh-ed25519 TWO", None)
+
+
+def test_archives_of_a_router_that_another_one_has_replaced_are_waited_for_no_longer(database: Database) -> None:
+    october = NamedPeriod(date(2026, 10, 1), date(2026, 10, 31), "2026-10-01")
+    with database.transaction() as conn:
+        for owner in (ALICE, BOB):
+            add_router(conn, owner)
+            routers_db.pin_host_key(conn, *owner, "ssh-ed25519 ONE")
+            periods_db.insert_pending_periods(conn, *owner, [october])
+        routers_db.keep_presented_host_key(conn, *ALICE, "ssh-ed25519 TWO", host="192.168.1.1", port=22)
+        assert routers_db.accept_host_key(conn, *ALICE, "ssh-ed25519 TWO")
+        assert periods_db.list_period_states(conn, *ALICE) == [(october.start, PeriodState.MISSING)]
+        assert periods_db.list_pending_periods(conn, *BOB) == [october]
+
+
+def test_failures_are_forgotten_where_they_are_of_the_kind_that_is_over(database: Database) -> None:
+    later = AT + MINUTE
+    with database.transaction() as conn:
+        add_router(conn, ALICE)
+        assert not routers_db.forget_failures(conn, *ALICE, codes=["GONE"], next_collect_at=later)
+        routers_db.record_failure(conn, *ALICE, at=AT, code="GONE", message="x", next_collect_at=AT)
+        assert not routers_db.forget_failures(conn, *ALICE, codes=["OTHER"], next_collect_at=later)
+        assert not routers_db.forget_failures(conn, "bob", ALICE[1], codes=["GONE"], next_collect_at=later)
+        assert routers_db.forget_failures(conn, *ALICE, codes=["OTHER", "GONE"], next_collect_at=later)
+        router = routers_db.get_router(conn, *ALICE)
+        assert router is not None
+        assert (router.consecutive_failures, router.next_collect_at) == (0, later)
+
+
 def test_deleting_a_router_takes_along_what_hangs_on_it(database: Database) -> None:
     with database.transaction() as conn:
         for owner in (ALICE, BOB):
@@ -178,6 +231,24 @@ def test_those_that_answered_come_before_those_that_failed(database: Database) -
     with database.transaction() as conn:
         claimed = routers_db.claim_due_routers(conn, now=AT, claim_for=MINUTE, limit=1)
         assert [router.id for router in claimed] == [BOB[1]]
+
+
+@pytest.mark.parametrize(
+    ("limit", "failing_limit", "claimed"),
+    [(10, None, (3, 5)), (10, 2, (3, 2)), (4, 3, (3, 1)), (3, 3, (3, 0)), (2, 0, (2, 0)), (10, 0, (3, 0))],
+)
+def test_those_that_failed_get_no_more_places_than_are_theirs(
+    database: Database, limit: int, failing_limit: int | None, claimed: tuple[int, int]
+) -> None:
+    with database.transaction() as conn:
+        for number in range(8):
+            add_router(conn, ("alice", f"r{number}"), port=number + 1)
+    for number in range(8):
+        due_at(database, f"r{number}", AT, failures=max(0, number - 2))
+    with database.transaction() as conn:
+        found = routers_db.claim_due_routers(conn, now=AT, claim_for=MINUTE, limit=limit, failing_limit=failing_limit)
+    failing = sum(router.consecutive_failures > 0 for router in found)
+    assert (len(found) - failing, failing) == claimed
 
 
 def test_many_processes_share_the_due_routers_without_taking_one_twice(database: Database) -> None:

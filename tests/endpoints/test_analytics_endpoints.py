@@ -74,6 +74,7 @@ def test_what_nobody_observed_is_null(api: Api, lived: None) -> None:
     ("query", "fields"),
     [
         ({"period1Start": "2031-11-01"}, {"period1End", "period2Start", "period2End"}),
+        ({"period": "week", "period1Start": "2031-11-01"}, {"period", "period1End", "period2Start", "period2End"}),
         ({"period": "year"}, {"period"}),
         ({"period2End": "tomorrow"}, {"period2End"}),
         ({"from": "2031-11-01"}, {"from"}),

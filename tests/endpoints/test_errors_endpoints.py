@@ -1,13 +1,11 @@
 """What every answer has in common: the envelope, whatever went wrong, and what keeps strangers out."""
 
 import json
-import socket
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import requests
 from apiflask import APIFlask
 
 from db_operations.embedded_postgres import EmbeddedPostgres
@@ -16,7 +14,7 @@ from server import Runtime, build_runtime, create_app
 from services.context import RouterContext
 from simulator.clock import ManualClock
 from simulator.ssh_server import HostedRouter
-from tests.homes import PHONE, Api, make_config, register, serving
+from tests.homes import PHONE, Api, make_config, register
 from tests.postgres import FAST, temporary_home
 
 BASE = "/api/device-usage"
@@ -53,6 +51,30 @@ def test_a_parameter_that_means_nothing_is_named(api: Api, context: RouterContex
 def test_the_start_of_a_range_is_not_after_its_end(api: Api, context: RouterContext) -> None:
     query = {"startDate": "2031-11-02", "endDate": "2031-11-01"}
     assert api.error(HISTORY, query_string=query)[2].keys() == {"startDate"}
+
+
+def test_every_endpoint_refuses_parameters_that_it_does_not_know_or_gets_twice(
+    api: Api, app: APIFlask, context: RouterContext
+) -> None:
+    asked = 0
+    for rule in app.url_map.iter_rules():
+        if not rule.rule.startswith(("/api/", "/health/")) or rule.rule.startswith("/api/docs"):
+            continue
+        path = rule.rule.replace("<router_id>", context.router_id).replace("<mac>", PHONE)
+        for method in rule.methods - {"HEAD", "OPTIONS"}:
+            options = {"json": {}} if method in ("POST", "PUT") else {}
+            status, code, details = api.error(f"{path}?unknown=1", method, **options)
+            assert (status, code, list(details)) == (400, "VALIDATION_ERROR", ["unknown"]), (method, path)
+            status, code, details = api.error(f"{path}?page=1&page=2", method, **options)
+            assert (status, code, list(details)) == (400, "VALIDATION_ERROR", ["page"]), (method, path)
+            asked += 1
+    assert asked >= 20
+
+
+def test_a_parameter_given_twice_says_so(api: Api, context: RouterContext) -> None:
+    details = api.error(f"{BASE}/devices?page=1&page=2&search=a&search=a&sort=name")[2]
+    assert details == {"page": ["is given more than once"], "search": ["is given more than once"]}
+    assert api.error("/api/nothing?page=1&page=2")[:2] == (404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("path", ["/api/nothing", "/nothing", "/api/device-usage/nothing", "/api/routers/x/y", "/api/"])
@@ -112,6 +134,41 @@ def test_a_body_of_another_type_is_refused_even_if_it_would_do(api: Api) -> None
     body = json.dumps({"name": "x", "host": "127.0.0.1", "port": 1})
     assert api.error("/api/routers", "POST", data=body, content_type="text/plain")[0] in (400, 415)
     assert api.data("/api/routers")["routers"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", f"{BASE}/refresh"),
+        ("POST", "/api/routers/{id}/test"),
+        ("DELETE", "/api/routers/{id}"),
+        ("GET", f"{BASE}/devices"),
+    ],
+)
+def test_a_body_that_nobody_reads_is_refused(
+    api: Api, context: RouterContext, hosted: HostedRouter, method: str, path: str
+) -> None:
+    path = path.format(id=context.router_id)
+    asked = hosted.stats.commands
+    for body in (b'{"routerId": "x"}', b"[]", b"null", b"5", b"{", b"nonsense", b"{} {}"):
+        status, code, details = api.error(path, method, data=body, content_type="application/json")
+        assert (status, code, list(details)) == (400, "VALIDATION_ERROR", ["body"]), body
+    assert hosted.stats.commands == asked
+    assert api.data(f"/api/routers/{context.router_id}")
+    empty: list[dict[str, Any]] = [{}, {"data": b""}, {"json": {}}, {"data": b" { }\n"}]
+    for options in empty if method != "DELETE" else empty[-1:]:
+        # A second reading in a moment that stands still is a conflict.
+        assert api.client.open(path, method=method, content_type="application/json", **options).status_code in (
+            200,
+            409,
+        )
+
+
+def test_null_is_no_body_of_a_change(api: Api, context: RouterContext) -> None:
+    path = f"/api/routers/{context.router_id}"
+    for body in (b"null", b" null\n"):
+        status, code, details = api.error(path, "PUT", data=body, content_type="application/json")
+        assert (status, code, details) == (400, "VALIDATION_ERROR", {"body": ["must be a JSON object"]})
 
 
 def test_a_fault_inside_says_nothing_of_itself(
@@ -256,37 +313,3 @@ def test_a_request_id_is_taken_up_or_made(client: Any) -> None:
 def test_the_local_user_is_always_signed_in(api: Api) -> None:
     user = api.data("/api/auth/me")["user"]
     assert user == {"id": "local", "name": "Local user", "authMode": "local"}
-
-
-# --- the web server itself -------------------------------------------------------------------------------
-
-
-def test_what_the_web_server_refuses_has_the_envelope_too(app: APIFlask) -> None:
-    with serving(app) as url:
-        port = int(url.rpartition(":")[2])
-
-        def raw(request: bytes) -> tuple[int, dict[str, Any]]:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
-                sock.sendall(request)
-                answer = b""
-                while more := sock.recv(65_536):
-                    answer += more
-            head, _, body = answer.partition(b"\r\n\r\n")
-            return int(head.split()[1]), json.loads(body)
-
-        for request in (
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nbad header\r\nConnection: close\r\n\r\n",
-            b"POST /api/routers HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\nConnection: close\r\n\r\n",
-            b"POST /api/routers HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\nConnection: close\r\n\r\n",
-            b"GET /api/nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-        ):
-            status, body = raw(request)
-            assert 400 <= status < 500
-            assert (body["success"], set(body)) == (False, {"success", "error", "metadata"})
-        chunks = (b"x" * 65_536 for _ in range(100))
-        try:
-            answer = requests.post(f"{url}/api/routers", data=chunks, timeout=30)
-        except requests.ConnectionError:
-            return  # it may hang up on a body without end
-        assert answer.status_code == 413
-        assert answer.json()["error"]["code"] == "PAYLOAD_TOO_LARGE"

@@ -8,6 +8,7 @@ from apiflask import APIFlask
 
 from services.context import RouterContext
 from simulator.clock import ManualClock
+from simulator.faults import Faults
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter
 from tests.homes import PHONE, Api
@@ -110,14 +111,23 @@ def test_every_answer_has_exactly_the_keys_that_are_declared(
         clock.set(clock.now().replace(minute=5 * (step + 1)))
         api.data(f"{BASE}/refresh", "POST")
     one = f"/api/routers/{context.router_id}"
+    hosted.faults = Faults(other_host_key=True)
+    hosted.drop_connections()
+    api.error(f"{BASE}/refresh", "POST")
+    shown = {"fingerprint": api.data(one)["presentedHostKeyFingerprint"]}
     other = {"name": "x", "host": "127.0.0.1", "port": 1, "password": "p"}
     calls: list[tuple[str, str, str, dict[str, Any]]] = [
-        *[(f"{BASE}/{name}", "GET", f"{BASE}/{name}", {}) for name in ("devices", "history", "summary", "status")],
+        ("/api/routers/{router_id}/host-key", "POST", f"{one}/host-key", {"json": shown}),
+        *[
+            (f"{BASE}/{name}", "GET", f"{BASE}/{name}", {})
+            for name in ("devices", "history", "summary", "status", "events")
+        ],
         *[
             (f"{BASE}/device/{{mac}}/{name}", "GET", f"{BASE}/device/{PHONE}/{name}", {})
             for name in ("info", "current", "history")
         ],
         (f"{BASE}/current", "GET", f"{BASE}/current", {}),
+        (f"{BASE}/periods", "GET", f"{BASE}/periods", {}),
         (f"{BASE}/refresh", "POST", f"{BASE}/refresh", {}),
         *[
             (f"{BASE}/{name}", "GET", f"{BASE}/{name}", {})

@@ -1,5 +1,6 @@
 """/api/routers as a client meets it."""
 
+from datetime import timedelta
 from typing import Any
 
 import paramiko
@@ -8,16 +9,19 @@ import pytest
 from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
+from services.credentials import Credentials
+from services.routers import RouterRegistration
 from simulator.clock import ManualClock
 from simulator.faults import Faults
 from simulator.home import empty_router
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer
+from tests.dropbear import Home
 from tests.homes import ALICE, BOB, PHONE, Api, ask, dump, register
 
 ROUTER = {
-    *("id", "name", "host", "port", "username", "hostKeyFingerprint", "timezone", "collectIntervalMinutes"),
-    "createdAt",
+    *("id", "name", "host", "port", "username", "hostKeyFingerprint", "presentedHostKeyFingerprint", "timezone"),
+    *("collectIntervalMinutes", "createdAt"),
 }
 
 
@@ -34,6 +38,7 @@ def test_a_router_is_registered_contacted_and_its_host_key_pinned(api: Api, host
     )
     assert router["hostKeyFingerprint"] == hosted.fingerprint
     assert (router["timezone"], router["collectIntervalMinutes"], router["warning"]) == (None, 5, None)
+    assert router["presentedHostKeyFingerprint"] is None
     assert body["metadata"]["routerId"] == router["id"]
     assert hosted.stats.auth_attempts == 1
 
@@ -112,13 +117,26 @@ def test_the_same_router_twice_conflicts(api: Api, hosted: HostedRouter) -> None
 
 RUBBISH: dict[str, list[object]] = {
     "name": [None, "", "  ", "a\nb", "x" * 256, 5, [], "nul\0"],
-    "host": [None, "", "a b", "root@host", "host/path", "-oProxyCommand=x y", "x" * 254, 7],
-    "port": [0, -1, 65_536, "ssh", None, 22.5, []],
-    "username": ["", "a\tb", "x" * 65, None, 5],
-    "password": ["x" * 1_025, 5, []],
-    "privateKey": ["x" * 32_769, 5],
+    "host": [
+        None,
+        "",
+        "a b",
+        "root@host",
+        "host/path",
+        "-oProxyCommand=x y",
+        "x" * 254,
+        7,
+        ".",
+        "a..b",
+        "-x",
+        "x-.lan",
+    ],
+    "port": [0, -1, 65_536, "ssh", None, 22.5, [], True, "22", 22.0],
+    "username": ["", "a\tb", "x" * 65, None, 5, "-x", "a b", "a$b", "root:x", "müller", "root\n", "$"],
+    "password": ["x" * 1_025, 5, [], "nul\0", "a\nb", "\x7f", "\x85"],
+    "privateKey": ["x" * 32_769, 5, "", " \n"],
     "timezone": ["Mars/Olympus", "../etc/passwd", "UTC+99:00", "", 5],
-    "collectIntervalMinutes": [0, 1, 7, 61, "often", []],
+    "collectIntervalMinutes": [0, 1, 7, 61, "often", [], "5", True, 5.0],
     "unknown": [1],
     "session_id": ["bob"],
     "id": ["mine"],
@@ -140,6 +158,37 @@ def test_rubbish_in_a_field_names_it_and_changes_nothing(
             status, code, details = api.error(path, method, json={**fields, field: value})
             assert (status, code, list(details)) == (400, "VALIDATION_ERROR", [field]), (method, value)
     assert dump(database) == before
+
+
+@pytest.mark.parametrize("username", ["root", "_netpilot", "a.b-c_9", "machine$", "9"])
+def test_user_names_that_a_router_may_have_are_taken(api: Api, hosted: HostedRouter, username: str) -> None:
+    assert (
+        api.data("/api/routers", "POST", status=201, json=body_for(hosted, username=username))["username"] == username
+    )
+
+
+def test_an_empty_password_is_that_of_a_fresh_router(
+    api: Api, context: RouterContext, runtime: Runtime, hosted: HostedRouter
+) -> None:
+    """OpenWrt has none for root until one is set: signed in to without. PUT takes a stored one away by it."""
+
+    def stored(router_id: str) -> Credentials:
+        return runtime.vault.open(runtime.routers.get(RouterContext(ALICE, router_id)).credentials)
+
+    fresh = {"name": "x", "host": "127.0.0.1", "port": 1, "password": ""}
+    assert stored(api.data("/api/routers", "POST", status=201, json=fresh)["id"]) == Credentials()
+    assert stored(context.router_id) == Credentials(password=str(hosted.password))
+    api.data(f"/api/routers/{context.router_id}", "PUT", json={"password": ""})
+    assert stored(context.router_id) == Credentials()
+
+
+@pytest.mark.parametrize(("field", "value"), [("privateKey", ""), ("privateKey", None), ("password", None)])
+def test_what_is_no_secret_leaves_the_stored_one_alone(
+    api: Api, context: RouterContext, field: str, value: object
+) -> None:
+    path = f"/api/routers/{context.router_id}"
+    api.client.put(path, json={field: value})
+    assert api.data(f"{path}/test", "POST")["checks"][0]["ok"] is True
 
 
 def test_a_password_and_a_key_at_once_are_refused(api: Api, hosted: HostedRouter) -> None:
@@ -205,6 +254,45 @@ def test_a_new_password_is_used_at_once(api: Api, context: RouterContext, hosted
     assert (status["reachable"], status["consecutiveFailures"]) == (True, 0)
 
 
+def test_a_changed_host_key_is_shown_and_accepted_by_its_fingerprint(
+    api: Api, context: RouterContext, hosted: HostedRouter, clock: ManualClock
+) -> None:
+    path = f"/api/routers/{context.router_id}"
+    api.data("/api/device-usage/refresh", "POST")
+    hosted.faults = Faults(other_host_key=True)
+    hosted.drop_connections()
+    clock.advance(timedelta(minutes=5))
+    assert api.error("/api/device-usage/refresh", "POST")[:2] == (502, "HOST_KEY_CHANGED")
+    router = api.data(path)
+    shown = router["presentedHostKeyFingerprint"]
+    assert (router["hostKeyFingerprint"], shown) == (hosted.fingerprint, hosted.shown_key().fingerprint)
+    other = f"SHA256:{'x' * 43}"
+    assert api.error(f"{path}/host-key", "POST", json={"fingerprint": other}) == (
+        *(409, "CONFLICT", {"fingerprint": [other], "presentedHostKeyFingerprint": [shown]}),
+    )
+    assert api.data(path) == router
+    accepted = api.data(f"{path}/host-key", "POST", json={"fingerprint": shown})
+    assert (accepted["hostKeyFingerprint"], accepted["presentedHostKeyFingerprint"]) == (shown, None)
+    assert api.data(path) == accepted
+    status = api.data("/api/device-usage/status")
+    assert (status["router"]["consecutiveFailures"], status["router"]["lastSuccessAt"]) == (0, None)
+    api.data("/api/device-usage/refresh", "POST")
+
+
+def test_a_key_that_was_never_shown_can_not_be_accepted(
+    api: Api, context: RouterContext, hosted: HostedRouter, database: Database
+) -> None:
+    before = dump(database)
+    path = f"/api/routers/{context.router_id}/host-key"
+    for fingerprint in (hosted.fingerprint, f"SHA256:{'x' * 43}"):
+        assert api.error(path, "POST", json={"fingerprint": fingerprint})[:2] == (409, "CONFLICT")
+    for rubbish in (None, "", "x", "SHA256:", f"MD5:{'x' * 43}", f"SHA256:{'x' * 44}", f"SHA256:{'%' * 43}", 5, []):
+        status, code, details = api.error(path, "POST", json={"fingerprint": rubbish})
+        assert (status, code, list(details)) == (400, "VALIDATION_ERROR", ["fingerprint"]), rubbish
+    assert api.error(path, "POST", json={})[:2] == (400, "VALIDATION_ERROR")
+    assert dump(database) == before
+
+
 def test_a_deleted_router_takes_everything_of_it_along(
     api: Api, context: RouterContext, runtime: Runtime, router: SimulatedRouter, clock: ManualClock, database: Database
 ) -> None:
@@ -217,19 +305,114 @@ def test_a_deleted_router_takes_everything_of_it_along(
     assert left == {}
 
 
+def failing(api: Api, path: str) -> set[str]:
+    return {check["check"] for check in api.data(path, "POST")["checks"] if not check["ok"]}
+
+
+def test_the_doctor_finds_what_is_wrong_and_says_what_mends_it(
+    api: Api, runtime: Runtime, ssh: SshServer, clock: ManualClock, database: Database
+) -> None:
+    router = empty_router(
+        clock,
+        zone="UTC",
+        database_directory="/var/lib/nlbwmon",
+        database_limit=1,
+        refresh_interval=300,
+        local_network=("192.168.0.0/16",),
+        flow_offloading_hw=True,
+        clock_offset=timedelta(minutes=-7),
+    )
+    hosted = ssh.add(router)
+    context = register(runtime, hosted, timezone="Europe/Berlin")
+    router.traffic(PHONE, rx=1)
+    router.conntrack_acct, router.rmem_max = False, 212_992
+    before = dump(database)
+    path = f"/api/routers/{context.router_id}/test"
+    fixes = {check["check"]: check["fix"] for check in api.data(path, "POST")["checks"] if not check["ok"]}
+    assert list(fixes) == [
+        *("CONNTRACK_ACCT_OFF", "FLOW_OFFLOADING", "IPV6_NOT_LOCAL", "NETLINK_BUFFER", "DATABASE_LIMIT"),
+        *("DATABASE_IN_RAM", "REFRESH_INTERVAL", "CLOCK_SKEW", "TIMEZONE"),
+    ]
+    assert fixes["CONNTRACK_ACCT_OFF"] == "echo net.netfilter.nf_conntrack_acct=1 >> /etc/sysctl.conf; sysctl -p"
+    assert fixes["IPV6_NOT_LOCAL"] == (
+        "uci add_list nlbwmon.@nlbwmon[0].local_network='lan'; uci commit nlbwmon; /etc/init.d/nlbwmon restart"
+    )
+    assert "database_directory='/etc/nlbwmon'" in fixes["DATABASE_IN_RAM"]
+    assert "timezone='CET-1CEST,M3.5.0,M10.5.0/3'" in fixes["TIMEZONE"]
+    assert dump(database) == before, "a test stores nothing"
+
+
+def test_the_doctor_finds_frozen_counters_and_a_commit_interval_that_wears_flash(
+    api: Api, runtime: Runtime, ssh: SshServer, clock: ManualClock, database: Database
+) -> None:
+    router = empty_router(clock, commit_interval=60)
+    context = register(runtime, ssh.add(router))
+    router.add_host(PHONE)
+    api.data("/api/device-usage/refresh", "POST")
+    ask(database, "UPDATE last_readings SET unchanged_readings = 6, unchanged_since = read_at RETURNING 1")
+    assert failing(api, f"/api/routers/{context.router_id}/test") == {"ROWS_FROZEN", "COMMIT_INTERVAL"}
+    status = api.data("/api/device-usage/status")
+    assert [warning["code"] for warning in status["warnings"]] == ["ROWS_FROZEN", "COMMIT_INTERVAL"]
+    assert status["warnings"][0]["fix"] == "/etc/init.d/nlbwmon restart"
+
+
+@pytest.mark.parametrize(
+    ("output", "failed"),
+    [
+        ('echo "{}"', {"nlbwmon"}),
+        ("echo not json", {"nlbwmon"}),
+    ],
+)
+def test_an_nlbw_that_prints_something_else_is_found(
+    api: Api, runtime: Runtime, dropbear: tuple[int, str], home: Home, output: str, failed: set[str]
+) -> None:
+    home.command("nlbw", f"#!/bin/sh\n{output}\n")
+    port, private_key = dropbear
+    registration = RouterRegistration(
+        name="Home", host="127.0.0.1", port=port, credentials=Credentials(private_key=private_key)
+    )
+    router_id = runtime.routers.register(ALICE, registration).router.id
+    assert failing(api, f"/api/routers/{router_id}/test") == failed
+
+
+@pytest.mark.parametrize("garbage", ["9" * 400, "-1", "\0", "$(reboot)", "'; reboot", "\x1b[2J", "客厅"])
+def test_a_router_that_tells_garbage_is_examined_all_the_same(
+    api: Api, runtime: Runtime, ssh: SshServer, clock: ManualClock, garbage: str
+) -> None:
+    router = empty_router(clock, database_directory=f"/tmp/{garbage}", local_network=(garbage,), lan_ipv6=(garbage,))
+    context = register(runtime, ssh.add(router))
+    router.rmem_max = garbage  # type: ignore[assignment]
+    router.add_host(PHONE)
+    (found,) = [
+        check for check in api.data(f"/api/routers/{context.router_id}/test", "POST")["checks"] if not check["ok"]
+    ]
+    assert found["check"] == "DATABASE_IN_RAM"
+    assert "reboot" not in found["fix"]
+    api.data("/api/device-usage/refresh", "POST")
+    warnings = api.data("/api/device-usage/status")["warnings"]
+    assert [warning["code"] for warning in warnings] == ["DATABASE_IN_RAM"]
+
+
 def test_the_doctor_goes_through_its_checks(
     api: Api, context: RouterContext, hosted: HostedRouter, router: SimulatedRouter
 ) -> None:
     path = f"/api/routers/{context.router_id}/test"
     router.add_host(PHONE, "192.168.1.2", "phone")
     checks = api.data(path, "POST")["checks"]
-    assert [(check["check"], check["ok"]) for check in checks] == [("ssh", True), ("nlbwmon", True), ("devices", True)]
-    assert {"check", "ok", "message"} <= set(checks[0])
+    assert [check["check"] for check in checks] == [
+        *("ssh", "nlbwmon", "devices", "CONNTRACK_ACCT_OFF", "FLOW_OFFLOADING", "IPV6_NOT_LOCAL", "NETLINK_BUFFER"),
+        *("DATABASE_LIMIT", "DATABASE_IN_RAM", "COMMIT_INTERVAL", "REFRESH_INTERVAL", "CLOCK_SKEW", "TIMEZONE"),
+    ]
+    assert all(set(check) == {"check", "ok", "message", "fix"} for check in checks)
+    assert all(check["ok"] and check["fix"] is None for check in checks)
     router.stop()
     nlbwmon = api.data(path, "POST")["checks"][1]
     assert (nlbwmon["ok"], nlbwmon["fix"]) == (False, "/etc/init.d/nlbwmon restart")
+    assert failing(api, path) == {"nlbwmon"}, "what else can be asked is asked all the same"
     router.missing = {"nlbw"}
-    assert "opkg install nlbwmon" in api.data(path, "POST")["checks"][1]["fix"]
+    checks = api.data(path, "POST")["checks"]
+    assert "opkg install nlbwmon" in checks[1]["fix"]
+    assert [check["check"] for check in checks[3:5]] == ["settings", "CONNTRACK_ACCT_OFF"]
     hosted.faults = Faults(refuse=True)
     (only,) = api.data(path, "POST")["checks"]
     assert (only["check"], only["ok"]) == ("ssh", False)
@@ -237,7 +420,13 @@ def test_the_doctor_goes_through_its_checks(
 
 @pytest.mark.parametrize(
     ("method", "suffix", "json"),
-    [("GET", "", None), ("PUT", "", {"name": "Mine"}), ("DELETE", "", None), ("POST", "/test", None)],
+    [
+        ("GET", "", None),
+        ("PUT", "", {"name": "Mine"}),
+        ("DELETE", "", None),
+        ("POST", "/test", None),
+        ("POST", "/host-key", {"fingerprint": f"SHA256:{'x' * 43}"}),
+    ],
 )
 def test_another_accounts_router_answers_as_one_that_does_not_exist(
     client: Any,

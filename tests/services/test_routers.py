@@ -12,7 +12,7 @@ from services.routers import RouterRegistration, pin_host_key, target_of
 from simulator.faults import Faults
 from simulator.ssh_server import HostedRouter
 from tests.homes import ALICE, ask, register
-from utils.errors import RouterNotFound, RouterRequired
+from utils.errors import RouterAddressNotAllowed, RouterNotFound, RouterRequired
 
 
 def registration(hosted: HostedRouter, **fields: object) -> RouterRegistration:
@@ -45,6 +45,26 @@ def test_the_router_of_the_environment_need_not_answer(runtime: Runtime, hosted:
     assert runtime.routers.ensure_registered(ALICE, registration(hosted)).host_key is None
 
 
+def test_the_log_says_why_a_new_router_can_not_be_read(
+    runtime: Runtime, hosted: HostedRouter, caplog: pytest.LogCaptureFixture
+) -> None:
+    register(runtime, hosted, password="wrong")
+    (line,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "ROUTER_AUTH_FAILED" in line.getMessage()
+    assert "wrong" not in line.getMessage()
+
+
+def test_a_router_whose_address_is_not_allowed_is_not_told_as_registered_or_deleted(
+    make_runtime: Callable[..., Runtime], hosted: HostedRouter, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = make_runtime(router_allowed_networks="10.0.0.0/8")
+    caplog.set_level("INFO")
+    with pytest.raises(RouterAddressNotAllowed):
+        register(runtime, hosted)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "services.routers"]
+    assert line == f"no router registered at {hosted.host} port {hosted.port}: ROUTER_ADDRESS_NOT_ALLOWED"
+
+
 def test_a_new_interval_is_the_configured_one_unless_it_is_said(
     make_runtime: Callable[..., Runtime], hosted: HostedRouter
 ) -> None:
@@ -55,7 +75,8 @@ def test_a_new_interval_is_the_configured_one_unless_it_is_said(
 def test_the_only_router_is_chosen_and_others_have_to_be_named(
     runtime: Runtime, context: RouterContext, hosted: HostedRouter, bob: str
 ) -> None:
-    assert runtime.routers.choose(ALICE, None) == runtime.routers.choose(ALICE, context.router_id) == context
+    assert runtime.routers.choose(ALICE, None) == runtime.routers.choose(ALICE, context.router_id)
+    assert runtime.routers.choose(ALICE, None).id == context.router_id
     with pytest.raises(RouterRequired):
         runtime.routers.choose(bob, None)
     with pytest.raises(RouterNotFound):

@@ -1,17 +1,20 @@
 """What the status warns of, and when."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
 from simulator.clock import ManualClock
 from simulator.faults import Faults
+from simulator.home import empty_router, office, typical_home
 from simulator.router import SimulatedRouter
-from simulator.ssh_server import HostedRouter
-from tests.homes import PHONE, register
+from simulator.ssh_server import HostedRouter, SshServer
+from tests.homes import PHONE, ask, register
 from utils.errors import RouterError
 
 MINUTE = timedelta(minutes=1)
@@ -38,6 +41,75 @@ def test_a_router_whose_clock_is_off_is_warned_of(
     router.clock_offset = minutes * MINUTE
     runtime.collector.collect(context)
     assert warnings(runtime, context) == expected
+
+
+def test_what_a_reading_finds_is_warned_of_with_what_mends_it_until_it_is_mended(
+    runtime: Runtime, ssh: SshServer, clock: ManualClock, database: Database
+) -> None:
+    router = empty_router(clock, database_directory="/var/lib/nlbwmon", commit_interval=7 * 86_400)
+    hosted = ssh.add(router)
+    context = register(runtime, hosted)
+    asked = hosted.stats.commands
+    router.flow_offloading, router.conntrack_acct, router.rmem_max = True, False, 212_992
+    runtime.collector.collect(context)
+    assert hosted.stats.commands == asked + 1, "a reading is one round trip, the doctor's facts in it"
+    found = runtime.services.status.get_status(context).warnings
+    assert [one.code for one in found] == [
+        *("CONNTRACK_ACCT_OFF", "FLOW_OFFLOADING", "NETLINK_BUFFER", "DATABASE_IN_RAM"),
+    ]
+    assert all(one.message and one.fix for one in found)
+    assert "uci set firewall.@defaults[0].flow_offloading='0'" in str(found[1].fix)
+    assert hosted.stats.commands == asked + 1, "the status asks nobody"
+    router.flow_offloading, router.conntrack_acct, router.rmem_max = False, True, 524_288
+    router.daemon.settings = replace(router.daemon.settings, database_directory="/etc/nlbwmon", commit_interval=3_600)
+    clock.advance(MINUTE)
+    runtime.collector.collect(context)
+    assert warnings(runtime, context) == []
+    assert ask(database, "SELECT findings FROM last_readings") == [(None,)]
+
+
+@pytest.mark.parametrize(("readings", "expected"), [(5, []), (6, ["ROWS_FROZEN"])])
+@pytest.mark.parametrize("state", ["REACHABLE", "STALE"])
+def test_counters_that_stand_still_while_devices_are_active_are_warned_of(
+    runtime: Runtime,
+    context: RouterContext,
+    router: SimulatedRouter,
+    database: Database,
+    readings: int,
+    expected: list[str],
+    state: str,
+) -> None:
+    router.add_host(PHONE, state=state)
+    runtime.collector.collect(context)
+    ask(
+        database,
+        "UPDATE last_readings SET unchanged_readings = %(readings)s, unchanged_since = read_at RETURNING 1",
+        readings=readings,
+    )
+    assert warnings(runtime, context) == (expected if state == "REACHABLE" else [])
+
+
+def test_a_router_in_another_zone_than_its_users_days_is_warned_of(
+    runtime: Runtime, ssh: SshServer, clock: ManualClock
+) -> None:
+    context = register(runtime, ssh.add(empty_router(clock, zone="UTC")), timezone="Europe/Berlin")
+    runtime.collector.collect(context)
+    assert warnings(runtime, context) == ["TIMEZONE"]
+
+
+def test_the_ready_made_homes_are_healthy(runtime: Runtime, ssh: SshServer, clock: ManualClock) -> None:
+    for home in (typical_home(start=clock.now() - timedelta(days=1), clock=clock), office(clock, devices=20)):
+        context = register(runtime, ssh.add(home))
+        runtime.collector.collect(context)
+        assert warnings(runtime, context) == []
+
+
+def test_a_router_that_tells_nothing_but_its_counters_is_not_warned_of(
+    runtime: Runtime, context: RouterContext, router: SimulatedRouter
+) -> None:
+    router.missing = {"uci", "ip", "ubus", "date", "cat"}
+    runtime.collector.collect(context)
+    assert warnings(runtime, context) == []
 
 
 def test_a_failing_router_is_warned_of_with_what_mends_it_until_it_answers(

@@ -2,6 +2,8 @@
 
 import pytest
 
+from simulator.clock import ManualClock
+from simulator.home import empty_router
 from simulator.router import SimulatedRouter
 
 
@@ -28,7 +30,10 @@ from simulator.router import SimulatedRouter
         ("command -v nlbw; command -v nope; echo $?", "/usr/bin/nlbw\n127\n", 0),
         ("cat /proc/sys/net/netfilter/nf_conntrack_acct", "1\n", 0),
         ("uci -q get nlbwmon.@nlbwmon[0].database_interval", "1\n", 0),
+        ("cat /proc/sys/net/core/rmem_max", "524288\n", 0),
         ("uci -q get firewall.@defaults[0].flow_offloading", "", 1),
+        ("uci -q get firewall.@defaults[0].flow_offloading_hw", "", 1),
+        ("uci -q get nlbwmon.@nlbwmon[0].local_network", "192.168.0.0/16 172.16.0.0/12 10.0.0.0/8 lan\n", 0),
         ("uci -q get system.@system[0].zonename; date +%z", "Europe/Berlin\n+0100\n", 0),
         ("date +%s; date +%Y-%m-%d", "1794301200\n2026-11-10\n", 0),
     ],
@@ -69,6 +74,31 @@ def test_the_settings_are_shown_as_uci_shows_them(router: SimulatedRouter) -> No
 
     assert lines[0] == "nlbwmon.@nlbwmon[0]=nlbwmon"
     assert "nlbwmon.@nlbwmon[0].database_interval='1'" in lines
+    assert "nlbwmon.@nlbwmon[0].netlink_buffer_size='524288'" in lines
+    assert lines[-1] == "nlbwmon.@nlbwmon[0].local_network='192.168.0.0/16' '172.16.0.0/12' '10.0.0.0/8' 'lan'"
+
+
+def test_flow_offloading_is_shown_once_it_is_set(clock: ManualClock) -> None:
+    router = empty_router(clock, flow_offloading=True, flow_offloading_hw=False)
+
+    assert router.run("uci -q get firewall.@defaults[0].flow_offloading").stdout == b"1\n"
+    assert router.run("uci -q get firewall.@defaults[0].flow_offloading_hw").stdout == b"0\n"
+
+
+def test_the_addresses_of_the_lan_are_shown_as_ip_shows_them(clock: ManualClock) -> None:
+    router = empty_router(clock, lan_ipv6=("2001:db8:1:1::1/64", "fd12:3456:789a::1/60"))
+    line = "ip -6 addr show dev br-lan scope global"
+
+    assert router.run(line).stdout.decode() == (
+        "7: br-lan: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qlen 1000\n"
+        "    inet6 2001:db8:1:1::1/64 scope global noprefixroute \n"
+        "       valid_lft forever preferred_lft forever\n"
+        "    inet6 fd12:3456:789a::1/60 scope global noprefixroute \n"
+        "       valid_lft forever preferred_lft forever\n"
+    )
+    router.lan_ipv6 = ()
+    assert router.run(line).stdout == b""
+    assert router.run("ip -6 addr show dev eth7 scope global").status == 1
 
 
 def test_hosts_show_up_in_leases_and_neighbours(router: SimulatedRouter) -> None:

@@ -94,7 +94,16 @@ def test_defaults_are_those_of_the_contract(name: str, value: object) -> None:
         ("DAILY_RETENTION_DAYS", "1000000000000"),  # further back than dates go
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FORMAT", "xml"),
+        *[
+            ("ROUTER_HOST", value)
+            for value in (".", "a..b", "-x", "x-", "-x.lan", "a b", ".lan", "a" * 64, "192.168.1.1:22")
+        ],
+        *[
+            ("ROUTER_HOST", value)
+            for value in ("256.1.1.1", "192.168.1", "1", "01.2.3.4", "router..", "fe80:::1", "::1::")
+        ],
         ("ROUTER_PORT", "0"),
+        *[("ROUTER_USERNAME", value) for value in ("-x", "a b", "a$b", "root:x", "müller", "x" * 65)],
         ("ROUTER_KEY_FILE", "/no/such/file"),
         ("ROUTER_TIMEZONE", "Mars/Olympus"),
     ],
@@ -104,6 +113,26 @@ def test_a_bad_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: s
 
     assert problem.startswith(f"{name}: ")
     assert len(problem.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "router",
+        "OpenWrt.lan",
+        "my-router.example.org",
+        "router.lan.",
+        "my_router",
+        "192.168.1.1",
+        "fd00::1",
+        "1und1.de",
+        "a",
+    ],
+)
+def test_hosts_as_people_write_them_are_taken(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("ROUTER_HOST", host)
+
+    assert load_config().router_host == host
 
 
 def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

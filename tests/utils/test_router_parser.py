@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from ipaddress import IPv6Network
 
 import pytest
 from hypothesis import example, given
@@ -17,8 +18,13 @@ from utils.router_parser import (
     parse_boot_id,
     parse_clock,
     parse_hardware_address,
+    parse_interval,
+    parse_ipv6_prefixes,
     parse_leases,
     parse_neighbours,
+    parse_number,
+    parse_uci_flag,
+    parse_uci_list,
     parse_uci_section,
     parse_uptime,
 )
@@ -244,11 +250,125 @@ def test_a_section_that_is_not_there_has_no_options(text: str) -> None:
     assert parse_uci_section(text, "nlbwmon.@nlbwmon[0]") == {}
 
 
+def test_a_list_of_uci_has_its_entries_without_quotes() -> None:
+    text = (
+        "nlbwmon.@nlbwmon[0].protocol_database='/usr/share/nlbwmon/protocols'\n"
+        "nlbwmon.@nlbwmon[0].local_network='192.168.0.0/16' 'fd00::/8' 'lan'\n"
+        "nlbwmon.@nlbwmon[1].local_network='10.0.0.0/8'\n"
+    )
+
+    assert parse_uci_list(text, "nlbwmon.@nlbwmon[0]", "local_network") == ["192.168.0.0/16", "fd00::/8", "lan"]
+    assert parse_uci_list(text, "nlbwmon.@nlbwmon[1]", "local_network") == ["10.0.0.0/8"]
+    assert parse_uci_list(text, "nlbwmon.@nlbwmon[0]", "ignore") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1\n", True),
+        ("0\n", False),
+        ("on", True),
+        ("off", False),
+        ("true", True),
+        ("false", False),
+        ("yes", True),
+        ("no", False),
+        ("enabled", True),
+        ("disabled", False),
+        ("", None),
+        ("2", None),
+        ("uci: Entry not found", None),
+        ("1\n1\n", None),
+    ],
+)
+def test_a_flag_of_uci_is_on_or_off_or_unknown(text: str, value: bool | None) -> None:
+    assert parse_uci_flag(text) is value
+
+
+def test_a_number_is_a_whole_one() -> None:
+    assert parse_number("212992\n") == 212_992
+    assert parse_number("0") == 0
+    assert parse_number("9" * 19) == 10**19 - 1
+
+
+@pytest.mark.parametrize("text", ["", " ", "-1", "+1", "1.5", "1e3", "0x10", "1 2", "٣", "9" * 20, "9" * 10_000, "nan"])
+def test_what_is_no_number_is_none(text: str) -> None:
+    assert parse_number(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30s", 30),
+        ("5m", 300),
+        ("24h", 86_400),
+        ("1d", 86_400),
+        ("1w", 604_800),
+        ("90", 90),
+        ("0", 0),
+        (" 30s", 30),
+        ("+30s", 30),
+        ("24hours", 86_400),
+        ("9" * 18 + "w", (10**18 - 1) * 604_800),
+    ],
+)
+def test_an_interval_is_read_as_nlbwmon_reads_it(text: str, seconds: int) -> None:
+    assert parse_interval(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "30 s", "30S", "30y", "1.5h", "-30s", "٣s", "9" * 19, "9" * 10_000 + "s"])
+def test_what_nlbwmon_takes_for_no_interval_is_none(text: str) -> None:
+    assert parse_interval(text) is None
+
+
+# -- addresses of the LAN -------------------------------------------------------------------------------------
+
+
+def test_the_prefixes_of_the_lan_are_global_and_unique_local_ones() -> None:
+    text = (
+        "7: br-lan: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qlen 1000\n"
+        "    inet6 2001:db8:1:1::1/64 scope global dynamic noprefixroute \n"
+        "       valid_lft 7163sec preferred_lft 3563sec\n"
+        "    inet6 2001:db8:1:1:9683:c4ff:fe5a:1001/64 scope global dynamic noprefixroute \n"
+        "       valid_lft 7163sec preferred_lft 3563sec\n"
+        "    inet6 fd12:3456:789a::1/60 scope global noprefixroute \n"
+        "       valid_lft forever preferred_lft forever\n"
+        "    inet6 2001:db8:9::1/64 scope global deprecated dynamic noprefixroute \n"
+        "       valid_lft 900sec preferred_lft 0sec\n"
+        "    inet6 fe80::9683:c4ff:fe5a:1001/64 scope link \n"
+        "       valid_lft forever preferred_lft forever\n"
+    )
+
+    assert parse_ipv6_prefixes(text) == [IPv6Network("2001:db8:1:1::/64"), IPv6Network("fd12:3456:789a::/60")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "inet6",
+        "    inet 192.168.1.1/24 scope global br-lan",
+        "    inet6 ::/0 scope global",
+        "    inet6 ::1/128 scope host",
+        "    inet6 ff02::1/64 scope global",
+        "    inet6 2001:db8::1/129 scope global",
+        "    inet6 2001:db8::1/" + "9" * 10_000,
+        "    inet6 2001:db8:::1/64 scope global",
+        "ip: can't find device 'br-lan'",
+    ],
+)
+def test_what_is_no_prefix_of_the_lan_is_left_out(line: str) -> None:
+    assert parse_ipv6_prefixes(f"{line}\n    inet6 fd00:1::1/64 scope global \n{line}") == [IPv6Network("fd00:1::/64")]
+
+
 # -- anything -------------------------------------------------------------------------------------------------
 
 #: Any text at all, lone surrogates among it, and texts that are nearly right.
 WORDS = st.sampled_from(
-    ["192.168.1.1", "fe80::1", MAC, ZERO_MAC, "dev", "br-lan", "lladdr", "REACHABLE", "*", "1793500000", BOOT_ID]
+    [
+        *("192.168.1.1", "fe80::1", MAC, ZERO_MAC, "dev", "br-lan", "lladdr", "REACHABLE", "*", "1793500000", BOOT_ID),
+        *("inet6", "fd00::1/64", "::/0", "fe80::1%eth0/64", "nlbwmon.@nlbwmon[0].local_network='lan'", "30s"),
+    ]
 )
 ANY_TEXT = (
     st.text(st.characters(), max_size=200)
@@ -260,7 +380,12 @@ PARSERS: list[Callable[[str], object]] = [
     parse_boot_id,
     parse_clock,
     parse_hardware_address,
+    parse_interval,
+    parse_ipv6_prefixes,
+    parse_number,
+    parse_uci_flag,
     parse_uptime,
+    lambda text: parse_uci_list(text, "nlbwmon.@nlbwmon[0]", "local_network"),
     lambda text: parse_uci_section(text, "nlbwmon.@nlbwmon[0]"),
 ]
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.time import floor_hour, iso, parse_zone, utc_now, zone_from_offset
+from utils import time
+from utils.time import floor_hour, iso, parse_zone, posix_rule, utc_now, zone_from_offset
 
 MOMENTS = st.integers(946_684_800_000_000, 2_145_830_400_000_000).map(  # from 2000 to 2037, to the microsecond
     lambda us: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
@@ -131,3 +132,26 @@ def test_hours_are_those_of_utc_whatever_zone_a_moment_is_told_in(moment: dateti
 
 def test_now_is_aware() -> None:
     assert utc_now().utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("Europe/Berlin", "CET-1CEST,M3.5.0,M10.5.0/3"),
+        ("America/New York", "EST5EDT,M3.2.0,M11.1.0"),
+        ("Asia/Kolkata", "IST-5:30"),
+        ("America/Sao_Paulo", "<-03>3"),
+        ("UTC", "UTC0"),
+        ("UTC+05:45", "<+0545>-5:45"),
+        ("UTC-03:30", "<-0330>3:30"),
+    ],
+)
+def test_a_zone_has_a_rule_that_a_router_takes(name: str, rule: str) -> None:
+    assert posix_rule(parse_zone(name)) == rule
+
+
+def test_a_rule_is_known_without_the_systems_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    zone = parse_zone("Europe/Berlin")
+    monkeypatch.setattr(time, "TZPATH", ())
+    assert posix_rule(zone) == "CET-1CEST,M3.5.0,M10.5.0/3"
+    assert posix_rule(time.Zone("Mars/Olympus", zone.tz)) is None

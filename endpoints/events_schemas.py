@@ -1,0 +1,58 @@
+"""What /api/device-usage/events takes and gives, and how the service's answer becomes it."""
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import Field
+
+from endpoints.common_schemas import IsoDate, Mac, Out, RouterQuery
+from services.accounting_notes import NoteKind
+from services.events import EventPage
+
+
+class EventsQuery(RouterQuery):
+    start_date: IsoDate | None = Field(default=None, description="first local day; 29 days before endDate if left out")
+    end_date: IsoDate | None = Field(default=None, description="last local day, included; today if left out")
+    type: NoteKind | None = Field(default=None, description="only those of this type")
+    mac: Mac | None = Field(default=None, description="only those of this device")
+    page: int = Field(default=1, ge=1, le=1_000_000)
+    page_size: int = Field(default=50, ge=1, le=500)
+
+
+class EventOut(Out):
+    at: datetime
+    until: datetime = Field(description="the same as `at` for what has no length")
+    type: str
+    mac: str | None = Field(description="null: it concerns the router as a whole")
+    name: str | None
+    quality: Literal["recovered", "estimated", "unknown"] | None = Field(
+        description="how far usage of that time is to be trusted; null: it says nothing of it"
+    )
+    message: str
+
+
+class EventsOut(Out):
+    start_date: date
+    end_date: date
+    timezone: str
+    events: list[EventOut] = Field(description="the latest first")
+
+
+def events_view(page: EventPage) -> EventsOut:
+    return EventsOut(
+        start_date=page.start_date,
+        end_date=page.end_date,
+        timezone=page.zone.key,
+        events=[
+            EventOut(
+                at=event.record.start_at,
+                until=event.record.end_at,
+                type=event.record.type,
+                mac=event.record.device_mac,
+                name=event.device_name,
+                quality=event.record.quality,  # type: ignore[arg-type]  # what the table's CHECK lets in
+                message=event.record.message,
+            )
+            for event in page.events
+        ],
+    )

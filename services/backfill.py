@@ -1,0 +1,196 @@
+"""Back-fill: the archives that a router still holds from before monitoring are read once, a few after each reading.
+
+Which ones, the store put down with the first reading (state pending); each is stored in a transaction of its own, so
+that what was interrupted anywhere goes on at the next reading and stores everything once. The collector calls `start`
+after each reading. The work is done in threads of its own: a reading, and who waits for one, is never kept waiting by
+it but for the router's one connection, and no failure here is the reading's.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+
+from commands_server_operations.device_usage_execute import Connections, get_earlier_archives
+from db_operations import periods_db
+from db_operations.database import Database
+from db_operations.periods_db import NamedPeriod, PeriodState
+from db_operations.routers_db import RouterRecord
+from services.accounting import ROLLOVER_DELAY_S
+from services.credentials import CredentialVault
+from services.period_totals import store_archive
+from services.router_readings import TakenReading
+from services.routers import target_of
+from utils.errors import BadRouterOutput, NetPilotError, OutputTooLarge, RouterError
+from utils.nlbwmon_parser import DeviceTotals, parse_nlbw_json
+from utils.time import Zone
+
+logger = logging.getLogger(__name__)
+
+#: Archives in one round trip: of a large office, half a megabyte each.
+ARCHIVES_AT_ONCE = 4
+
+#: So many periods without an archive, one after another, below the oldest that has one: the router keeps no older ones.
+MISSING_IN_A_ROW = 3
+
+#: The same where none was found at all: more than a router keeps by default, as it may have been off for a while.
+MISSING_FROM_THE_START = 12
+
+#: Readings to wait at most after failures in a row: an hour at five minutes.
+_LONGEST_REST = 11
+
+_THREADS = 2
+
+
+@dataclass
+class _Trouble:
+    """What failures taught about one router. Kept in memory: after a restart it is worth another try."""
+
+    in_a_row: int = 0
+    #: Readings to let pass before the next try.
+    rest: int = 0
+    #: How often the archive of a period failed when it was asked for alone: it waits behind the others.
+    failed_alone: Counter[date] = field(default_factory=Counter)
+
+
+class ArchiveBackfill:
+    """Reads routers' archives in the background, one step a router at a time."""
+
+    def __init__(self, database: Database, connections: Connections, vault: CredentialVault) -> None:
+        self._database = database
+        self._connections = connections
+        self._vault = vault
+        self._executor = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="backfill")
+        self._lock = threading.Lock()
+        self._running: dict[str, Future[None]] = {}
+        self._is_stopping = False
+        self._troubles: dict[str, _Trouble] = {}
+
+    def start(self, router: RouterRecord, taken: TakenReading) -> None:
+        """Have a step made, unless one is under way. ``taken``: the reading that was just stored. Returns at once."""
+        if _has_just_begun(taken):
+            return
+        with self._lock:
+            if not self._is_stopping and router.id not in self._running:
+                # Not the reading itself: behind slow routers many wait here.
+                self._running[router.id] = self._executor.submit(self._run, router, taken.zone, taken.router_zone)
+
+    def stop(self) -> None:
+        """Begin nothing more. A step under way ends with its archive, or with the connections."""
+        with self._lock:
+            self._is_stopping = True
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, router: RouterRecord, zone: Zone, router_zone: Zone) -> None:
+        try:
+            self.read_some(router, zone=zone, router_zone=router_zone)
+        except NetPilotError as error:
+            if not self._is_stopping:
+                logger.info("router %s: archives are left for later: %s", router.id, error.message)
+        except Exception:
+            logger.exception("router %s: reading its archives failed", router.id)
+        finally:
+            with self._lock:
+                self._running.pop(router.id, None)
+
+    # --- a step ------------------------------------------------------------------------------------------
+
+    def read_some(self, router: RouterRecord, *, zone: Zone, router_zone: Zone) -> None:
+        """One step: a round trip for the newest pending archives, and each stored. Nothing to do: one quick query.
+
+        ``zone``: days are shown in it; ``router_zone``: periods are named in it. Raises RouterError and
+        DatabaseUnavailable; what is not stored then stays pending.
+        """
+        owner = (router.session_id, router.id)
+        with self._database.transaction() as conn:
+            pending = periods_db.list_pending_periods(conn, *owner)
+        if not pending:
+            self._troubles.pop(router.id, None)
+            return
+        if self._is_resting(router.id):
+            return
+        wanted = self._choose(router.id, pending)
+        try:
+            totals = self._read(router, wanted)
+        except RouterError:
+            self._remember_failure(router.id, wanted)
+            raise
+        if router.id in self._troubles:
+            self._troubles[router.id].in_a_row = 0
+        for period in wanted:
+            if self._is_stopping:
+                return
+            if (found := totals.get(period.start)) is not None:
+                with self._database.transaction() as conn:
+                    store_archive(conn, owner, period, found, zone=zone, router_zone=router_zone)
+        if without := [period.start for period in wanted if period.start not in totals]:
+            with self._database.transaction() as conn:
+                periods_db.give_up_pending_periods(conn, *owner, without)
+                hopeless = find_hopeless(periods_db.list_period_states(conn, *owner))
+                periods_db.give_up_pending_periods(conn, *owner, hopeless)
+
+    def _read(self, router: RouterRecord, wanted: Sequence[NamedPeriod]) -> dict[date, Mapping[str, DeviceTotals]]:
+        """The totals in each archive; one that is not there, or can't be used, is left out."""
+        try:
+            answers = get_earlier_archives(
+                self._connections, target_of(router, self._vault), {period.start: period.name for period in wanted}
+            )
+        except OutputTooLarge as error:
+            if len(wanted) > 1:
+                raise
+            logger.warning("router %s: archive %s is not used: %s", router.id, wanted[0].name, error.message)
+            return {}
+        totals: dict[date, Mapping[str, DeviceTotals]] = {}
+        for period in wanted:
+            if period.start in answers:
+                try:
+                    totals[period.start] = parse_nlbw_json(answers[period.start]).totals
+                except BadRouterOutput as error:
+                    logger.warning("router %s: archive %s is not used: %s", router.id, period.name, error.message)
+        return totals
+
+    # --- a router that gives trouble ---------------------------------------------------------------------
+
+    def _choose(self, router_id: str, pending: Sequence[NamedPeriod]) -> Sequence[NamedPeriod]:
+        """The newest few; after any failure one alone, so that a single archive can't hold up the others."""
+        trouble = self._troubles.get(router_id)
+        if trouble is None:
+            return pending[:ARCHIVES_AT_ONCE]
+        return sorted(pending, key=lambda period: trouble.failed_alone[period.start])[:1]
+
+    def _is_resting(self, router_id: str) -> bool:
+        trouble = self._troubles.get(router_id)
+        if trouble is None or trouble.rest == 0:
+            return False
+        trouble.rest -= 1
+        return True
+
+    def _remember_failure(self, router_id: str, wanted: Sequence[NamedPeriod]) -> None:
+        trouble = self._troubles.setdefault(router_id, _Trouble())
+        trouble.rest = min(trouble.in_a_row, _LONGEST_REST)
+        trouble.in_a_row += 1
+        if len(wanted) == 1:
+            trouble.failed_alone[wanted[0].start] += 1
+
+
+def find_hopeless(states: Sequence[tuple[date, PeriodState]]) -> list[date]:
+    """Pending periods not worth asking for: so many younger ones in a row had no archive. Pure.
+
+    ``states``: of all periods of a router, newest first.
+    """
+    found = [start for start, state in states if state is PeriodState.COMPLETE]
+    oldest_found = min(found, default=date.max)
+    missing = [start for start, state in states if state is PeriodState.MISSING and start < oldest_found]
+    enough = MISSING_IN_A_ROW if found else MISSING_FROM_THE_START
+    if len(missing) < enough:
+        return []
+    return [start for start, state in states if state is PeriodState.PENDING and start < missing[enough - 1]]
+
+
+def _has_just_begun(taken: TakenReading) -> bool:
+    """In the first minutes of a period nlbwmon may not have written the archive of the one before."""
+    age_s = taken.reading.period_age_s
+    return age_s is not None and age_s < ROLLOVER_DELAY_S

@@ -1,0 +1,149 @@
+"""`metadata.router`: with every answer about a router, how far what is stored of it can be taken for the present."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from db_operations import routers_db
+from server import Runtime
+from services.context import RouterContext
+from simulator.clock import ManualClock
+from simulator.faults import Faults
+from simulator.router import SimulatedRouter
+from simulator.ssh_server import HostedRouter
+from tests.homes import PHONE, Api
+
+BASE = "/api/device-usage"
+MINUTE = timedelta(minutes=1)
+
+#: Everything about a router that is answered from what is stored.
+STORED: list[tuple[str, str, dict[str, Any]]] = [
+    *[(name, "GET", {}) for name in ("devices", "history", "summary", "status", "events", "periods")],
+    *[(f"device/{PHONE}/{name}", "GET", {}) for name in ("info", "history")],
+    *[(f"analytics/{name}", "GET", {}) for name in ("trends", "anomalies", "compare")],
+    ("report/generate", "POST", {"json": {"period": "day"}}),
+]
+LIVE = ["current", f"device/{PHONE}/current"]
+
+
+@pytest.fixture(autouse=True)
+def always_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.device_usage_service.SHARE_LIVE_S", 0.0)
+
+
+@pytest.fixture
+def used(api: Api, context: RouterContext, router: SimulatedRouter, clock: ManualClock) -> None:
+    """Two readings, at 09:00 and at 09:05."""
+    router.add_host(PHONE, "192.168.1.2", "phone")
+    api.data(f"{BASE}/refresh", "POST")
+    router.traffic(PHONE, rx=1_000, tx=100)
+    clock.advance(5 * MINUTE)
+    api.data(f"{BASE}/refresh", "POST")
+
+
+def told(api: Api, path: str, method: str = "GET", **options: Any) -> Any:
+    return api.body(f"{BASE}/{path}", method, **options)["metadata"]["router"]
+
+
+FRESH = {"lastReadingAt": "2031-11-11T09:05:00Z", "stale": False, "warning": None}
+
+
+def test_every_route_about_a_router_is_tried_here(app: Any) -> None:
+    exempt = {f"{BASE}/export/csv", f"{BASE}/export/json"}  # streams, whose envelope is sent before they are read
+    tried = {f"{BASE}/{path.replace(PHONE, '<mac>')}" for path in [*(path for path, _, _ in STORED), *LIVE, "refresh"]}
+    assert {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith(BASE)} - exempt == tried
+
+
+def test_every_answer_about_a_router_says_when_it_was_read(used: None, api: Api) -> None:
+    for path, method, options in STORED:
+        assert told(api, path, method, **options) == FRESH, path
+    for path in LIVE:
+        assert told(api, path) == FRESH, path
+
+
+def test_after_two_intervals_without_a_reading_every_answer_is_stale(used: None, api: Api, clock: ManualClock) -> None:
+    clock.advance(10 * MINUTE)
+    assert told(api, "devices") == FRESH
+    clock.advance(MINUTE)
+    old = {"code": "READING_OLD", "message": "The last good reading is 11 minutes old."}
+    for path, method, options in STORED:
+        assert told(api, path, method, **options) == {**FRESH, "stale": True, "warning": old}, path
+
+
+def test_after_a_failure_every_answer_is_stale_and_says_why(
+    used: None, api: Api, hosted: HostedRouter, clock: ManualClock
+) -> None:
+    hosted.faults = Faults(refuse=True)
+    clock.advance(MINUTE)
+    error = api.client.post(f"{BASE}/refresh").get_json()["error"]
+    stale = {**FRESH, "stale": True, "warning": error}
+    assert error["code"] == "ROUTER_UNREACHABLE"
+    for path, method, options in STORED:
+        assert told(api, path, method, **options) == stale, path
+    for path in LIVE:
+        body = api.body(f"{BASE}/{path}")
+        assert body["metadata"]["router"] == stale
+        assert (body["data"]["stale"], body["data"]["warning"]) == (True, stale["warning"]), "and in its own words"
+
+
+def test_a_live_question_that_fails_is_the_last_attempt(
+    used: None, api: Api, hosted: HostedRouter, clock: ManualClock
+) -> None:
+    hosted.faults = Faults(refuse=True)
+    clock.advance(MINUTE)
+    for path in LIVE:
+        body = api.body(f"{BASE}/{path}")
+        router = body["metadata"]["router"]
+        assert router == {**FRESH, "stale": True, "warning": body["data"]["warning"]}
+        assert router["warning"]["code"] == "ROUTER_UNREACHABLE"
+
+
+def test_a_refresh_is_what_is_stored_from_then_on(
+    used: None, api: Api, hosted: HostedRouter, clock: ManualClock
+) -> None:
+    hosted.faults = Faults(refuse=True)
+    clock.advance(30 * MINUTE)
+    assert api.error(f"{BASE}/refresh", "POST")[0] == 502
+    hosted.faults = Faults()
+    clock.advance(MINUTE)
+    now = {"lastReadingAt": "2031-11-11T09:36:00Z", "stale": False, "warning": None}
+    assert told(api, "refresh", "POST") == now
+    assert told(api, "history") == now
+
+
+def test_before_the_first_reading_there_is_none_to_be_stale(api: Api, context: RouterContext) -> None:
+    assert told(api, "devices") == {"lastReadingAt": None, "stale": False, "warning": None}
+
+
+def test_answers_that_are_not_about_one_routers_usage_say_nothing_of_it(
+    used: None, api: Api, context: RouterContext
+) -> None:
+    for path in ("/api/routers", f"/api/routers/{context.router_id}", "/api/auth/me", "/health/ready"):
+        assert "router" not in api.body(path)["metadata"], path
+    assert "router" not in api.body(f"{BASE}/export/json")["metadata"]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the statements about routers, as they are run."""
+    names: list[str] = []
+
+    def watched(name: str) -> Any:
+        statement = getattr(routers_db, name)
+
+        def run(*arguments: Any, **options: Any) -> Any:
+            names.append(name)
+            return statement(*arguments, **options)
+
+        return run
+
+    for name in ("get_router", "list_routers", "lock_router"):
+        monkeypatch.setattr(routers_db, name, watched(name))
+    return names
+
+
+def test_it_costs_no_query(used: None, api: Api, context: RouterContext, asked: list[str], runtime: Runtime) -> None:
+    told(api, "devices")
+    told(api, "devices", query_string={"routerId": context.router_id})
+    assert asked == ["list_routers", "get_router"], "what choosing the router takes anyway"
