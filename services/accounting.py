@@ -35,6 +35,7 @@ from services.restored_tables import (
     Origin,
     Restart,
     RouterFiles,
+    counted_before,
     find_origin,
     find_restart,
     is_saved_since,
@@ -206,6 +207,7 @@ class _Step:
             on = Span(self._restarted_at(), self._now)
             if (on.start - self._since).total_seconds() <= self._files.refresh_interval_s + 5:
                 self._notes.append(notes.restored_from_copy(on))
+                rows = rows | counted_before(self._compared, saved or {})
             self._note_evictions(on, 0)
         self._add(rows, whole)
 

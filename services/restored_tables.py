@@ -190,6 +190,14 @@ def may_have_forgotten_rows(compared: Comparison, saved: Table) -> bool:
     return any(compared.current.would_be_full(table) for table in (compared.old, saved, compared.new))
 
 
+def counted_before(compared: Comparison, saved: Table) -> dict[RowKey, Counters]:
+    """Usage of rows that came back beside those of the last reading, as far as the commit may have brought them."""
+    if not may_have_forgotten_rows(compared, saved):
+        return {}
+    back = saved.keys() & compared.gained.keys() - compared.old.keys()
+    return {key: gain(compared.new[key], saved[key]) for key in back if is_at_least(compared.new[key], saved[key])}
+
+
 def _is_newer(compared: Comparison, saved: Table, files: RouterFiles) -> bool:
     """Whether a commit was made after the earlier reading. When it was written tells; else the counters do.
 

@@ -60,5 +60,5 @@ def _rule_of(operation: Operation) -> Callable[..., None]:
 
 
 for _operation in operations.OPERATIONS:
-    if _operation is not operations.read:
+    if _operation is not operations.read and _operation.__name__ not in operations.OPEN:
         setattr(LifeMachine, _operation.__name__, _rule_of(_operation))

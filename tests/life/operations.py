@@ -241,10 +241,8 @@ OPERATIONS: dict[Operation, int] = {
     change_zone: 1,
 }
 
-
-def happen(home: WatchedHome, rng: Random) -> None:
-    operation = rng.choices(list(OPERATIONS), list(OPERATIONS.values()))[0]
-    do(home, operation, rng)
+#: What the accounting is known to get wrong as yet: drawn only with --all. See docs/testing.md.
+OPEN = ("boot_in_1970", "set_clock", "set_clock_right")
 
 
 def do(home: WatchedHome, operation: Operation, rng: Random) -> None:

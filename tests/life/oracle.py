@@ -174,6 +174,11 @@ class Oracle:
         if limit and view.taken_up and any(len(table) >= limit for table in tables):
             for charge in view.owed:
                 doubts[charge.mac].add("a restart with a full table")
+        # Those of the router, for all that is owed:
+        # - "committed again since a restart": the file is not what the table came back with any more;
+        # - "a crash without a copy in RAM": somebody removed it; within seconds after a reading that looks like a crash
+        #   that a copy was taken up after;
+        # - "wrong clock", "another zone": files carry names that nobody would look for.
         for reason in view.doubts:
             for charge in view.owed:
                 doubts[charge.mac].add(reason)

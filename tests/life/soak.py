@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from tests.life.interruptions import MortalDatabase, without_waiting
-from tests.life.operations import OPERATIONS, Operation, do, draw_plan
+from tests.life.operations import OPEN, OPERATIONS, Operation, do, draw_plan
 from tests.life.watched_home import Connect, HomePlan, Tally, WatchedHome
 
 #: Steps of one home; then another one moves in, so that a difference is found again soon.
@@ -42,7 +42,7 @@ class Script:
 
     @classmethod
     def drawn(
-        cls, seed: int, life: int, *, steps: int, interval: str | None = None, without: Collection[str] = ()
+        cls, seed: int, life: int, *, steps: int, interval: str | None = None, without: Collection[str] = OPEN
     ) -> Script:
         rng = Random(f"{seed}/{life}")
         plan = draw_plan(rng, interval)
@@ -102,7 +102,7 @@ def soak(
     say: Callable[[str], None] = lambda text: print(text, flush=True),  # noqa: T201
     say_every_s: float = 10.0,
     keep_on: bool = False,
-    without: Collection[str] = (),
+    without: Collection[str] = OPEN,
 ) -> tuple[Tally, list[Failure]]:
     """Lives until ``steps`` operations were done or ``minutes`` are over. Ends at the first difference unless
     ``keep_on``."""

@@ -92,6 +92,8 @@ class TracedDaemon(Nlbwmon):
 
     def crash(self, mono: int, wall: int) -> None:
         had = self.traced.rows
+        if self.running and self.traced.ram_copy is None:
+            self.doubts.add("a crash without a copy in RAM")
         super().crash(mono, wall)
         kept = {id(charge) for chain in self.traced.rows.values() for charge in unseen(chain)}
         self.left_in_file |= {id(one) for chain in had.values() for one in unseen(chain) if id(one) not in kept}

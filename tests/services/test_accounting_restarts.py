@@ -311,6 +311,17 @@ def test_a_row_that_a_crash_took_with_it_does_not_make_the_others_begin_at_zero(
     assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
 
 
+def test_where_copy_and_commit_fit_alike_a_row_that_only_the_commit_has_is_not_counted_again() -> None:
+    """SSH was counted and evicted before the last reading; the copy in RAM was gone, and the commit brought it back."""
+    before, after = daemon_restart(
+        {WEB: (500, 5), WEB6: (7, 7), LAPTOP_WEB: (1, 1)}, {WEB: (500, 5), SSH: (94, 1)}, uptime_s=299
+    )
+
+    usage = usage_between(before, replace(after, row_limit=3), {NOVEMBER: {WEB: (500, 5), SSH: (94, 1)}})
+
+    assert usage.rows == {}
+
+
 def test_a_crash_in_a_full_table_says_that_rows_may_have_been_overwritten_unread() -> None:
     before, after = daemon_restart({WEB: (1, 1)}, {WEB: (1, 1), SSH: (5, 5)}, uptime_s=120)
     full = replace(after, row_limit=2)
