@@ -35,7 +35,6 @@ from services.restored_tables import (
     Origin,
     Restart,
     RouterFiles,
-    counted_before,
     find_origin,
     find_restart,
     is_saved_since,
@@ -204,10 +203,11 @@ class _Step:
             self._note_evictions(whole, self._compared.vanished)
         else:
             # Those that lie below the last reading were counted already.
-            on = Span(self._restarted_at(), self._now)
+            current, on = self._compared.current, Span(self._restarted_at(), self._now)
             if (on.start - self._since).total_seconds() <= self._files.refresh_interval_s + 5:
                 self._notes.append(notes.restored_from_copy(on))
-                rows = rows | counted_before(self._compared, saved or {})
+                if current.would_be_full(self._old):  # one that isn't in the last reading may have been in an earlier one
+                    rows = {key: used for key, used in rows.items() if key in self._old}
             self._note_evictions(on, 0)
         self._add(rows, whole)
 

@@ -143,7 +143,8 @@ def _fits_ram_copy(compared: Comparison, saved: Table, files: RouterFiles, start
     lost = sum(sum(gain(old[key], new.get(key, NOTHING))) for key in differing)
     if lost == 0:
         return True
-    if started_after_s is not None and started_after_s > files.refresh_interval_s + 5:
+    has_evicted = any(compared.current.would_be_full(table) for table in (old, new))
+    if not has_evicted and started_after_s is not None and started_after_s > files.refresh_interval_s + 5:
         return False  # the copy was made after the last reading, and could not lie below it
     as_read = sum(1 for key in differing if new.get(key) == old[key])
     as_saved = sum(1 for key in differing if key in new and new[key] == saved.get(key))
@@ -188,14 +189,6 @@ def may_have_forgotten_rows(compared: Comparison, saved: Table) -> bool:
     commit that another restart took up.
     """
     return any(compared.current.would_be_full(table) for table in (compared.old, saved, compared.new))
-
-
-def counted_before(compared: Comparison, saved: Table) -> dict[RowKey, Counters]:
-    """Usage of rows that came back beside those of the last reading, as far as the commit may have brought them."""
-    if not may_have_forgotten_rows(compared, saved):
-        return {}
-    back = saved.keys() & compared.gained.keys() - compared.old.keys()
-    return {key: gain(compared.new[key], saved[key]) for key in back if is_at_least(compared.new[key], saved[key])}
 
 
 def _is_newer(compared: Comparison, saved: Table, files: RouterFiles) -> bool:

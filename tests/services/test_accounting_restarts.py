@@ -322,6 +322,15 @@ def test_where_copy_and_commit_fit_alike_a_row_that_only_the_commit_has_is_not_c
     assert usage.rows == {}
 
 
+def test_a_crash_of_a_full_table_long_after_the_reading_is_no_start_from_zero() -> None:
+    """SSH made room for another row meanwhile. Taken for lost, it had the whole table counted a second time."""
+    before, after = daemon_restart(
+        {WEB: (500, 5), WEB6: (7, 7), SSH: (94, 1)}, {WEB: (500, 5), WEB6: (7, 7), LAPTOP_WEB: (1, 1)}, uptime_s=1
+    )
+
+    assert usage_between(before, replace(after, row_limit=3), {}).rows == {LAPTOP_WEB: (1, 1)}
+
+
 def test_a_crash_in_a_full_table_says_that_rows_may_have_been_overwritten_unread() -> None:
     before, after = daemon_restart({WEB: (1, 1)}, {WEB: (1, 1), SSH: (5, 5)}, uptime_s=120)
     full = replace(after, row_limit=2)
