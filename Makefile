@@ -7,7 +7,7 @@ DEV_READY := $(VENV)/.dev-ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint bench clean
+.PHONY: help demo run test soak lint bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ run: $(RUN_READY) ## the product for real routers
 
 test: lint ## linters, then the whole test suite
 	@exec $(PYTHON) -m pytest $(ARGS)
+
+soak: $(DEV_READY) ## homes that live through anything, for as long as you like: make soak ARGS="--minutes 60 --seed 7"
+	@exec $(PYTHON) -m tests.life $(ARGS)
 
 lint: $(DEV_READY) ## ruff, mypy and the rules on who imports whom
 	$(PYTHON) -m ruff check .

@@ -54,12 +54,7 @@ _BANDWIDTH: Mapping[str, str] = {
     **_FACTS,
     **_DEVICES,
 }
-#: The clock comes first: the moments after it are told by it.
-_FILE_TIMES: Mapping[str, str] = {
-    "clock": "date +%s",
-    "ram_copy": "ls /tmp/0.db",
-    "ram_copy_time": "date -r /tmp/0.db +%s",
-}
+_FILE_TIMES: Mapping[str, str] = {"ram_copy": "ls /tmp/0.db", "ram_copy_time": "date -r /tmp/0.db +%s"}
 _PERIODS: Mapping[str, str] = {"periods": "nlbw -c list", "clock": "date +%s", "utc_offset": "date +%z"}
 
 #: Where a router may keep nlbwmon's files. Anything else never gets into a command.
@@ -215,14 +210,16 @@ def get_period_files(
     One round trip more than get_archived_periods, and raises as it does. ``directory``: the router's
     `database_directory`; None where it doesn't tell.
     """
+    tables = get_archived_periods(connections, target, names)
     commands = dict(_FILE_TIMES)
     if directory is not None and _DIRECTORY.fullmatch(directory) and _DATE.fullmatch(names[dated]):
         file = f"{directory}/{names[dated].replace('-', '')}.db"
         commands |= {"packed": f"date -r {file}.gz +%s", "plain": f"date -r {file} +%s"}
-    times = run_script(connections, target, commands)
+    # After the files, so that one that was written meanwhile is noticed; and the clock after the moments told by it.
+    times = run_script(connections, target, commands | {"clock": "date +%s"})
     copy = times["ram_copy"].exit_status
     return PeriodFilesAnswer(
-        tables=get_archived_periods(connections, target, names),
+        tables=tables,
         clock=times["clock"].text,
         committed=next((times[name].text for name in ("packed", "plain") if name in times and times[name].text), None),
         ram_copy=times["ram_copy_time"].text,

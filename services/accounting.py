@@ -37,6 +37,9 @@ from services.restored_tables import (
     RouterFiles,
     find_origin,
     find_restart,
+    is_saved_since,
+    is_taken_up,
+    may_have_forgotten_rows,
     usage_since_restore,
 )
 from utils.errors import RolloverInProgress
@@ -158,11 +161,17 @@ class _Step:
         """
         previous, current = self._compared.previous, self._compared.current
         if current.period_start < previous.period_start:
-            has_restarted = self._restart in (Restart.DAEMON, Restart.ROUTER)
-            return current.period_start if has_restarted else previous.period_start
+            # Was the clock wrong before nlbwmon started, or set back since? What it counts on from tells.
+            saved = self._tables.get(previous.period_start)
+            is_same = self._restart not in (Restart.DAEMON, Restart.ROUTER) or (saved and is_taken_up(current, saved))
+            return previous.period_start if is_same else current.period_start
         age_s = current.period_age_s
         if current.period_start == previous.period_start or age_s is None or age_s > ROLLOVER_DELAY_S:
             return current.period_start
+        if self._has_restarted_within(age_s):
+            return current.period_start
+        if any(period.start > previous.period_start for period in self._passed):
+            raise RolloverInProgress  # of which period these counters are, nothing that was read before can tell
         # What the router serves under the old name: the archive after the rollover, the last commit before it. A row
         # that is gone tells nothing, it may have been evicted. Those still there decide.
         on_disk = self._tables.get(previous.period_start)
@@ -175,6 +184,12 @@ class _Step:
             return previous.period_start
         raise RolloverInProgress
 
+    def _has_restarted_within(self, age_s: float) -> bool:
+        """Whether the daemon started within the last ``age_s`` seconds: it begins in the period that it finds."""
+        current = self._compared.current
+        uptimes = [up for up in (current.daemon_uptime_s, current.uptime_s) if up is not None]
+        return self._restart in (Restart.DAEMON, Restart.ROUTER) and bool(uptimes) and min(uptimes) < age_s
+
     def _within_period(self) -> None:
         saved = self._tables.get(self._compared.previous.period_start)
         origin = find_origin(self._compared, self._restart, saved or {}, self._files)
@@ -186,7 +201,14 @@ class _Step:
         if origin is Origin.LAST_READING:
             rows = rows | self._returned(saved)
             self._note_evictions(whole, self._compared.vanished)
-        # Those that lie below the last reading after a crash were counted already.
+        else:
+            # Those that lie below the last reading were counted already.
+            current, on = self._compared.current, Span(self._restarted_at(), self._now)
+            if (on.start - self._since).total_seconds() <= self._files.refresh_interval_s + 5:
+                self._notes.append(notes.restored_from_copy(on))
+                if current.would_be_full(self._old):  # one that isn't in the last reading may have been in an earlier one
+                    rows = {key: used for key, used in rows.items() if key in self._old}
+            self._note_evictions(on, 0)
         self._add(rows, whole)
 
     def _returned(self, saved: Table | None) -> dict[RowKey, Counters]:
@@ -218,13 +240,13 @@ class _Step:
         up_to, on = Span(self._since, started), Span(started, self._now)
         if self._restart is Restart.UNKNOWN:
             self._notes.append(notes.restored_unseen(on, len(self._compared.shrunk)))
-        rows = usage_since_restore(self._compared, saved, is_taken_up=origin is Origin.DISK)
+        rows = usage_since_restore(self._compared, saved, self._files, is_taken_up=origin is Origin.DISK)
         self._add(rows.before, up_to, notes.saved_recovered)
         self._add(rows.after, on)
         age_s = (self._now - started).total_seconds()
         if origin is Origin.ZERO and saved:
             self._notes.append(notes.started_from_zero(on))
-        elif origin is Origin.DISK and _is_saved_since(self._files, age_s):
+        elif origin is Origin.DISK and is_saved_since(self._files, age_s):
             self._notes.append(notes.restored_from_unknown(on))
         self._note_evictions(on, 0)
 
@@ -260,6 +282,8 @@ class _Step:
             else:
                 rows = self._tail(archive, span) if period.start == first else archive
                 self._add(rows, span, partial(notes.archive_recovered, period_start=period.start))
+                if self._compared.current.would_be_full(archive):
+                    self._notes.append(notes.rows_evicted(span, 0))
             began = max(began, span.end)
         current = Span(began, self._now)
         self._add(self._new, current)
@@ -268,6 +292,10 @@ class _Step:
     def _tail(self, archive: Table, span: Span) -> dict[RowKey, Counters]:
         """What the old period's archive holds above the last reading."""
         tail: dict[RowKey, Counters] = {}
+        has_restarted = self._restart in (Restart.DAEMON, Restart.ROUTER)
+        if has_restarted and may_have_forgotten_rows(self._compared, archive):
+            self._notes.append(notes.restored_from_unknown(span))
+            return tail
         shrunk = 0
         for key, counters in archive.items():
             before = self._old.get(key, NOTHING)
@@ -282,6 +310,8 @@ class _Step:
             self._notes.append(notes.rows_evicted(span, shrunk + vanished))
         elif self._restart is Restart.UNKNOWN and shrunk:
             self._notes.append(notes.went_back(span, shrunk))
+        elif has_restarted and self._old and self._restarted_at() < span.end:
+            self._notes.append(notes.restored_from_unknown(Span(self._restarted_at(), span.end)))
         return tail
 
     # --- what is noted besides -----------------------------------------------------------------------------
@@ -298,15 +328,15 @@ class _Step:
     def _restarted_at(self) -> datetime:
         """When the table began that was read now; the last reading where that can't be told."""
         current = self._compared.current
-        uptime_s = current.uptime_s if self._restart is Restart.ROUTER else current.daemon_uptime_s
-        if uptime_s is None or self._restart is Restart.UNKNOWN:
+        uptimes = [current.daemon_uptime_s, current.uptime_s if self._restart is Restart.ROUTER else None]
+        # nlbwmon starts after its router, and may have been down again since.
+        known = [uptime_s for uptime_s in uptimes if uptime_s is not None]
+        if not known or self._restart is Restart.UNKNOWN:
             return self._since
-        return min(max(self._since, self._now - timedelta(seconds=uptime_s)), self._now)
+        return min(max(self._since, self._now - timedelta(seconds=min(known))), self._now)
 
     def _note_evictions(self, span: Span, vanished: int) -> None:
-        limit = self._compared.current.row_limit
-        is_full = limit is not None and len(self._new) >= limit
-        if vanished or is_full:
+        if vanished or self._compared.current.is_full:
             self._notes.append(notes.rows_evicted(span, vanished))
 
     def _note_long_intervals(self) -> None:
@@ -366,10 +396,3 @@ class _Step:
 def _covers(later: Table, earlier: Table) -> bool:
     """Whether the rows that both have can have grown from ``earlier`` to ``later``."""
     return all(is_at_least(later[key], counters) for key, counters in earlier.items() if key in later)
-
-
-def _is_saved_since(files: RouterFiles, uptime_s: float) -> bool:
-    """Whether the daemon has written its file since it came back, so that the file is not what it came back with."""
-    if files.committed_age_s is None:
-        return uptime_s >= files.commit_interval_s
-    return files.committed_age_s + 2 < uptime_s

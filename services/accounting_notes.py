@@ -111,8 +111,15 @@ def saved_recovered(span: Span) -> Note:
 
 def restored_from_unknown(span: Span) -> Note:
     message = (
-        "Since the restart the router has saved its counters again, so what it came back with can't be told any more: "
+        "Since the restart the router has written its file anew, so what it came back with can't be told any more: "
         "at least so much was used."
+    )
+    return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
+
+
+def restored_from_copy(span: Span) -> Note:
+    message = (
+        "nlbwmon came back from a copy that may be some seconds older than the last reading: at least so much was used."
     )
     return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
 

@@ -51,6 +51,15 @@ class Reading:
         """The rows by what tells them apart."""
         return index_rows(self.rows)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nlbwmon overwrites rows by now."""
+        return self.would_be_full(self.counters)
+
+    def would_be_full(self, table: Table) -> bool:
+        """Whether that many rows are as many as nlbwmon holds."""
+        return self.row_limit is not None and len(table) >= self.row_limit
+
 
 def index_rows(rows: Sequence[CounterRow]) -> dict[RowKey, Counters]:
     """Rows by what tells them apart. Should a router print one twice, both count."""

@@ -22,7 +22,7 @@ from services.reading_store import ReadingStore, StaleBase, StoredReading
 from services.router_contacts import record_failure
 from services.router_readings import ReadingTaker, TakenReading
 from services.single_flight import SingleFlight
-from utils.errors import Conflict, DatabaseUnavailable, NetPilotError, RolloverInProgress, RouterNotFound
+from utils.errors import Conflict, DatabaseUnavailable, NetPilotError, ReadingPutOff, RouterNotFound
 from utils.time import Clock
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class DeviceUsageCollector:
             collection = self._take_and_store(router)
         except (DatabaseUnavailable, RouterNotFound):
             raise
-        except RolloverInProgress:
+        except ReadingPutOff:
             self._put_off(router, timedelta(minutes=1))
             raise
         except NetPilotError as error:

@@ -183,11 +183,14 @@ def _snapshot_rows(
     names: dict[str, str | None] = {device.mac: device.hostname for device in taken.devices}
     names |= {mac: device.name or device.hostname for mac, device in known.items() if device.name or device.hostname}
     nothing = (0, 0) if taken.previous else (None, None)
-    return [
+    rows = [
         SnapshotRow(mac, names.get(mac), totals.bytes_down, totals.bytes_up, *usage.get(mac, nothing))
-        for mac, totals in sorted(taken.totals.items())
+        for mac, totals in taken.totals.items()
         if mac not in ignored
     ]
+    # In none of the table's rows any more: its usage was in the router's older files.
+    rows += [SnapshotRow(mac, names.get(mac), 0, 0, *used) for mac, used in usage.items() if mac not in taken.totals]
+    return sorted(rows, key=lambda row: row.mac)
 
 
 def _rollup_rows(

@@ -22,6 +22,9 @@ COMMIT_INTERVAL_S = 86_400.0
 #: Time that passed and uptime come from two clocks, read at two ends of a slow connection: so far they may differ.
 CLOCK_TOLERANCE_S = 90.0
 
+#: Files and the router's clock are told in whole seconds.
+FILE_TIME_TOLERANCE_S = 2.0
+
 
 class Restart(StrEnum):
     """What restarted between two readings."""
@@ -89,7 +92,7 @@ def find_origin(compared: Comparison, restart: Restart, saved: Table, files: Rou
     """What the rows of the later reading count on from. ``saved``: the period's file, empty where there is none."""
     if restart is Restart.NONE:
         return Origin.LAST_READING
-    on_disk = Origin.DISK if _is_taken_up(compared.new, saved) else Origin.ZERO
+    on_disk = Origin.DISK if is_taken_up(compared.current, saved) else Origin.ZERO
     if restart is Restart.ROUTER:
         return on_disk
     if restart is Restart.UNKNOWN:
@@ -102,12 +105,15 @@ def find_origin(compared: Comparison, restart: Restart, saved: Table, files: Rou
     return Origin.RAM_COPY if _fits_ram_copy(compared, base, files, started_after_s) else on_disk
 
 
-def _is_taken_up(new: Table, saved: Table) -> bool:
-    """Whether a table can have begun as ``saved``: most of its rows are there and have not gone back. Not all, because
-    some may have been evicted since.
+def is_taken_up(current: Reading, saved: Table) -> bool:
+    """Whether a table can have begun as ``saved``: all of its rows are there and have not gone back.
+
+    Unless the table is full: rows may have been evicted since, so that any that is left tells enough. A table that is
+    not full never lost a row.
     """
+    new = current.counters
     kept = sum(1 for key, counters in saved.items() if key in new and is_at_least(new[key], counters))
-    return 2 * kept > len(saved)
+    return kept > 0 and (kept == len(saved) or current.is_full)
 
 
 def _daemon_started_after(compared: Comparison) -> float | None:
@@ -137,14 +143,17 @@ def _fits_ram_copy(compared: Comparison, saved: Table, files: RouterFiles, start
     lost = sum(sum(gain(old[key], new.get(key, NOTHING))) for key in differing)
     if lost == 0:
         return True
-    if started_after_s is not None and started_after_s > files.refresh_interval_s + 5:
+    has_evicted = any(compared.current.would_be_full(table) for table in (old, new))
+    if not has_evicted and started_after_s is not None and started_after_s > files.refresh_interval_s + 5:
         return False  # the copy was made after the last reading, and could not lie below it
     as_read = sum(1 for key in differing if new.get(key) == old[key])
-    as_saved = sum(1 for key in differing if new.get(key) == saved.get(key))
+    as_saved = sum(1 for key in differing if key in new and new[key] == saved.get(key))
     if as_read != as_saved:
         return as_read > as_saved
-    grown = sum(sum(gain(new.get(key, NOTHING), saved.get(key, NOTHING))) for key in differing)
-    return lost <= grown
+    if started_after_s is None:
+        return lost <= sum(sum(gain(new.get(key, NOTHING), saved.get(key, NOTHING))) for key in differing)
+    # Nothing tells. To count from the commit might count twice.
+    return True
 
 
 class SinceRestore(NamedTuple):
@@ -154,7 +163,7 @@ class SinceRestore(NamedTuple):
     after: dict[RowKey, Counters]
 
 
-def usage_since_restore(compared: Comparison, saved: Table, *, is_taken_up: bool) -> SinceRestore:
+def usage_since_restore(compared: Comparison, saved: Table, files: RouterFiles, *, is_taken_up: bool) -> SinceRestore:
     """What was used, where the table began as ``saved`` (``is_taken_up``) or from zero.
 
     In sum, new - min(last reading, saved) of each row. A commit that is newer than the last reading (a clean reboot
@@ -163,7 +172,7 @@ def usage_since_restore(compared: Comparison, saved: Table, *, is_taken_up: bool
     """
     old = compared.old
     before: dict[RowKey, Counters] = {}
-    if _is_newer(saved, old):
+    if not may_have_forgotten_rows(compared, saved) and _is_newer(compared, saved, files):
         before = {key: gain(counters, old.get(key, NOTHING)) for key, counters in saved.items()}
     after: dict[RowKey, Counters] = {}
     for key, counters in compared.new.items():
@@ -173,10 +182,32 @@ def usage_since_restore(compared: Comparison, saved: Table, *, is_taken_up: bool
     return SinceRestore(before, after)
 
 
-def _is_newer(saved: Table, old: Table) -> bool:
-    """Whether a commit was made after a reading. A row that only the commit has tells nothing, it may have been evicted
-    before the reading; unless the commit has all of the reading's rows: then nothing was.
+def may_have_forgotten_rows(compared: Comparison, saved: Table) -> bool:
+    """Whether a file that is newer than the last reading may have rows above it that were counted all the same.
+
+    In a full table rows are forgotten. One that was counted before it was evicted can be back in the file, by an older
+    commit that another restart took up.
     """
+    return any(compared.current.would_be_full(table) for table in (compared.old, saved, compared.new))
+
+
+def _is_newer(compared: Comparison, saved: Table, files: RouterFiles) -> bool:
+    """Whether a commit was made after the earlier reading. When it was written tells; else the counters do.
+
+    A row that only the commit has tells nothing, it may have been evicted before the reading; unless the commit has all
+    of the reading's rows: then nothing was.
+    """
+    old = compared.old
+    elapsed_s = (compared.current.read_at - compared.previous.read_at).total_seconds()
+    if files.committed_age_s is not None and abs(files.committed_age_s - elapsed_s) > FILE_TIME_TOLERANCE_S:
+        return files.committed_age_s < elapsed_s
     if any(key in old and not is_at_least(old[key], counters) for key, counters in saved.items()):
         return True
     return len(saved) > len(old) and old.keys() <= saved.keys()
+
+
+def is_saved_since(files: RouterFiles, uptime_s: float) -> bool:
+    """Whether the daemon has written its file since it came back, so that the file is not what it came back with."""
+    if files.committed_age_s is None:
+        return uptime_s >= files.commit_interval_s
+    return files.committed_age_s + FILE_TIME_TOLERANCE_S < uptime_s

@@ -18,6 +18,7 @@ from services.counters import Reading
 from services.restored_tables import COMMIT_INTERVAL_S, REFRESH_INTERVAL_S, RouterFiles
 from services.router_doctor import RouterFacts
 from services.router_facts import read_facts
+from utils.errors import SavedMeanwhile
 from utils.nlbwmon_parser import (
     CounterTable,
     ObservedDevice,
@@ -40,6 +41,9 @@ from utils.router_parser import (
 from utils.time import Zone, parse_zone, zone_from_offset
 
 _UTC = parse_zone("UTC")
+
+#: A clock that moved by more than this against ours was set, or a connection was very slow.
+_MOST_DRIFT_S = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,13 +118,23 @@ def read_answer(
     )
 
 
-def read_files(answer: PeriodFilesAnswer, facts: RouterFacts) -> RouterFiles:
-    """The router's files, and how old they are. Raises BadRouterOutput."""
-    clock = parse_clock(answer.clock or "")
+def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRecord) -> RouterFiles:
+    """The router's files, and how old they are, where its clock wasn't set since the reading before.
+
+    Raises BadRouterOutput, and SavedMeanwhile where the file of that reading's period was written after this reading:
+    it has bytes that the reading has not.
+    """
+    facts, clock, committed = read.facts, parse_clock(answer.clock or ""), parse_clock(answer.committed or "")
+    # All in whole seconds. A rollover may be as young as the reading: its archive is not written again.
+    is_over_rollover = previous.period_start < read.period.start
+    newer = read.time.now + timedelta(seconds=1 if is_over_rollover else 0)
+    if clock and committed and newer <= committed <= clock:
+        raise SavedMeanwhile
+    has_kept_time = read.time.has_kept_time_since(previous)
 
     def age_s(moment: str | None) -> float | None:
         written = parse_clock(moment or "")
-        return (clock - written).total_seconds() if clock and written else None
+        return (clock - written).total_seconds() if clock and written and has_kept_time else None
 
     return RouterFiles(
         tables={start: parse_nlbw_json(printed).rows for start, printed in answer.tables.items()},
@@ -175,6 +189,12 @@ class RouterTime:
         clock = parse_clock(answer.clock or "")
         skew_s = (clock - read_at).total_seconds() if clock else None
         return cls(zone=_zone_told(answer), now=clock or read_at, skew_s=skew_s)
+
+    def has_kept_time_since(self, previous: ReadingRecord) -> bool:
+        """Whether the router's clock wasn't set since: then what it wrote in between is as old as it says."""
+        if self.skew_s is None or previous.clock_skew_s is None:
+            return False
+        return abs(self.skew_s - previous.clock_skew_s) <= _MOST_DRIFT_S
 
     def by_router(self, moment: datetime) -> datetime:
         return moment + timedelta(seconds=self.skew_s or 0.0)

@@ -90,7 +90,7 @@ class ReadingTaker:
         read = read_answer(answer, router, previous, self._clock())
         passed = passed_periods(read, previous) if previous else []
         compared = compare(as_reading(previous) if previous else None, read.reading)
-        files = self._files(target, read, wanted_files(compared, passed))
+        files = self._files(target, read, previous, wanted_files(compared, passed))
         usage = account(compared, read.reading, files, passed)
         ended = [period.start for period in passed if period.start < usage.period_start]
         return TakenReading(
@@ -113,16 +113,18 @@ class ReadingTaker:
             duration_s=time.monotonic() - started,
         )
 
-    def _files(self, target: RouterTarget, read: ReadAnswer, wanted: Sequence[date]) -> RouterFiles:
-        """The router's files of these periods."""
-        if not wanted:
+    def _files(
+        self, target: RouterTarget, read: ReadAnswer, previous: ReadingRecord | None, wanted: Sequence[date]
+    ) -> RouterFiles:
+        """The router's files of these periods. Raises SavedMeanwhile as `read_files` does."""
+        if not wanted or previous is None:
             return NO_FILES
         names = {start: read.name_of(start) for start in wanted}
         # Where two are wanted of which neither is an archive, the earlier one is what the daemon came back with.
         answer = get_period_files(
             self._connections, target, names, dated=min(wanted), directory=read.facts.database_directory
         )
-        return read_files(answer, read.facts)
+        return read_files(answer, read, previous)
 
 
 def as_reading(record: ReadingRecord) -> Reading:

@@ -167,8 +167,16 @@ class BadRouterOutput(RouterError):
     fix = "Run there and look at its answer: nlbw -c json"
 
 
-class RolloverInProgress(BadRouterOutput):
+class ReadingPutOff(BadRouterOutput):
+    """The router is in the middle of something. Nothing is lost; the reading is put off by a minute."""
+
+
+class RolloverInProgress(ReadingPutOff):
     """The router is just beginning a new accounting period. Nothing is lost; the reading is put off by a minute."""
+
+
+class SavedMeanwhile(ReadingPutOff):
+    """The router saved its counters while it was being read. Nothing is lost; the reading is put off by a minute."""
 
 
 class OutputTooLarge(RouterError):

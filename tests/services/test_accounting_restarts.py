@@ -1,6 +1,7 @@
 """Restarts: what the counters came back from, and what is new on top of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -68,6 +69,16 @@ def test_a_power_loss_that_the_counters_have_outgrown_is_still_one() -> None:
 
     assert wanted(before, after) == [NOVEMBER]
     assert usage.rows == {WEB: (BEFORE_LOSS + 1 - AFTER_LOSS, 0)}
+
+
+def test_a_gap_ends_where_nlbwmon_started_which_may_be_long_after_the_boot() -> None:
+    """It was down again meanwhile: what ran then is as unknown as what ran before the boot."""
+    before = reading({WEB: (BEFORE_LOSS, 900)}, uptime_s=86_400, boot_id="a", daemon_id="1:1", daemon_uptime_s=86_300)
+    after = reading({WEB: (50, 5)}, minutes=60, uptime_s=3_000, boot_id="b", daemon_id="9:9", daemon_uptime_s=600)
+
+    usage = usage_between(before, after, {})
+
+    assert usage.gaps == (Span(NOON, at(50)),)
 
 
 def test_usage_after_a_power_loss_belongs_to_the_time_since_the_boot() -> None:
@@ -246,8 +257,8 @@ def test_a_daemon_that_crashed_counts_on_from_its_copy_in_ram() -> None:
     usage = usage_between(before, after, {NOVEMBER: {WEB: (200, 20)}})
 
     assert wanted(before, after) == [NOVEMBER]
-    assert usage.rows == {}  # 0 where it went back
-    assert kinds(usage) == [NoteKind.DAEMON_RESTARTED, NoteKind.GAP]
+    assert usage.rows == {}  # 0 where it went back: at least so much was used
+    assert kinds(usage) == [NoteKind.DAEMON_RESTARTED, NoteKind.GAP, NoteKind.COUNTERS_WENT_BACK]
     assert usage.gaps == (Span(NOON, NOON + timedelta(seconds=5)),)
 
 
@@ -290,6 +301,43 @@ def test_a_copy_in_ram_that_is_not_there_was_not_taken_up() -> None:
     assert usage_between(before, after, saved, has_ram_copy=True, ram_copy_age_s=40).rows == {WEB: (9, 0)}
 
 
+def test_a_row_that_a_crash_took_with_it_does_not_make_the_others_begin_at_zero() -> None:
+    """SSH came after the copy in RAM was made. It is missing in the commit as well, and that tells nothing."""
+    before, after = daemon_restart({WEB: (0, 679), SSH: (928, 0)}, {WEB: (0, 679)}, uptime_s=299)
+
+    usage = usage_between(before, after, {})
+
+    assert usage.rows == {}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+def test_where_copy_and_commit_fit_alike_a_row_that_only_the_commit_has_is_not_counted_again() -> None:
+    """SSH was counted and evicted before the last reading; the copy in RAM was gone, and the commit brought it back."""
+    before, after = daemon_restart(
+        {WEB: (500, 5), WEB6: (7, 7), LAPTOP_WEB: (1, 1)}, {WEB: (500, 5), SSH: (94, 1)}, uptime_s=299
+    )
+
+    usage = usage_between(before, replace(after, row_limit=3), {NOVEMBER: {WEB: (500, 5), SSH: (94, 1)}})
+
+    assert usage.rows == {}
+
+
+def test_a_crash_of_a_full_table_long_after_the_reading_is_no_start_from_zero() -> None:
+    """SSH made room for another row meanwhile. Taken for lost, it had the whole table counted a second time."""
+    before, after = daemon_restart(
+        {WEB: (500, 5), WEB6: (7, 7), SSH: (94, 1)}, {WEB: (500, 5), WEB6: (7, 7), LAPTOP_WEB: (1, 1)}, uptime_s=1
+    )
+
+    assert usage_between(before, replace(after, row_limit=3), {}).rows == {LAPTOP_WEB: (1, 1)}
+
+
+def test_a_crash_in_a_full_table_says_that_rows_may_have_been_overwritten_unread() -> None:
+    before, after = daemon_restart({WEB: (1, 1)}, {WEB: (1, 1), SSH: (5, 5)}, uptime_s=120)
+    full = replace(after, row_limit=2)
+
+    assert NoteKind.ROWS_EVICTED in kinds(usage_between(before, full, {}))
+
+
 # -- what was saved -------------------------------------------------------------------------------------------
 
 
@@ -300,6 +348,36 @@ def test_a_row_evicted_before_the_last_reading_is_not_counted_again_when_it_come
     usage = usage_between(before, after, {NOVEMBER: {WEB: (500, 0), SSH: (70, 7)}})
 
     assert usage.rows == {SSH: (10, 1)}
+
+
+@pytest.mark.parametrize(("written", "expected"), [(60.0, {SSH: (80, 8)}), (900.0, {SSH: (10, 1)})])
+def test_when_the_commit_was_written_tells_whether_its_rows_were_counted(
+    written: float, expected: dict[RowKey, Counters]
+) -> None:
+    """SSH is in the commit and was not in the last reading: used since, or evicted before it."""
+    before, after = power_loss({WEB: (500, 0), SSH: (80, 8)}, {WEB: (500, 0), LAPTOP_WEB: (3, 0)})
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (500, 0), SSH: (70, 7)}}, committed_age_s=written)
+
+    assert usage.rows == expected
+
+
+def test_a_full_table_that_is_back_from_disk_with_rows_evicted_since_is_not_counted_as_new() -> None:
+    """Most of the commit's rows are gone again: that does not make the others begin at zero."""
+    before, after = power_loss({WEB: (505, 0), WEB6: (7, 7)}, {WEB: (500, 0)})
+    saved = {WEB: (500, 0), SSH: (70, 7), LAPTOP_WEB: (3, 0)}
+
+    assert usage_between(before, replace(after, row_limit=2), {NOVEMBER: saved}).rows == {WEB: (5, 0), WEB6: (7, 7)}
+
+
+def test_a_newer_commit_of_a_full_table_can_have_rows_that_were_counted_and_forgotten() -> None:
+    """SSH was counted and evicted; one power loss brought it back, and the stop before the second start saved it."""
+    before, after = power_loss({WEB: (500, 0), SSH: (70, 7)}, {WEB: (500, 0), LAPTOP_WEB: (3, 0)})
+    saved = {WEB: (500, 0), SSH: (70, 7)}
+
+    usage = usage_between(before, replace(after, row_limit=2), {NOVEMBER: saved}, committed_age_s=100)
+
+    assert usage.rows == {}
 
 
 def test_what_was_saved_after_the_last_reading_belongs_to_the_time_before_the_boot() -> None:

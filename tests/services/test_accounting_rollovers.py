@@ -201,3 +201,56 @@ def test_minutes_later_the_name_is_believed() -> None:
 
     assert usage.rows == {WEB: (1_050, 100)}
     assert usage.period_start == NOVEMBER
+
+
+def test_a_rollover_just_now_after_several_periods_is_put_off() -> None:
+    """Whether these counters are of the new period or of the one before it, the last reading can't tell."""
+    before = reading({}, period=AUGUST)
+    after = reading({WEB: (7, 1)}, minutes=5, period_age_s=2)
+    periods = [passed(AUGUST, until=1), passed(SEPTEMBER, until=2), passed(OCTOBER, until=3)]
+
+    with pytest.raises(RolloverInProgress):
+        usage_between(before, after, {SEPTEMBER: {SSH: (1, 1)}}, periods)
+
+
+def test_a_daemon_that_started_since_midnight_counts_in_the_new_period() -> None:
+    before = reading({}, period=OCTOBER, boot_id="a")
+    after = reading({WEB: (7, 1)}, minutes=5, boot_id="b", uptime_s=12, period_age_s=14)
+
+    assert usage_between(before, after).period_start == NOVEMBER
+
+
+# -- with a full table, or a restart -----------------------------------------------------------------------------------
+
+
+def test_a_full_archive_says_that_rows_may_have_been_overwritten_unread() -> None:
+    before = reading({WEB: (1, 1)}, period=OCTOBER, daemon_id="1:1")
+    after = reading({}, minutes=10, daemon_id="1:1", row_limit=2)
+
+    usage = usage_between(before, after, {OCTOBER: {WEB: (1, 1), SSH: (5, 5)}}, [passed(OCTOBER, until=4)])
+
+    assert [(note.kind, note.span) for note in usage.notes if note.quality is Quality.UNKNOWN] == [
+        (NoteKind.ROWS_EVICTED, Span(NOON, at(4)))
+    ]
+
+
+def test_over_a_rollover_after_a_power_loss_the_tail_is_at_least_so_much() -> None:
+    """The table had to grow again to where it had been read before anything counts: nobody knows by how much."""
+    before = reading({WEB: (1_000, 0)}, period=OCTOBER, boot_id="a")
+    after = reading({}, minutes=10, boot_id="b", uptime_s=480)
+
+    usage = usage_between(before, after, {OCTOBER: {WEB: (1_100, 0)}}, [passed(OCTOBER, until=4)])
+
+    assert usage.rows == {WEB: (100, 0)}
+    assert [note.span for note in usage.notes if note.kind is NoteKind.COUNTERS_WENT_BACK] == [Span(at(2), at(4))]
+
+
+def test_a_full_archive_after_a_restart_can_have_rows_that_were_counted_and_forgotten() -> None:
+    """SSH was counted, then evicted, then read as gone; a power loss brought it back from the commit."""
+    before = reading({WEB: (1_000, 0), LAPTOP_WEB: (1, 1)}, period=OCTOBER, boot_id="a")
+    after = reading({}, minutes=10, boot_id="b", uptime_s=480, row_limit=2)
+
+    usage = usage_between(before, after, {OCTOBER: {WEB: (900, 0), SSH: (50, 5)}}, [passed(OCTOBER, until=4)])
+
+    assert usage.rows == {}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import psycopg2
 import pytest
 
+from commands_server_operations.router_target import CommandResult, RouterTarget
 from db_operations import device_usage_db, devices_db, periods_db, readings_db, rollups_db, routers_db
 from db_operations.database import Database
 from db_operations.statements import fetch_one
@@ -15,7 +16,7 @@ from services.reading_store import ReadingStore, StaleBase
 from simulator.clock import ManualClock
 from simulator.router import SimulatedRouter
 from tests.homes import LAPTOP, PHONE, ask, daily, dump, hourly, per_device
-from utils.errors import DatabaseUnavailable, RouterNotFound
+from utils.errors import DatabaseUnavailable, RouterNotFound, SavedMeanwhile
 
 MINUTE = timedelta(minutes=1)
 
@@ -185,3 +186,37 @@ def test_a_reading_of_a_router_deleted_meanwhile_is_not_stored(
         ReadingStore(database).store(record, taken)
     left = dump(database)
     assert {table: rows for table, rows in left.items() if rows and table != "users"} == {}
+
+
+def test_a_commit_while_a_restarted_router_is_read_puts_the_reading_off(
+    runtime: Runtime,
+    router: SimulatedRouter,
+    context: RouterContext,
+    clock: ManualClock,
+    database: Database,
+    read: Callable[..., None],
+) -> None:
+    """The file would have what the counters have not yet, and all of it would count twice."""
+    router.traffic(PHONE, rx=1_000)
+    router.commit()
+    read()
+    clock.advance(MINUTE)
+    router.power_loss()
+    clock.advance(MINUTE)
+    whole = runtime.connections.run
+
+    def run(target: RouterTarget, command: str) -> CommandResult:
+        if "nlbw -c json -t" in command:
+            clock.advance(timedelta(seconds=1))
+            router.traffic(PHONE, rx=70)
+            router.commit()
+        return whole(target, command)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(runtime.connections, "run", run)
+        with pytest.raises(SavedMeanwhile):
+            runtime.collector.collect(context)
+    assert runtime.routers.get(context).consecutive_failures == 0
+    read()
+    sums = per_device(hourly(database, context))
+    assert sums.get(PHONE, (0, 0))[0] <= 70

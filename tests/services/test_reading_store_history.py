@@ -85,6 +85,22 @@ def test_a_first_reading_is_in_no_hour_or_day_but_kept_as_its_period(
     assert ask(database, "SELECT usage_down, bytes_downloaded FROM device_usage_monitoring") == [(None, 123)]
 
 
+def test_usage_that_is_in_an_archive_alone_is_in_the_raw_readings_too(
+    router: SimulatedRouter, context: RouterContext, clock: ManualClock, database: Database, read: Callable[..., None]
+) -> None:
+    """A device that used something before the rollover and nothing since has no row in the table any more."""
+    clock.set(datetime(2031, 11, 30, 22, 50, tzinfo=UTC))
+    router.traffic(LAPTOP, rx=1, tx=1)
+    read(MINUTE)
+    router.traffic(PHONE, rx=70, tx=7)
+    read(HOUR)
+    assert per_device(hourly(database, context)) == {PHONE: (70, 7)}
+    assert ask(
+        database,
+        "SELECT device_mac, bytes_downloaded, usage_down, usage_up FROM device_usage_monitoring WHERE usage_down > 0",
+    ) == [(PHONE, 0, 70, 7)]
+
+
 def test_coverage_is_one_stretch_over_many_readings(
     context: RouterContext, database: Database, read: Callable[..., None]
 ) -> None:
