@@ -25,6 +25,7 @@ from services.counters import (
     Reading,
     RowKey,
     Table,
+    covers,
     gain,
     index_rows,
     is_at_least,
@@ -35,6 +36,7 @@ from services.restored_tables import (
     Origin,
     Restart,
     RouterFiles,
+    above_commit,
     find_origin,
     find_restart,
     is_saved_since,
@@ -178,9 +180,9 @@ class _Step:
         earlier = self._old if on_disk is None else on_disk
         if earlier and not self._new.keys() & earlier.keys():
             return current.period_start
-        if not _covers(self._new, earlier):
+        if not covers(self._new, earlier):
             return current.period_start
-        if on_disk is None or not _covers(on_disk, self._old):
+        if on_disk is None or not covers(on_disk, self._old):
             return previous.period_start
         raise RolloverInProgress
 
@@ -206,8 +208,12 @@ class _Step:
             current, on = self._compared.current, Span(self._restarted_at(), self._now)
             if (on.start - self._since).total_seconds() <= self._files.refresh_interval_s + 5:
                 self._notes.append(notes.restored_from_copy(on))
-                if current.would_be_full(self._old):  # one that isn't in the last reading may have been in an earlier one
+                if current.would_be_full(
+                    self._old
+                ):  # one that isn't in the last reading may have been in an earlier one
                     rows = {key: used for key, used in rows.items() if key in self._old}
+            if current.would_be_full(self._old):
+                rows = rows | above_commit(self._compared, rows, saved or {})
             self._note_evictions(on, 0)
         self._add(rows, whole)
 
@@ -391,8 +397,3 @@ class _Step:
     def _clipped(self, span: Span) -> Span:
         start = min(max(span.start, self._since), self._now)
         return Span(start, min(max(span.end, start), self._now))
-
-
-def _covers(later: Table, earlier: Table) -> bool:
-    """Whether the rows that both have can have grown from ``earlier`` to ``later``."""
-    return all(is_at_least(later[key], counters) for key, counters in earlier.items() if key in later)

@@ -135,3 +135,8 @@ def is_at_least(new: Counters, old: Counters) -> bool:
 
 def without_zeros(table: Table) -> dict[RowKey, Counters]:
     return {key: counters for key, counters in table.items() if counters != NOTHING}
+
+
+def covers(later: Table, earlier: Table) -> bool:
+    """Whether the rows that both have can have grown from ``earlier`` to ``later``."""
+    return all(is_at_least(later[key], counters) for key, counters in earlier.items() if key in later)

@@ -191,6 +191,12 @@ def may_have_forgotten_rows(compared: Comparison, saved: Table) -> bool:
     return any(compared.current.would_be_full(table) for table in (compared.old, saved, compared.new))
 
 
+def above_commit(compared: Comparison, rows: Table, saved: Table) -> dict[RowKey, Counters]:
+    """Of ``rows``, those that are not in the last reading and may come from the commit: only what lies above it."""
+    back = saved.keys() & rows.keys() - compared.old.keys()
+    return {key: gain(compared.new[key], saved[key]) for key in back if is_at_least(compared.new[key], saved[key])}
+
+
 def _is_newer(compared: Comparison, saved: Table, files: RouterFiles) -> bool:
     """Whether a commit was made after the earlier reading. When it was written tells; else the counters do.
 

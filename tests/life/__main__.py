@@ -49,7 +49,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--life", type=int, help="one life of the seed alone: a difference seen before")
-    parser.add_argument("--all", action="store_true", help="also what is known to differ as yet (wrong clocks, other zones)")
+    parser.add_argument(
+        "--all", action="store_true", help="also what is known to differ as yet (wrong clocks, other zones)"
+    )
     parser.add_argument("--keep-on", action="store_true", help="go on after a difference")
     parser.add_argument("--without", action="append", default=[], help="an operation to leave out")
     parser.add_argument("--kills", type=int, help="kill a collecting process so many times instead")

@@ -21,7 +21,7 @@ from tests.life.watched_home import Tally
 
 #: The same examples on every machine and every run; `make soak` looks for new ones.
 PROFILE = settings(
-    max_examples=6,
+    max_examples=10,
     stateful_step_count=40,
     derandomize=True,
     database=None,

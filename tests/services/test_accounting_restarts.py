@@ -331,6 +331,14 @@ def test_a_crash_of_a_full_table_long_after_the_reading_is_no_start_from_zero() 
     assert usage_between(before, replace(after, row_limit=3), {}).rows == {LAPTOP_WEB: (1, 1)}
 
 
+def test_a_full_table_that_came_back_as_it_was_saved_brings_no_forgotten_row_as_new() -> None:
+    before, after = daemon_restart({WEB: (500, 5), SSH: (94, 1)}, {WEB: (500, 5), WEB6: (7, 7)}, uptime_s=120)
+
+    usage = usage_between(before, replace(after, row_limit=2), {NOVEMBER: {WEB: (500, 5), WEB6: (7, 7)}})
+
+    assert usage.rows == {}
+
+
 def test_a_crash_in_a_full_table_says_that_rows_may_have_been_overwritten_unread() -> None:
     before, after = daemon_restart({WEB: (1, 1)}, {WEB: (1, 1), SSH: (5, 5)}, uptime_s=120)
     full = replace(after, row_limit=2)
