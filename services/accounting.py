@@ -18,6 +18,7 @@ from services import accounting_notes as notes
 from services.accounted_usage import PassedPeriod, Usage, UsagePart, merged
 from services.accounting_notes import Note
 from services.buckets import Span
+from services.counted_periods import find_period_start, had_begun_already
 from services.counters import (
     NOTHING,
     Comparison,
@@ -25,7 +26,6 @@ from services.counters import (
     Reading,
     RowKey,
     Table,
-    covers,
     gain,
     index_rows,
     is_at_least,
@@ -39,22 +39,17 @@ from services.restored_tables import (
     above_commit,
     find_origin,
     find_restart,
+    is_partly_gone,
     is_saved_since,
-    is_taken_up,
     may_have_forgotten_rows,
     usage_since_restore,
 )
-from utils.errors import RolloverInProgress
 
 #: Counters from here on can't be stored as BIGINT and are far beyond what a home link carries.
 IMPLAUSIBLE_COUNTER = 2**63
 
 #: Faster than this no row can have grown: 100 Gbit/s, in bytes per second.
 IMPLAUSIBLE_RATE = 100_000_000_000 // 8
-
-#: The daemon looks at the date once a refresh interval (30 s by default), so that after midnight its counters can still
-#: be those of the period before.
-ROLLOVER_DELAY_S = 120
 
 #: Usage over a longer time than this is exact in sum, but nobody knows in which of its hours it was.
 LONGEST_MEASURED = timedelta(hours=2)
@@ -127,11 +122,15 @@ class _Step:
 
     def usage(self) -> Usage:
         previous, current = self._compared.previous, self._compared.current
-        period_start = self._actual_period_start()
-        if self._restart in (Restart.DAEMON, Restart.ROUTER):
+        period_start = find_period_start(self._compared, self._restart, self._tables, self._passed)
+        if self._has_restarted:
             self._note_restart()
         if period_start > previous.period_start:
-            self._over_rollover()
+            if had_begun_already(self._compared, self._restart, self._tables):
+                self._notes.append(notes.clock_was_set(Span(self._since, self._now)))
+                self._within_period()
+            else:
+                self._over_rollover()
         elif period_start < previous.period_start:
             self._into_earlier_period(period_start)
         else:
@@ -153,44 +152,7 @@ class _Step:
             quarantined=quarantined,
         )
 
-    # --- which case ----------------------------------------------------------------------------------------
-
-    def _actual_period_start(self) -> date:
-        """The period that the counters belong to. A daemon that runs on never goes back to an earlier one, and just
-        after midnight its counters decide.
-
-        Raises RolloverInProgress where even they leave it open; a minute later it is plain.
-        """
-        previous, current = self._compared.previous, self._compared.current
-        if current.period_start < previous.period_start:
-            # Was the clock wrong before nlbwmon started, or set back since? What it counts on from tells.
-            saved = self._tables.get(previous.period_start)
-            is_same = self._restart not in (Restart.DAEMON, Restart.ROUTER) or (saved and is_taken_up(current, saved))
-            return previous.period_start if is_same else current.period_start
-        age_s = current.period_age_s
-        if current.period_start == previous.period_start or age_s is None or age_s > ROLLOVER_DELAY_S:
-            return current.period_start
-        if self._has_restarted_within(age_s):
-            return current.period_start
-        if any(period.start > previous.period_start for period in self._passed):
-            raise RolloverInProgress  # of which period these counters are, nothing that was read before can tell
-        # What the router serves under the old name: the archive after the rollover, the last commit before it. A row
-        # that is gone tells nothing, it may have been evicted. Those still there decide.
-        on_disk = self._tables.get(previous.period_start)
-        earlier = self._old if on_disk is None else on_disk
-        if earlier and not self._new.keys() & earlier.keys():
-            return current.period_start
-        if not covers(self._new, earlier):
-            return current.period_start
-        if on_disk is None or not covers(on_disk, self._old):
-            return previous.period_start
-        raise RolloverInProgress
-
-    def _has_restarted_within(self, age_s: float) -> bool:
-        """Whether the daemon started within the last ``age_s`` seconds: it begins in the period that it finds."""
-        current = self._compared.current
-        uptimes = [up for up in (current.daemon_uptime_s, current.uptime_s) if up is not None]
-        return self._restart in (Restart.DAEMON, Restart.ROUTER) and bool(uptimes) and min(uptimes) < age_s
+    # --- the cases ------------------------------------------------------------------------------------------
 
     def _within_period(self) -> None:
         saved = self._tables.get(self._compared.previous.period_start)
@@ -250,9 +212,10 @@ class _Step:
         self._add(rows.before, up_to, notes.saved_recovered)
         self._add(rows.after, on)
         age_s = (self._now - started).total_seconds()
-        if origin is Origin.ZERO and saved:
+        is_doubtful = is_saved_since(self._files, age_s) or is_partly_gone(self._compared.current, saved)
+        if origin is Origin.ZERO:
             self._notes.append(notes.started_from_zero(on))
-        elif origin is Origin.DISK and is_saved_since(self._files, age_s):
+        elif is_doubtful:
             self._notes.append(notes.restored_from_unknown(on))
         self._note_evictions(on, 0)
 
@@ -298,8 +261,7 @@ class _Step:
     def _tail(self, archive: Table, span: Span) -> dict[RowKey, Counters]:
         """What the old period's archive holds above the last reading."""
         tail: dict[RowKey, Counters] = {}
-        has_restarted = self._restart in (Restart.DAEMON, Restart.ROUTER)
-        if has_restarted and may_have_forgotten_rows(self._compared, archive):
+        if self._has_restarted and may_have_forgotten_rows(self._compared, archive):
             self._notes.append(notes.restored_from_unknown(span))
             return tail
         shrunk = 0
@@ -316,11 +278,15 @@ class _Step:
             self._notes.append(notes.rows_evicted(span, shrunk + vanished))
         elif self._restart is Restart.UNKNOWN and shrunk:
             self._notes.append(notes.went_back(span, shrunk))
-        elif has_restarted and self._old and self._restarted_at() < span.end:
+        elif self._has_restarted and self._old and self._restarted_at() < span.end:
             self._notes.append(notes.restored_from_unknown(Span(self._restarted_at(), span.end)))
         return tail
 
     # --- what is noted besides -----------------------------------------------------------------------------
+
+    @property
+    def _has_restarted(self) -> bool:
+        return self._restart in (Restart.DAEMON, Restart.ROUTER)
 
     def _note_restart(self) -> None:
         started = self._restarted_at()

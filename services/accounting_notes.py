@@ -126,8 +126,8 @@ def restored_from_copy(span: Span) -> Note:
 
 def started_from_zero(span: Span) -> Note:
     message = (
-        "nlbwmon started from zero although the router has saved counters of this period (as where its clock was wrong "
-        "at first): at least so much was used."
+        "nlbwmon started from zero after the restart (its database is in RAM, or its clock was wrong at first): "
+        "at least so much was used."
     )
     return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
 
@@ -148,6 +148,13 @@ def restored_unseen(span: Span, rows: int) -> Note:
 def clock_went_back(span: Span, period_start: date) -> Note:
     message = (
         f"The router's clock was set back: since its start nlbwmon counts in the accounting period of {period_start}."
+    )
+    return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
+
+
+def clock_was_set(span: Span) -> Note:
+    message = (
+        "The router's clock or time zone was set around the start of an accounting period: at least so much was used."
     )
     return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
 

@@ -36,7 +36,9 @@ class Reading:
     daemon_id: str | None = None
     #: Seconds since the period began, by the router's clock; None where it can't be told.
     period_age_s: float | None = None
-    #: nlbwmon's `database_limit`: with so many rows it begins to overwrite the oldest. None: unknown, or no limit.
+    #: Whether the period ends, by the router's clock, within as much as clocks and zones are ever set wrong: a day.
+    is_near_period_end: bool = False
+    #: nlbwmon's `database_limit`: with so many rows it begins to overwrite the oldest. None: unknown.
     row_limit: int | None = None
     #: Whether the router hears from anybody on the LAN at the moment.
     has_active_neighbours: bool = False
@@ -55,6 +57,11 @@ class Reading:
     def is_full(self) -> bool:
         """Whether nlbwmon overwrites rows by now."""
         return self.would_be_full(self.counters)
+
+    @property
+    def may_be_full(self) -> bool:
+        """The same where the limit isn't known: then any table may be."""
+        return self.row_limit is None or self.is_full
 
     def would_be_full(self, table: Table) -> bool:
         """Whether that many rows are as many as nlbwmon holds."""

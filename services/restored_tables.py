@@ -108,12 +108,36 @@ def find_origin(compared: Comparison, restart: Restart, saved: Table, files: Rou
 def is_taken_up(current: Reading, saved: Table) -> bool:
     """Whether a table can have begun as ``saved``: all of its rows are there and have not gone back.
 
-    Unless the table is full: rows may have been evicted since, so that any that is left tells enough. A table that is
-    not full never lost a row.
+    Unless the table is full, or may be: rows may have been evicted since, so that any that is left tells enough. A
+    table that is not full never lost a row.
     """
+    kept = _count_kept(current, saved)
+    return kept > 0 and (kept == len(saved) or current.may_be_full)
+
+
+def is_partly_gone(current: Reading, saved: Table) -> bool:
+    """Whether a table that began as ``saved`` has lost rows of it since."""
+    return _count_kept(current, saved) < len(saved)
+
+
+def _count_kept(current: Reading, saved: Table) -> int:
     new = current.counters
-    kept = sum(1 for key, counters in saved.items() if key in new and is_at_least(new[key], counters))
-    return kept > 0 and (kept == len(saved) or current.is_full)
+    return sum(1 for key, counters in saved.items() if key in new and is_at_least(new[key], counters))
+
+
+def is_rather(current: Reading, one: Table, other: Table) -> bool:
+    """Whether a table began as ``one`` rather than as ``other``. Where both are possible, rows that nobody used since
+    are exactly what they were; and of two that fit alike, it is the larger.
+    """
+    if not is_taken_up(current, one) or not is_taken_up(current, other):
+        return is_taken_up(current, one)
+    new = current.counters
+
+    def likeness(saved: Table) -> tuple[int, int]:
+        unmoved = sum(1 for key, counters in saved.items() if new.get(key) == counters)
+        return unmoved, sum(down + up for down, up in saved.values())
+
+    return likeness(one) > likeness(other)
 
 
 def _daemon_started_after(compared: Comparison) -> float | None:

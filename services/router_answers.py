@@ -3,6 +3,7 @@
 The taker (services/router_readings.py) calls it with what commands_server_operations read.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ from utils.router_parser import (
 from utils.time import Zone, parse_zone, zone_from_offset
 
 _UTC = parse_zone("UTC")
+
+#: Zones lie at most 26 hours apart.
+_NEAR = timedelta(hours=26)
 
 #: A clock that moved by more than this against ours was set, or a connection was very slow.
 _MOST_DRIFT_S = 15.0
@@ -92,6 +96,7 @@ def read_answer(
     )
     facts = read_facts(answer.facts, read_at=read_at, rows=len(table.rows), timezone=router.timezone)
     uptime_s, daemon = parse_uptime(answer.uptime or ""), parse_process_start(answer.daemon or "")
+    ends = rule.began_at(period.end + timedelta(days=1), told.zone)
     reading = Reading(
         read_at=read_at,
         period_start=period.start,
@@ -100,8 +105,9 @@ def read_answer(
         boot_id=parse_boot_id(answer.boot_id or ""),
         daemon_id=daemon.name if daemon else None,
         daemon_uptime_s=max(0.0, uptime_s - daemon.after_boot_s) if daemon and uptime_s is not None else None,
+        is_near_period_end=ends - told.now < _NEAR,
         period_age_s=(told.now - rule.began_at(period.start, told.zone)).total_seconds(),
-        row_limit=facts.database_limit or None,  # 0: no limit
+        row_limit=sys.maxsize if facts.database_limit == 0 else facts.database_limit,  # 0: no limit
         has_active_neighbours=any(device.is_reachable and not device.is_router for device in devices),
     )
     return ReadAnswer(

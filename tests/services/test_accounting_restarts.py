@@ -95,7 +95,7 @@ def test_a_restart_with_nothing_on_disk_starts_from_zero() -> None:
     usage = usage_between(before, after, {})
 
     assert usage.rows == {WEB: (12, 1), SSH: (3, 3)}
-    assert kinds(usage) == [NoteKind.ROUTER_RESTARTED, NoteKind.GAP]
+    assert kinds(usage) == [NoteKind.ROUTER_RESTARTED, NoteKind.GAP, NoteKind.COUNTERS_WENT_BACK]
     assert usage.gaps == (Span(NOON, at(4)),)
 
 

@@ -5,9 +5,9 @@ from datetime import date
 
 import pytest
 
-from services.accounting import ROLLOVER_DELAY_S
 from services.accounting_notes import NoteKind, Quality
 from services.buckets import Span
+from services.counted_periods import ROLLOVER_DELAY_S
 from services.counters import Counters, Reading, RowKey
 from tests.services.router_rows import (
     LAPTOP_WEB,
