@@ -41,6 +41,7 @@ from tests.homes import (
 )
 from tests.postgres import FAST, server_processes, stopping, temporary_home
 from tests.postgres_proxy import Cut, PostgresProxy
+from tests.restless_devices import traffic
 from utils.errors import Conflict, DatabaseUnavailable, NetPilotError
 from utils.time import utc_now
 
@@ -79,26 +80,6 @@ def own(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> Iterator
     runtime = build_runtime(make_config(), postgres.url, clock=utc_now)
     yield runtime
     runtime.close()
-
-
-@contextlib.contextmanager
-def traffic(router: SimulatedRouter) -> Iterator[None]:
-    """Two devices that never rest."""
-    stop = threading.Event()
-
-    def flow() -> None:
-        rng = random.Random(5)
-        while not stop.wait(0.003):
-            router.traffic(PHONE, rx=rng.randrange(100_000), tx=rng.randrange(1_000), port=rng.randrange(1, 30))
-            router.traffic(LAPTOP, rx=rng.randrange(1_000), tx=rng.randrange(9), family=6)
-
-    thread = threading.Thread(target=flow)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,8 +27,8 @@ from simulator.clock import SystemClock
 from simulator.home import empty_router
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer
-from tests.homes import LAPTOP, PHONE
 from tests.postgres import FAST, temporary_home
+from tests.restless_devices import traffic
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -175,31 +174,11 @@ def scene() -> Iterator[tuple[Scene, SimulatedRouter, EmbeddedPostgres]]:
             server.stop()
 
 
-@contextlib.contextmanager
-def traffic(router: SimulatedRouter, seed: int) -> Iterator[None]:
-    """Two devices that never rest."""
-    stop = threading.Event()
-
-    def flow() -> None:
-        rng = Random(seed)
-        while not stop.wait(0.01):
-            router.traffic(PHONE, rx=rng.randrange(100_000), tx=rng.randrange(1_000), port=rng.choice((443, 80, 53)))
-            router.traffic(LAPTOP, rx=rng.randrange(1_000), tx=rng.randrange(9), family=6)
-
-    thread = threading.Thread(target=flow)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
 def kill_again_and_again(kills: int, seed: int, say: Say) -> Outcome:
     """A collector that is killed at random moments: while it starts, reads, stores, or waits."""
     rng, hits = Random(seed), 0
     with scene() as (playing, router, _server):
-        with traffic(router, seed):
+        with traffic(router, seed=seed, every_s=0.01):
             for number in range(kills):
                 # One in eight is met while it starts; the others in the middle of a collection or just after it.
                 if rng.random() < 0.125:
@@ -217,7 +196,7 @@ def restart_again_and_again(restarts: int, seed: int, say: Say) -> Outcome:
     """A PostgreSQL that is stopped at once (an immediate shutdown, as after a crash) under a collector that goes on."""
     rng, hits = Random(seed), 0
     with scene() as (playing, router, server):
-        with traffic(router, seed):
+        with traffic(router, seed=seed, every_s=0.01):
             for number in range(restarts):
                 hits += playing.meet_collection(rng, 5.0)
                 _stop_at_once(playing._home)

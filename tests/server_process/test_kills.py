@@ -14,7 +14,8 @@ import requests
 
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter
-from tests.server_process.byte_counts import stored, traffic, truth
+from tests.restless_devices import traffic
+from tests.server_process.byte_counts import stored, truth
 from tests.server_process.running_server import BASE, Server, first_reading, postmaster
 
 

@@ -15,7 +15,8 @@ from simulator.faults import Faults
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter
 from tests.homes import PHONE
-from tests.server_process.byte_counts import stored, traffic, truth
+from tests.restless_devices import traffic
+from tests.server_process.byte_counts import stored, truth
 from tests.server_process.running_server import BASE, Server, first_reading, is_alive, postmaster
 
 
