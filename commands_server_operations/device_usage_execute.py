@@ -6,6 +6,7 @@ them. Nothing here writes to a router.
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
@@ -14,7 +15,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from commands_server_operations.router_script import Section, run_script
 from commands_server_operations.router_target import CommandResult, RouterTarget
-from utils.errors import BadRouterOutput, NlbwmonDown, NlbwmonMissing, RouterError
+from utils.errors import BadRouterOutput, NlbwmonDown, NlbwmonMissing, OutputTooLarge, RouterError
 from utils.nlbwmon_parser import parse_period_list
 
 #: nlbw's exit statuses, as measured on a real client.
@@ -24,6 +25,9 @@ _NO_DAEMON = 247
 
 #: dropbear takes commands of at most 9,000 bytes, and a large office's archives are half a megabyte each.
 _ARCHIVES_AT_ONCE = 24
+
+#: Where the accounting waits for them: few, so that each batch stays far below any limit on output.
+_FILES_AT_ONCE = 4
 
 _DEVICES: Mapping[str, str] = {
     "leases": "cat /tmp/dhcp.leases",
@@ -207,10 +211,12 @@ def get_period_files(
 ) -> PeriodFilesAnswer:
     """The files of ``names`` (first day -> what the router calls it), and when the one of ``dated`` was written.
 
-    One round trip more than get_archived_periods, and raises as it does. ``directory``: the router's
+    A round trip for each 4 of them, and one more. A file that nlbw fails on, or that is too large alone, is absent
+    like one that isn't there: it would be no better next time. Raises NlbwmonMissing, NlbwmonDown, BadRouterOutput
+    where the answer as a whole is cut short, and what connections.run raises. ``directory``: the router's
     `database_directory`; None where it doesn't tell.
     """
-    tables = get_archived_periods(connections, target, names)
+    tables = _usable_files(connections, target, names)
     commands = dict(_FILE_TIMES)
     if directory is not None and _DIRECTORY.fullmatch(directory) and _DATE.fullmatch(names[dated]):
         file = f"{directory}/{names[dated].replace('-', '')}.db"
@@ -225,6 +231,20 @@ def get_period_files(
         ram_copy=times["ram_copy_time"].text,
         has_ram_copy=None if copy == _NOT_FOUND else copy == 0,
     )
+
+
+def _usable_files(connections: Connections, target: RouterTarget, names: Mapping[date, str]) -> dict[date, bytes]:
+    wanted = list(names.items())
+    found: dict[date, bytes] = {}
+    for first in range(0, len(wanted), _FILES_AT_ONCE):
+        batch = wanted[first : first + _FILES_AT_ONCE]
+        try:
+            found |= get_earlier_archives(connections, target, dict(batch))
+        except OutputTooLarge:
+            for day, name in batch:
+                with suppress(OutputTooLarge):
+                    found |= get_earlier_archives(connections, target, {day: name})
+    return {day: output for day, output in found.items() if output}
 
 
 def get_earlier_archives(

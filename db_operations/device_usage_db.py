@@ -172,6 +172,9 @@ def cleanup_old_data(
     hourly_rows = execute(conn, "DELETE FROM device_usage_hourly WHERE slot_start < %(hourly_before)s", params)
     daily_rows = execute(conn, "DELETE FROM device_usage_history WHERE end_date < %(daily_before)s", params)
     execute(conn, "DELETE FROM accounting_periods WHERE end_date < %(daily_before)s", params)
+    # What says how far those days are to be trusted.
+    execute(conn, "DELETE FROM events WHERE end_at < %(daily_before)s", params)
+    execute(conn, "DELETE FROM coverage WHERE end_at < %(daily_before)s", params)
     # Last, as it locks the table for everybody until the commit.
     raw_partitions = 0 if raw_before is None else partitions_db.drop_partitions_before(conn, raw_before.date())
     return CleanupResult(raw_partitions=raw_partitions, hourly_rows=hourly_rows, daily_rows=daily_rows)

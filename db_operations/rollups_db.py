@@ -158,7 +158,7 @@ def list_totals(
     rows = fetch_all(
         conn,
         f"""
-        SELECT {rollup.bucket}, device_mac, sum(total_download)::bigint, sum(total_upload)::bigint
+        SELECT {rollup.bucket}, device_mac, sum(total_download), sum(total_upload)
         FROM {rollup.source}
         WHERE session_id = %(session_id)s AND router_id = %(router_id)s
           AND {rollup.bucket} >= %(start)s AND {rollup.bucket} < %(end)s
@@ -166,8 +166,8 @@ def list_totals(
         """,
         {"session_id": session_id, "router_id": router_id, "start": start, "end": end},
     )
-    buckets = [BucketTotal(bucket, down, up) for bucket, mac, down, up in rows if mac is None]
-    devices = [DeviceTotal(mac, down, up) for bucket, mac, down, up in rows if mac is not None]
+    buckets = [BucketTotal(bucket, int(down), int(up)) for bucket, mac, down, up in rows if mac is None]
+    devices = [DeviceTotal(mac, int(down), int(up)) for bucket, mac, down, up in rows if mac is not None]
     buckets.sort(key=lambda total: total.bucket)
     devices.sort(key=largest_first)
     return buckets, devices
@@ -186,7 +186,7 @@ def list_device_totals(
     rows = fetch_all(
         conn,
         """
-        SELECT coalesce(sum(total_download), 0)::bigint, coalesce(sum(total_upload), 0)::bigint
+        SELECT coalesce(sum(total_download), 0), coalesce(sum(total_upload), 0)
         FROM unnest(%(starts)s::date[]) WITH ORDINALITY AS wanted (start_date, position)
         LEFT JOIN device_usage_history AS used
           ON used.session_id = %(session_id)s AND used.router_id = %(router_id)s AND used.span = 'day'
@@ -201,4 +201,4 @@ def list_device_totals(
             "end": end,
         },
     )
-    return [(row[0], row[1]) for row in rows]
+    return [(int(down), int(up)) for down, up in rows]  # a sum is a numeric, exact beyond BIGINT

@@ -61,7 +61,7 @@ class Usage:
     @property
     def rows(self) -> dict[RowKey, Counters]:
         """Usage of each row over all parts, in bytes."""
-        return _added(part.rows for part in self.parts)
+        return added(part.rows for part in self.parts)
 
     def by_device(self) -> dict[str, Counters]:
         """Bytes down and up per MAC, over all parts."""
@@ -78,7 +78,8 @@ def by_device(tables: Iterable[Table]) -> dict[str, Counters]:
     return sums
 
 
-def _added(tables: Iterable[Table]) -> dict[RowKey, Counters]:
+def added(tables: Iterable[Table]) -> dict[RowKey, Counters]:
+    """Each row over all of ``tables``."""
     sums: dict[RowKey, Counters] = {}
     for table in tables:
         for key, counters in table.items():

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from services import accounting_notes as notes
-from services.accounted_usage import PassedPeriod, Usage, UsagePart, merged
+from services.accounted_usage import PassedPeriod, Usage, UsagePart, added, merged
 from services.accounting_notes import Note
 from services.buckets import Span
 from services.counted_periods import find_period_start, had_begun_already
@@ -199,6 +199,8 @@ class _Step:
         return rows
 
     def _began_again(self, counters: Counters, key: RowKey, saved: Table) -> bool:
+        if not self._compared.current.may_be_full:
+            return False  # nothing was evicted
         if key in saved:
             return not is_at_least(counters, saved[key])
         return sum(gain(self._old[key], counters)) > sum(counters)
@@ -322,12 +324,15 @@ class _Step:
         Gives the rows taken out with the last counters of each that were believed, for the next step.
         """
         limit = int(IMPLAUSIBLE_RATE * max(1.0, (self._now - self._since).total_seconds()))
-        taken = {
-            key
-            for part in self._parts
-            for key, (down, up) in part.rows.items()
-            if down + up > limit or max(self._new.get(key, NOTHING)) >= IMPLAUSIBLE_COUNTER
-        }
+        taken = {key for key, counters in self._new.items() if max(counters) >= IMPLAUSIBLE_COUNTER}
+        used = added(part.rows for part in self._parts)
+        left = sum(sum(used[key]) for key in used.keys() - taken)
+        for key in sorted(used.keys() - taken, key=lambda key: sum(used[key]), reverse=True) if left > limit else ():
+            if left <= limit:
+                break
+            taken.add(key)  # the largest first: all rows share one link
+            left -= sum(used[key])
+        taken &= used.keys()
         if taken:
             self._parts = [
                 replace(part, rows={key: counters for key, counters in part.rows.items() if key not in taken})
@@ -335,12 +340,12 @@ class _Step:
             ]
             self._notes.append(notes.implausible(Span(self._since, self._now), len(taken)))
         previous = self._compared.previous
-        # One that stands where it jumped to may still go back.
-        standing = {key for key in previous.quarantined if key in self._new and self._new[key] == self._old.get(key)}
+        # One that stays where it jumped to, or counts on from there, may still go back.
+        still = {
+            key for key in previous.quarantined if key in self._new and self._old.get(key) == previous.counters[key]
+        }
         return {
-            key: previous.quarantined.get(key, self._old.get(key, NOTHING))
-            for key in taken | standing
-            if key in self._new
+            key: previous.quarantined.get(key, self._old.get(key, NOTHING)) for key in taken | still if key in self._new
         }
 
     # --- putting together ----------------------------------------------------------------------------------

@@ -60,7 +60,9 @@ class PeriodRule:
         if self.anchor is not None and self.days is not None:
             cut = self._cut_before(moment, zone)
             following = cut + self.days * _DAY
-            return AccountingPeriod(zone.day_of(cut), zone.day_of(following) - _DAY)
+            start = zone.day_of(cut)
+            # Where the clock is put back at a cut, two cuts lie in one local day.
+            return AccountingPeriod(start, max(start, zone.day_of(following) - _DAY))
         day = zone.day_of(moment)
         month = _month_index(day)
         if self._start_in(month) > day:

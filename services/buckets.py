@@ -5,6 +5,7 @@ included. In zones whose midnight is no full UTC hour the hour around it is cut 
 a whole number of slots and the sums agree exactly.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -102,15 +103,16 @@ def _last_day_of(day: date, granularity: Granularity) -> date:
 def covered_share(span: Span, stretches: Sequence[Span], now: datetime) -> float:
     """Which share of ``span`` lies between good readings, 0 to 1.
 
-    Of a span that is still running only the part that has passed counts: the future is no gap. ``stretches``
-    don't overlap.
+    Of a span that is still running only the part that has passed counts: the future is no gap. ``stretches`` are in
+    order and don't overlap; there may be many thousands.
     """
     length = (min(span.end, now) - span.start) / MICROSECOND
     if length <= 0:
         return 0.0
+    first = bisect_right(stretches, span.start, key=lambda stretch: stretch.end)
+    after = bisect_left(stretches, span.end, lo=first, key=lambda stretch: stretch.start)
     covered = sum(
-        ((min(span.end, stretch.end) - max(span.start, stretch.start)) / MICROSECOND)
-        for stretch in stretches
-        if stretch.start < span.end and stretch.end > span.start
+        (min(span.end, stretch.end) - max(span.start, stretch.start)) / MICROSECOND
+        for stretch in stretches[first:after]
     )
     return min(1.0, covered / length)

@@ -22,6 +22,9 @@ COMMIT_INTERVAL_S = 86_400.0
 #: Time that passed and uptime come from two clocks, read at two ends of a slow connection: so far they may differ.
 CLOCK_TOLERANCE_S = 90.0
 
+#: How much better than the commit a copy in RAM has to fit where no restart was seen.
+_UNSEEN_CRASH = 4
+
 #: Files and the router's clock are told in whole seconds.
 FILE_TIME_TOLERANCE_S = 2.0
 
@@ -151,8 +154,7 @@ def _daemon_started_after(compared: Comparison) -> float | None:
 def _fits_ram_copy(compared: Comparison, saved: Table, files: RouterFiles, started_after_s: float | None) -> bool:
     """Whether the daemon came back from its copy in RAM rather than from ``saved``.
 
-    That copy is at most one refresh interval older than its end, so that hardly a row lies below the last reading. Rows
-    that nobody used since tell best: they are exactly what they were in the one or in the other.
+    That copy is at most one refresh interval older than its end, so that hardly a row lies below the last reading.
     """
     old, new = compared.old, compared.new
     differing = [key for key, counters in old.items() if not is_at_least(saved.get(key, NOTHING), counters)]
@@ -170,14 +172,13 @@ def _fits_ram_copy(compared: Comparison, saved: Table, files: RouterFiles, start
     has_evicted = any(compared.current.would_be_full(table) for table in (old, new))
     if not has_evicted and started_after_s is not None and started_after_s > files.refresh_interval_s + 5:
         return False  # the copy was made after the last reading, and could not lie below it
-    as_read = sum(1 for key in differing if new.get(key) == old[key])
-    as_saved = sum(1 for key in differing if key in new and new[key] == saved.get(key))
-    if as_read != as_saved:
-        return as_read > as_saved
-    if started_after_s is None:
-        return lost <= sum(sum(gain(new.get(key, NOTHING), saved.get(key, NOTHING))) for key in differing)
-    # Nothing tells. To count from the commit might count twice.
-    return True
+    if any(new.get(key) == old[key] for key in differing):
+        return True  # no row comes back to exactly where it was read by chance
+    # Each story needs something to have happened: the copy in RAM, that so much ran in the seconds before the crash;
+    # the commit, that so much ran since the start. The one that needs less is believed. Where no restart was seen, a
+    # power loss is as likely as a crash, and the copy has to fit well.
+    grown = sum(sum(gain(new.get(key, NOTHING), saved.get(key, NOTHING))) for key in differing)
+    return lost <= (grown if started_after_s is not None else grown // _UNSEEN_CRASH)
 
 
 class SinceRestore(NamedTuple):

@@ -3,6 +3,7 @@
 The taker (services/router_readings.py) calls it with what commands_server_operations read.
 """
 
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +20,7 @@ from services.counters import Reading
 from services.restored_tables import COMMIT_INTERVAL_S, REFRESH_INTERVAL_S, RouterFiles
 from services.router_doctor import RouterFacts
 from services.router_facts import read_facts
-from utils.errors import SavedMeanwhile
+from utils.errors import BadRouterOutput, SavedMeanwhile
 from utils.nlbwmon_parser import (
     CounterTable,
     ObservedDevice,
@@ -40,6 +41,8 @@ from utils.router_parser import (
     parse_uptime,
 )
 from utils.time import Zone, parse_zone, zone_from_offset
+
+logger = logging.getLogger(__name__)
 
 _UTC = parse_zone("UTC")
 
@@ -118,17 +121,21 @@ def read_answer(
         rule=rule,
         period=period,
         listed=listed,
-        database_interval=(clean_name(interval) or "")[:64] or None if interval else None,
+        database_interval=_storable(interval) or (previous.database_interval if previous else None),
         generations=settings.get("database_generations"),
         facts=facts,
     )
 
 
+def _storable(interval: str | None) -> str | None:
+    return (clean_name(interval) or "")[:64] or None if interval else None
+
+
 def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRecord) -> RouterFiles:
     """The router's files, and how old they are, where its clock wasn't set since the reading before.
 
-    Raises BadRouterOutput, and SavedMeanwhile where the file of that reading's period was written after this reading:
-    it has bytes that the reading has not.
+    A file that can't be used is left out. Raises SavedMeanwhile where the file of that reading's period was written
+    after this reading: it has bytes that the reading has not.
     """
     facts, clock, committed = read.facts, parse_clock(answer.clock or ""), parse_clock(answer.committed or "")
     # All in whole seconds. A rollover may be as young as the reading: its archive is not written again.
@@ -142,8 +149,14 @@ def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRec
         written = parse_clock(moment or "")
         return (clock - written).total_seconds() if clock and written and has_kept_time else None
 
+    tables = {}
+    for start, printed in answer.tables.items():
+        try:
+            tables[start] = parse_nlbw_json(printed).rows
+        except BadRouterOutput as error:  # as good as none: it would be no better next time
+            logger.warning("the router's file of %s is not used: %s", start, error.message)
     return RouterFiles(
-        tables={start: parse_nlbw_json(printed).rows for start, printed in answer.tables.items()},
+        tables=tables,
         committed_age_s=age_s(answer.committed),
         ram_copy_age_s=age_s(answer.ram_copy),
         has_ram_copy=answer.has_ram_copy,
@@ -173,7 +186,10 @@ def passed_periods(answer: ReadAnswer, previous: ReadingRecord) -> list[PassedPe
 
 
 def _rule_of(interval: str | None, listed: Mapping[date, str], previous: ReadingRecord | None) -> PeriodRule:
-    """The router's setting; where it doesn't tell (no uci), the day on which its periods were seen to begin."""
+    """The router's setting, or the one it told before; where it never told one (no uci), the day on which its periods
+    were seen to begin.
+    """
+    interval = interval or (previous.database_interval if previous else None)
     if interval is None and (listed or previous):
         known = max(listed) if listed else previous.period_start if previous else None
         return PeriodRule(day_of_month=known.day if known else 1)

@@ -16,7 +16,7 @@ from utils.mac import ZERO_MAC, parse_mac
 MAX_NAME_LENGTH = 255
 
 #: States in which the kernel heard from the neighbour within the last seconds.
-_REACHABLE = {"REACHABLE", "DELAY", "PROBE", "PERMANENT"}
+_REACHABLE = {"REACHABLE", "DELAY", "PROBE"}
 
 #: What OpenWrt's own scripts take for yes and no.
 _FLAGS = {

@@ -20,6 +20,7 @@ from tests.services.router_rows import (
     WEB6,
     at,
     counter_rows,
+    key,
     kinds,
     reading,
     usage_between,
@@ -100,11 +101,11 @@ def test_a_first_reading_is_usage_of_no_hour() -> None:
 def test_what_no_link_could_carry_is_not_counted_and_said() -> None:
     most = IMPLAUSIBLE_RATE * 300
     before = reading({WEB: (0, 0), SSH: (0, 0), WEB6: (0, 0)})
-    after = reading({WEB: (most, 0), SSH: (most, 1), WEB6: (5, 5)}, minutes=5)
+    after = reading({WEB: (most - 10, 0), SSH: (most, 1), WEB6: (5, 5)}, minutes=5)
 
     usage = usage_between(before, after)
 
-    assert usage.rows == {WEB: (most, 0), WEB6: (5, 5)}
+    assert usage.rows == {WEB: (most - 10, 0), WEB6: (5, 5)}  # all rows together have one link
     assert kinds(usage) == [NoteKind.IMPLAUSIBLE]
     assert "1 row(s)" in usage.notes[0].message
     assert usage.quarantined == {SSH: (0, 0)}
@@ -164,8 +165,28 @@ def test_a_row_that_jumped_and_stayed_counts_on_from_there() -> None:
     on = usage_between(replace(still, quarantined=later.quarantined), reading({WEB: (most + 8, 0)}, minutes=15))
 
     assert (step.rows, later.rows, on.rows) == ({}, {}, {WEB: (7, 0)})
-    assert later.quarantined == {WEB: (0, 0)}
-    assert on.quarantined == {}
+    assert later.quarantined == on.quarantined == {WEB: (0, 0)}
+
+
+def test_a_row_that_jumped_stayed_and_came_back_counts_from_before_the_jump() -> None:
+    jumped = reading({WEB: (2**60, 0)}, quarantined={WEB: (1_000, 0)})
+    on = usage_between(jumped, reading({WEB: (2**60 + 500, 0)}, minutes=5))
+    before = reading({WEB: (2**60 + 500, 0)}, minutes=5, quarantined=on.quarantined)
+
+    usage = usage_between(before, reading({WEB: (1_700, 0)}, minutes=10))
+
+    assert usage.rows == {WEB: (700, 0)}
+    assert usage.quarantined == {}
+
+
+def test_all_rows_together_can_not_carry_more_than_one_link() -> None:
+    """Otherwise a router could make sums that no database holds."""
+    rows = {key(port=port): (IMPLAUSIBLE_RATE * 30, 0) for port in range(1, 1_000)}
+
+    usage = usage_between(reading({}), reading(rows, minutes=5))
+
+    assert sum(sum(counters) for counters in usage.rows.values()) <= IMPLAUSIBLE_RATE * 300
+    assert kinds(usage) == [NoteKind.IMPLAUSIBLE]
 
 
 # -- frozen ---------------------------------------------------------------------------------------------------

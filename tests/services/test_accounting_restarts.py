@@ -281,15 +281,42 @@ def test_a_daemon_without_its_copy_in_ram_counts_on_from_its_last_commit() -> No
     assert usage.gaps == (Span(NOON, at(4)),)
 
 
-def test_a_row_that_nobody_used_since_tells_where_the_others_come_from() -> None:
-    """SSH stands where the commit had it, so WEB, though as large as before, has 10 MB on top of the commit as well."""
+def test_a_row_that_stands_where_it_was_committed_does_not_prove_a_commit() -> None:
+    """SSH was used only after the copy in RAM was made, so that it has the committed value in that copy, too. Taken for
+    a return to the commit, it had 10 MB of the other row counted a second time."""
     before, after = daemon_restart(
         {WEB: (BEFORE_LOSS, 0), SSH: (90, 9)}, {WEB: (BEFORE_LOSS + 1, 0), SSH: (50, 5)}, uptime_s=290
     )
 
     usage = usage_between(before, after, {NOVEMBER: {WEB: (AFTER_LOSS, 0), SSH: (50, 5)}})
 
-    assert usage.rows == {WEB: (BEFORE_LOSS + 1 - AFTER_LOSS, 0)}
+    assert usage.rows == {WEB: (1, 0)}
+    assert {part.quality for part in usage.parts} == {Quality.UNKNOWN}
+
+
+@pytest.mark.parametrize("uptime_s", [297, 280, 240, 20])
+def test_after_a_power_loss_of_the_daemon_alone_what_runs_after_it_is_counted(uptime_s: float) -> None:
+    before, after = daemon_restart({WEB: (BEFORE_LOSS, 0)}, {WEB: (AFTER_LOSS + 500_000, 0)}, uptime_s=uptime_s)
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (AFTER_LOSS, 0)}})
+
+    assert usage.rows == {WEB: (500_000, 0)}
+
+
+def test_where_nothing_tells_of_restarts_a_row_far_below_is_back_from_its_commit() -> None:
+    before, after = reading({WEB: (BEFORE_LOSS, 0)}), reading({WEB: (17_000_000, 0)}, minutes=5)
+
+    assert usage_between(before, after, {NOVEMBER: {WEB: (AFTER_LOSS, 0)}}).rows == {WEB: (5_985_513, 0)}
+
+
+def test_a_table_that_is_not_full_evicted_nothing() -> None:
+    """WEB is back from a copy in RAM of when it was new; 100 of it were counted."""
+    before, after = reading({WEB: (1_000, 0), SSH: (5_000, 0)}), reading({WEB: (100, 0), SSH: (5_000, 0)}, minutes=5)
+
+    usage = usage_between(before, replace(after, row_limit=10_000), {NOVEMBER: {SSH: (4_000, 0)}})
+
+    assert usage.rows == {}
+    assert kinds(usage) == [NoteKind.COUNTERS_WENT_BACK]
 
 
 def test_a_copy_in_ram_that_is_not_there_was_not_taken_up() -> None:

@@ -110,7 +110,7 @@ def test_a_neighbour_has_address_interface_mac_and_state() -> None:
         ("REACHABLE", True),
         ("DELAY", True),
         ("PROBE", True),
-        ("PERMANENT", True),
+        ("PERMANENT", False),
         ("STALE", False),
         ("FAILED", False),
         ("NOARP", False),
