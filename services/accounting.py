@@ -57,6 +57,10 @@ LONGEST_MEASURED = timedelta(hours=2)
 #: So many readings in a row without one byte of change, while devices are active, are no silence: nobody counts.
 FROZEN_AFTER = 6
 
+#: Readings that follow each other faster than this don't count: nlbwmon itself looks only twice a minute, and a quiet
+#: home may be silent for a while.
+FROZEN_EVERY = timedelta(minutes=10)
+
 
 # --- the first step ----------------------------------------------------------------------------------------
 
@@ -136,8 +140,10 @@ class _Step:
         else:
             self._within_period()
         is_unchanged = self._compared.is_unchanged and not self._gaps and period_start == previous.period_start
-        readings = previous.unchanged_readings + 1 if is_unchanged and current.has_active_neighbours else 0
         unchanged_since = (previous.unchanged_since or self._since) if is_unchanged else self._now
+        readings = 0
+        if is_unchanged and current.has_active_neighbours:
+            readings = min(previous.unchanged_readings + 1, (self._now - unchanged_since) // FROZEN_EVERY)
         if readings >= FROZEN_AFTER:
             self._add_gap(notes.frozen(Span(unchanged_since, self._now), readings))
         quarantined = self._quarantine()
@@ -314,9 +320,9 @@ class _Step:
             self._notes.append(notes.rows_evicted(span, vanished))
 
     def _note_long_intervals(self) -> None:
-        for part in self._parts:
-            if part.rows and part.span.end - part.span.start > LONGEST_MEASURED:
-                self._notes.append(notes.long_interval(part.span))
+        """Parts that follow each other are one absence."""
+        long = (part.span for part in self._parts if part.rows and part.span.end - part.span.start > LONGEST_MEASURED)
+        self._notes += [notes.long_interval(span) for span in merged(long)]
 
     def _quarantine(self) -> dict[RowKey, Counters]:
         """Take out what no link could have carried; the raw reading is kept, so nothing is lost, only not counted.

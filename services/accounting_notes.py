@@ -44,7 +44,7 @@ class NoteKind(StrEnum):
 
 
 #: What goes on from reading to reading is one event that grows, not one a reading.
-EXTENDING = {NoteKind.FROZEN, NoteKind.ROWS_EVICTED, NoteKind.IMPLAUSIBLE, NoteKind.LONG_INTERVAL}
+EXTENDING = {NoteKind.FROZEN, NoteKind.ROWS_EVICTED, NoteKind.IMPLAUSIBLE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +180,8 @@ def frozen(span: Span, readings: int) -> Note:
 
 def long_interval(span: Span) -> Note:
     hours = (span.end - span.start).total_seconds() / 3600
-    message = f"No reading for {hours:.1f} hours. The usage is exact in sum and spread evenly over them."
+    length = f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"
+    message = f"No reading for {length}. The usage is exact in sum and spread evenly over them."
     return _about(span, NoteKind.LONG_INTERVAL, message, Quality.ESTIMATED)
 
 

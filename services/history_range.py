@@ -11,7 +11,7 @@ from db_operations.device_usage_db import DeviceBucketRow
 from db_operations.devices_db import DeviceRecord
 from db_operations.rollups_db import DAILY, HOURLY, BucketTotal, DeviceTotal, Rollup, largest_first
 from db_operations.statements import Connection
-from services.accounting_notes import Quality
+from services.accounting_notes import NoteKind, Quality
 from services.buckets import Bucket, Granularity, Span, covered_share
 from services.context import RouterContext
 from services.usage_quality import Doubt, Trust, judge
@@ -65,12 +65,13 @@ def load_range(
     owner = (context.session_id, context.router_id)
     span = Span(buckets[0].span.start, buckets[-1].span.end)
     stretches = [Span(*each) for each in readings_db.list_coverage(conn, *owner, start=span.start, end=span.end)]
+    is_hourly = granularity is Granularity.HOUR
     doubts = [
         Doubt(span=Span(doubt.start_at, doubt.end_at), quality=Quality(doubt.quality), reason=doubt.type)
         for doubt in events_db.list_qualities(conn, *owner, start=span.start, end=span.end)
+        if not (is_hourly and doubt.type == NoteKind.BACKFILLED)  # an archive fills days, never hours
     ]
     coverages = [covered_share(bucket.span, stretches, now) for bucket in buckets]
-    is_hourly = granularity is Granularity.HOUR
     return HistoryRange(
         zone=zone,
         rollup=HOURLY if is_hourly else DAILY,

@@ -46,6 +46,9 @@ logger = logging.getLogger(__name__)
 
 _UTC = parse_zone("UTC")
 
+#: A router tells whole seconds, a moment before its answer is here: so far behind ours its clock is not behind.
+_CLOCK_STEP_S = 1.5
+
 #: Zones lie at most 26 hours apart.
 _NEAR = timedelta(hours=26)
 
@@ -210,6 +213,8 @@ class RouterTime:
     def of(cls, answer: BandwidthAnswer, read_at: datetime) -> "RouterTime":
         clock = parse_clock(answer.clock or "")
         skew_s = (clock - read_at).total_seconds() if clock else None
+        if skew_s is not None and -_CLOCK_STEP_S < skew_s <= 0:
+            skew_s = 0.0
         return cls(zone=_zone_told(answer), now=clock or read_at, skew_s=skew_s)
 
     def has_kept_time_since(self, previous: ReadingRecord) -> bool:

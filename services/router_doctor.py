@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Network
 
+from services.accounting import FROZEN_AFTER
 from services.router_fixes import (
     RESTART_NLBWMON,
     count_networks_of,
@@ -35,7 +36,6 @@ _SHORTEST_REFRESH, _LONGEST_REFRESH = 5, 60
 _SHORTEST_COMMIT, _LONGEST_COMMIT = 10 * _MINUTE, _DAY
 
 #: So many readings in a row without one byte, on a router with active devices, are no coincidence any more.
-_FROZEN_READINGS = 6
 
 #: OpenWrt's own. A larger one is fine; one beyond the second nobody can have meant.
 _NETLINK_BUFFER, _LARGEST_NETLINK_BUFFER = 512 * 1024, 64 * 1024 * 1024
@@ -106,7 +106,7 @@ def _rows_frozen(facts: RouterFacts) -> Check | None:
     readings, active = facts.unchanged_readings, facts.active_devices
     if readings is None or active is None:
         return None
-    if readings < _FROZEN_READINGS or active == 0:
+    if readings < FROZEN_AFTER or active == 0:
         return _ok("ROWS_FROZEN", "The counters move, or no device is there to move them.")
     since = f", since {iso(facts.unchanged_since)}" if facts.unchanged_since else ""
     message = (

@@ -107,11 +107,11 @@ def test_what_went_on_for_many_readings_is_one_event_that_grew(
     router.add_host(PHONE, state="REACHABLE")
     for _ in range(10):
         runtime.collector.collect(context)
-        clock.advance(5 * MINUTE)
+        clock.advance(10 * MINUTE)
 
     frozen = [event for event in api.data(EVENTS)["events"] if event["type"] == "frozen"]
 
-    assert [(event["at"], event["until"]) for event in frozen] == [(iso(START), iso(START + 45 * MINUTE))]
+    assert [(event["at"], event["until"]) for event in frozen] == [(iso(START), iso(START + 90 * MINUTE))]
     hours = api.data(f"{BASE}/history", query_string={"granularity": "hour", "startDate": "2031-11-11"})
     assert [bucket["bytesDown"] for bucket in hours["buckets"] if bucket["start"] == iso(START)] == [None]
     now = api.data(f"{BASE}/current")

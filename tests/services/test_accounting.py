@@ -197,7 +197,7 @@ def frozen_readings(count: int, *, active: bool = True) -> list[Usage]:
     usages: list[Usage] = []
     before = reading({WEB: (1_000, 100)}, has_active_neighbours=active)
     for number in range(1, count + 1):
-        after = reading({WEB: (1_000, 100)}, minutes=5 * number, has_active_neighbours=active)
+        after = reading({WEB: (1_000, 100)}, minutes=10 * number, has_active_neighbours=active)
         usages.append(usage_between(before, after))
         before = replace(
             after, unchanged_since=usages[-1].unchanged_since, unchanged_readings=usages[-1].unchanged_readings
@@ -209,13 +209,28 @@ def test_counters_that_stand_still_while_devices_are_active_are_no_silence() -> 
     *before, frozen = frozen_readings(FROZEN_AFTER)
 
     assert all(usage.gaps == () and kinds(usage) == [] for usage in before)
-    assert frozen.gaps == (Span(NOON, at(5 * FROZEN_AFTER)),)
+    assert frozen.gaps == (Span(NOON, at(10 * FROZEN_AFTER)),)
     assert kinds(frozen) == [NoteKind.FROZEN]
     assert "unknown" in frozen.notes[0].message
 
 
 def test_counters_that_stand_still_while_nobody_is_there_are_silence() -> None:
     assert all(usage.gaps == () for usage in frozen_readings(FROZEN_AFTER + 3, active=False))
+
+
+def test_many_readings_in_a_short_time_make_no_standstill() -> None:
+    usages = frozen_readings(1)
+    for seconds in range(1, 20):
+        before = reading(
+            {WEB: (1_000, 100)},
+            minutes=10 + (seconds - 1) / 60,
+            unchanged_since=usages[-1].unchanged_since,
+            unchanged_readings=usages[-1].unchanged_readings,
+        )
+        after = reading({WEB: (1_000, 100)}, minutes=10 + seconds / 60, has_active_neighbours=True)
+        usages.append(usage_between(before, after))
+
+    assert all(usage.gaps == () for usage in usages)
 
 
 def test_one_byte_ends_the_standstill() -> None:

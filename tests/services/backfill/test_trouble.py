@@ -1,7 +1,7 @@
 """Routers that give trouble while their archives are read: nothing is lost, doubled, or held up."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -72,7 +72,7 @@ def test_a_cut_anywhere_in_the_answer_loses_and_doubles_nothing(
 
 
 def test_a_daemon_that_goes_down_after_the_reading_is_waited_for(
-    runtime: Runtime, join: Any, months: SimulatedRouter, database: Database
+    runtime: Runtime, join: Any, months: SimulatedRouter, database: Database, clock: ManualClock
 ) -> None:
     context, _ = join(months)
     whole = months.run
@@ -80,6 +80,7 @@ def test_a_daemon_that_goes_down_after_the_reading_is_waited_for(
     collect(runtime, context)
     assert set(states(database).values()) == {"pending"}
     months.run = whole  # type: ignore[method-assign]
+    clock.advance(timedelta(seconds=30))
     months.start()
     collect(runtime, context, times=12)
     assert archived(database) == OF_MONTHS
