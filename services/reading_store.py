@@ -5,7 +5,7 @@ processes at once, the totals are the same. Called by the collector alone.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -27,18 +27,20 @@ from db_operations.readings_db import Finding, ReadingRecord
 from db_operations.rollups_db import RollupRow
 from db_operations.routers_db import RouterRecord
 from db_operations.statements import Connection
-from services.accounted_usage import UsagePart, by_device
 from services.accounting_notes import EXTENDING, Note
-from services.buckets import Span, slots_between, spread
-from services.counters import NOTHING, Counters, plus
+from services.buckets import Span
+from services.counters import Counters
 from services.period_totals import record_finished_periods
 from services.router_readings import TakenReading
 from services.schedule import next_collect_at
+from services.usage_rollups import is_long, rollup_batches
 from utils.errors import RouterNotFound
 from utils.nlbwmon_parser import identify_device_changes
-from utils.time import Zone
 
 logger = logging.getLogger(__name__)
+
+#: For usage of weeks and months, which is spread over each of their hours.
+_LONG_TIMEOUT_S = 300.0
 
 
 class StaleBase(Exception):
@@ -75,7 +77,7 @@ class ReadingStore:
         if previous_at is not None and previous_at >= at:
             raise StaleBase
         self._ensure_partition(at.date())
-        with self._database.transaction() as conn:
+        with self._database.transaction(timeout_s=_LONG_TIMEOUT_S if is_long(taken.usage.parts) else None) as conn:
             is_next = routers_db.record_success(
                 conn,
                 router.session_id,
@@ -117,9 +119,9 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading) -> Store
         rollups_db.insert_period_totals(conn, *owner, totals, end_date=taken.period.end)
         periods_db.insert_pending_periods(conn, *owner, taken.earlier_periods)
     elif usage:
-        hourly, daily = _rollup_rows(taken.usage.parts, ignored, taken.zone)
-        rollups_db.add_to_hourly(conn, *owner, hourly)
-        rollups_db.add_to_daily(conn, *owner, daily)
+        for batch in rollup_batches(taken.usage.parts, ignored, taken.zone):
+            rollups_db.add_to_hourly(conn, *owner, batch.hourly)
+            rollups_db.add_to_daily(conn, *owner, batch.daily)
     record_finished_periods(conn, owner, taken.finished_periods)
     *ended, running = _covered_stretches(taken)
     for stretch in ended:
@@ -191,34 +193,6 @@ def _snapshot_rows(
     # In none of the table's rows any more: its usage was in the router's older files.
     rows += [SnapshotRow(mac, names.get(mac), 0, 0, *used) for mac, used in usage.items() if mac not in taken.totals]
     return sorted(rows, key=lambda row: row.mac)
-
-
-def _rollup_rows(
-    parts: Sequence[UsagePart], ignored: set[str], zone: Zone
-) -> tuple[Sequence[RollupRow], Sequence[RollupRow]]:
-    """The usage of all parts by slot and by local day. Nearly always it is one part that lies in one slot."""
-    hourly: dict[tuple[str, datetime], Counters] = {}
-    daily: dict[tuple[str, date], Counters] = {}
-    for part in parts:
-        used = {mac: counters for mac, counters in by_device([part.rows]).items() if mac not in ignored}
-        slots = list(slots_between(part.span.start, part.span.end, zone))
-        days = [zone.day_of(slot.start) for slot in slots]
-        if len(slots) == 1 and len(parts) == 1:
-            return (
-                [RollupRow(mac, slots[0].start, down, up) for mac, (down, up) in used.items()],
-                [RollupRow(mac, days[0], down, up) for mac, (down, up) in used.items()],
-            )
-        for mac, (down, up) in used.items():
-            shares = zip(slots, days, spread(down, part.span, slots), spread(up, part.span, slots), strict=True)
-            for slot, day, *share in shares:
-                if any(share):
-                    slot_down, slot_up = share
-                    hourly[mac, slot.start] = plus(hourly.get((mac, slot.start), NOTHING), (slot_down, slot_up))
-                    daily[mac, day] = plus(daily.get((mac, day), NOTHING), (slot_down, slot_up))
-    return (
-        [RollupRow(mac, start, down, up) for (mac, start), (down, up) in hourly.items()],
-        [RollupRow(mac, day, down, up) for (mac, day), (down, up) in daily.items()],
-    )
 
 
 def _covered_stretches(taken: TakenReading) -> list[Span]:
