@@ -191,3 +191,12 @@ def test_a_day_counted_from_the_months_end_is_found_under_our_name(interval: str
 def test_a_period_from_the_31st_is_found_under_our_name_after_a_short_month(moment: str) -> None:
     """The daemon starts none on a short month's last day: its period goes on, or bears the name 2026-02-31."""
     assert status_of_our_name("31", datetime.fromisoformat(moment), "Europe/Berlin") == 0
+
+
+def test_a_period_of_one_day_never_ends_before_it_begins() -> None:
+    """In the Azores the clock is put back at 01:00 UTC: two cuts at 00:00 UTC lie in one local day."""
+    zone = parse_zone("Atlantic/Azores")
+    rule = PeriodRule.parse("2026-10-01/1")
+    for hours in range(24 * 40):
+        period = rule.period_at(datetime(2026, 10, 5, tzinfo=UTC) + timedelta(hours=hours), zone)
+        assert period.start <= period.end

@@ -214,6 +214,28 @@ def test_an_archive_that_can_not_be_fetched_now_is_waited_for(
     assert per_device(hourly(database, context)) == truth(router.ledger.totals())
 
 
+@pytest.mark.parametrize("printed", ['{"columns":["fam', "<html>"])
+def test_an_archive_that_is_garbage_is_a_gap_and_does_not_end_the_monitoring(
+    runtime: Runtime,
+    context: RouterContext,
+    router: SimulatedRouter,
+    clock: ManualClock,
+    database: Database,
+    printed: str,
+) -> None:
+    runtime.collector.collect(context)
+    router.traffic(PHONE, rx=70, tx=7)
+    router.daemon.damaged["2031-11-01"] = printed
+    clock.advance(timedelta(days=30))
+    router.traffic(PHONE, rx=1, tx=2)
+
+    taken = runtime.collector.collect(context).taken
+
+    assert per_device(hourly(database, context)) == {PHONE: (1, 2)}
+    assert "archive_missing" in {note.kind for note in taken.usage.notes}
+    assert len(taken.usage.gaps) == 1
+
+
 def test_a_database_that_does_not_answer_fails_the_collection_not_the_router(
     runtime: Runtime, context: RouterContext, hosted: HostedRouter
 ) -> None:
