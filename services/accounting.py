@@ -31,6 +31,7 @@ from services.counters import (
     is_at_least,
     without_zeros,
 )
+from services.doubted_names import needs_files, prove
 from services.restored_tables import (
     NO_FILES,
     Origin,
@@ -79,6 +80,8 @@ def wanted_files(compared: Comparison | None, passed: Sequence[PassedPeriod] = (
         return []
     previous, current = compared.previous, compared.current
     restart = find_restart(previous, current)
+    if current.clock_was_set:
+        return sorted({previous.period_start, current.period_start}) if needs_files(compared, restart) else []
     if current.period_start > previous.period_start:
         return sorted({previous.period_start, *(period.start for period in passed)})
     has_restarted = restart in (Restart.DAEMON, Restart.ROUTER)
@@ -126,19 +129,12 @@ class _Step:
 
     def usage(self) -> Usage:
         previous, current = self._compared.previous, self._compared.current
-        period_start = find_period_start(self._compared, self._restart, self._tables, self._passed)
         if self._has_restarted:
             self._note_restart()
-        if period_start > previous.period_start:
-            if had_begun_already(self._compared, self._restart, self._tables):
-                self._notes.append(notes.clock_was_set(Span(self._since, self._now)))
-                self._within_period()
-            else:
-                self._over_rollover()
-        elif period_start < previous.period_start:
-            self._into_earlier_period(period_start)
+        if current.clock_was_set:
+            period_start = self._without_names()
         else:
-            self._within_period()
+            period_start = self._by_names()
         is_unchanged = self._compared.is_unchanged and not self._gaps and period_start == previous.period_start
         unchanged_since = (previous.unchanged_since or self._since) if is_unchanged else self._now
         readings = 0
@@ -159,6 +155,33 @@ class _Step:
         )
 
     # --- the cases ------------------------------------------------------------------------------------------
+
+    def _by_names(self) -> date:
+        """The router's files are what their names say. Returns the period that the counters belong to."""
+        previous = self._compared.previous
+        period_start = find_period_start(self._compared, self._restart, self._tables, self._passed)
+        if period_start > previous.period_start:
+            if had_begun_already(self._compared, self._restart, self._tables):
+                self._notes.append(notes.clock_was_set(Span(self._since, self._now)))
+                self._within_period()
+            else:
+                self._over_rollover()
+        elif period_start < previous.period_start:
+            self._into_earlier_period(period_start)
+        else:
+            self._within_period()
+        return period_start
+
+    def _without_names(self) -> date:
+        """The router's clock or zone was set: only contents tell. Returns the period that the counters belong to."""
+        proven = prove(self._compared, self._restart, self._tables)
+        started = self._restarted_at()
+        self._add(proven.left_over, Span(self._since, started), notes.saved_recovered)
+        self._add(proven.rows, Span(started, self._now))
+        if not proven.is_whole:
+            self._notes.append(notes.clock_was_set(Span(self._since, self._now)))
+        self._note_evictions(Span(started, self._now), 0)
+        return proven.period_start
 
     def _within_period(self) -> None:
         saved = self._tables.get(self._compared.previous.period_start)

@@ -16,6 +16,7 @@ from db_operations.routers_db import RouterRecord
 from services.accounted_usage import PassedPeriod
 from services.accounting_periods import AccountingPeriod, PeriodRule, current_period
 from services.buckets import Span
+from services.counted_periods import ROLLOVER_DELAY_S
 from services.counters import Reading
 from services.restored_tables import COMMIT_INTERVAL_S, REFRESH_INTERVAL_S, RouterFiles
 from services.router_doctor import RouterFacts
@@ -51,6 +52,9 @@ _CLOCK_STEP_S = 1.5
 
 #: Zones lie at most 26 hours apart.
 _NEAR = timedelta(hours=26)
+
+#: nlbwmon begins a period up to a refresh interval late.
+_ROLLOVER_DELAY = timedelta(seconds=ROLLOVER_DELAY_S)
 
 #: A clock that moved by more than this against ours was set, or a connection was very slow.
 _MOST_DRIFT_S = 15.0
@@ -112,6 +116,7 @@ def read_answer(
         daemon_id=daemon.name if daemon else None,
         daemon_uptime_s=max(0.0, uptime_s - daemon.after_boot_s) if daemon and uptime_s is not None else None,
         is_near_period_end=ends - told.now < _NEAR,
+        clock_was_set=previous is not None and _was_set(told, rule, previous),
         period_age_s=(told.now - rule.began_at(period.start, told.zone)).total_seconds(),
         row_limit=sys.maxsize if facts.database_limit == 0 else facts.database_limit,  # 0: no limit
         has_active_neighbours=any(device.is_reachable and not device.is_router for device in devices),
@@ -186,6 +191,18 @@ def passed_periods(answer: ReadAnswer, previous: ReadingRecord) -> list[PassedPe
         passed.append(PassedPeriod(start=start, span=Span(since, began)))
         since, start = began, following
     return passed
+
+
+def _was_set(told: "RouterTime", rule: PeriodRule, previous: ReadingRecord) -> bool:
+    """Whether the router's clock moved against ours since, or its zone or setting names the time of that reading
+    differently now. Just after a period's start the reading's counters may have been those of the one before.
+    """
+    if told.skew_s is not None and previous.clock_skew_s is not None and not told.has_kept_time_since(previous):
+        return True
+    then = told.by_router(previous.read_at)
+    return previous.period_start not in {
+        rule.period_at(moment, told.zone).start for moment in (then, then - _ROLLOVER_DELAY)
+    }
 
 
 def _rule_of(interval: str | None, listed: Mapping[date, str], previous: ReadingRecord | None) -> PeriodRule:

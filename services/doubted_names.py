@@ -1,0 +1,118 @@
+"""Usage where the router's clock or zone was set between two readings. Pure.
+
+nlbwmon names its period and its files by the router's clock at that moment, right or wrong. Where that was set, a file
+can carry the name of another period, and a period's name can change without its counters beginning again. So here no
+name proves anything, contents do: a table goes on from another one if it has all of its rows, none of them smaller, and
+one that nobody used since is exactly what it was. What can't be proved is not counted, and noted as unknown.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import NamedTuple
+
+from services.counters import NOTHING, Comparison, Counters, RowKey, Table, gain, is_at_least
+from services.restored_tables import Restart, is_taken_up
+
+#: No packet is smaller. Rows of fewer bytes may be alike by chance.
+_SMALLEST_PACKET = 28
+
+#: The daemon looks at its clock once a refresh interval: a period that is younger may not have begun with it.
+_ROLLOVER_DELAY_S = 120
+
+
+class Proven(NamedTuple):
+    """What can be told from contents alone."""
+
+    #: What a file holds above the last reading.
+    left_over: Mapping[RowKey, Counters]
+    #: What the later reading holds above the table that it counts on from.
+    rows: Mapping[RowKey, Counters]
+    period_start: date
+    #: Nothing else can have been counted in between.
+    is_whole: bool
+
+
+def goes_on_from(later: Table, earlier: Table) -> bool:
+    """Whether ``later`` was ``earlier`` once, for certain."""
+    return _may_go_on_from(later, earlier) and any(
+        later[key] == counters and sum(counters) >= _SMALLEST_PACKET for key, counters in earlier.items()
+    )
+
+
+def _may_go_on_from(later: Table, earlier: Table) -> bool:
+    return all(key in later and is_at_least(later[key], counters) for key, counters in earlier.items())
+
+
+def needs_files(compared: Comparison, restart: Restart) -> bool:
+    """Whether the two readings alone don't tell."""
+    return restart is not Restart.NONE or _has_begun_again(compared)
+
+
+def prove(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
+    """Usage between the two readings. ``tables``: the files of both readings' periods, as far as the router has them."""
+    if restart is Restart.NONE:
+        return _while_it_ran(compared, tables)
+    return _over_a_restart(compared, tables)
+
+
+def _while_it_ran(compared: Comparison, tables: Mapping[date, Table]) -> Proven:
+    """A daemon that ran on rolls over or doesn't: where it did, all rows began again at zero."""
+    previous, current = compared.previous.period_start, compared.current.period_start
+    if _has_begun_again(compared):
+        left_over = _left_over(compared, [tables.get(previous, {})])
+        return Proven(left_over, compared.new, max(previous, current), is_whole=False)
+    back = {key: compared.new[key] for key in compared.shrunk}  # evicted, and back from zero
+    age_s = compared.current.period_age_s
+    is_late = age_s is not None and age_s <= _ROLLOVER_DELAY_S
+    return Proven(
+        {},
+        compared.gained | back,
+        previous if is_late else max(previous, current),
+        is_whole=goes_on_from(compared.new, compared.old),
+    )
+
+
+def _has_begun_again(compared: Comparison) -> bool:
+    """Whether rows are gone or went back in a table that isn't full: a daemon that runs loses none otherwise."""
+    is_full = compared.current.may_be_full or compared.current.would_be_full(compared.old)
+    return not is_full and bool(compared.vanished or compared.shrunk)
+
+
+def _over_a_restart(compared: Comparison, tables: Mapping[date, Table]) -> Proven:
+    """The daemon took up a copy of the last reading or one of the files. Of several that it may have been, it is the
+    one that leaves the least usage; only where it can have been none of them did it begin at zero.
+    """
+    previous, current = compared.previous.period_start, compared.current.period_start
+    candidates = [compared.old, tables.get(previous, {}), tables.get(current, {})]
+    possible = [table for table in candidates if table and _is_possible(compared, table)]
+    proven = [table for table in possible if goes_on_from(compared.new, table)]
+    base = max(proven or possible, key=_size, default={})
+    rows = {
+        key: gain(counters, base.get(key, NOTHING)) if is_at_least(counters, base.get(key, NOTHING)) else counters
+        for key, counters in compared.new.items()
+    }
+    files = candidates[1:] if base is not compared.old else []
+    is_same = base is compared.old or (base is candidates[1] and bool(base))
+    start = previous if is_same and current < previous else current
+    return Proven(_left_over(compared, files, base), rows, start, is_whole=False)
+
+
+def _is_possible(compared: Comparison, table: Table) -> bool:
+    if compared.current.may_be_full or compared.current.would_be_full(table):
+        return is_taken_up(compared.current, table)
+    return _may_go_on_from(compared.new, table)
+
+
+def _left_over(compared: Comparison, files: list[Table], base: Table | None = None) -> dict[RowKey, Counters]:
+    """What the first file that goes on from the last reading holds above it, unless the table has it as well."""
+    old, new = compared.old, compared.new
+    for file in files:
+        is_full = compared.current.would_be_full(file) or compared.current.would_be_full(old)
+        is_in_table = file is not base and _may_go_on_from(new, file)
+        if not is_full and not is_in_table and goes_on_from(file, old):
+            return {key: gain(counters, old.get(key, NOTHING)) for key, counters in file.items()}
+    return {}
+
+
+def _size(table: Table) -> int:
+    return sum(down + up for down, up in table.values())
