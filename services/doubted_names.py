@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
+from services.counted_periods import ROLLOVER_DELAY_S
 from services.counters import NOTHING, Comparison, Counters, RowKey, Table, gain, is_at_least
 from services.restored_tables import Restart, is_taken_up
 
 #: No packet is smaller. Rows of fewer bytes may be alike by chance.
 _SMALLEST_PACKET = 28
-
-#: The daemon looks at its clock once a refresh interval: a period that is younger may not have begun with it.
-_ROLLOVER_DELAY_S = 120
 
 
 class Proven(NamedTuple):
@@ -49,7 +47,7 @@ def needs_files(compared: Comparison, restart: Restart) -> bool:
 
 
 def prove(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
-    """Usage between the two readings. ``tables``: the files of both readings' periods, as far as the router has them."""
+    """Usage between the two readings. ``tables``: the files of both readings' periods, as far as there are any."""
     if restart is Restart.NONE:
         return _while_it_ran(compared, tables)
     return _over_a_restart(compared, tables)
@@ -63,7 +61,7 @@ def _while_it_ran(compared: Comparison, tables: Mapping[date, Table]) -> Proven:
         return Proven(left_over, compared.new, max(previous, current), is_whole=False)
     back = {key: compared.new[key] for key in compared.shrunk}  # evicted, and back from zero
     age_s = compared.current.period_age_s
-    is_late = age_s is not None and age_s <= _ROLLOVER_DELAY_S
+    is_late = age_s is not None and age_s <= ROLLOVER_DELAY_S
     return Proven(
         {},
         compared.gained | back,
