@@ -31,7 +31,7 @@ from services.counters import (
     is_at_least,
     without_zeros,
 )
-from services.doubted_names import needs_files, prove
+from services.doubted_names import goes_on_from, needs_files, prove
 from services.restored_tables import (
     NO_FILES,
     Origin,
@@ -245,6 +245,8 @@ class _Step:
             self._notes.append(notes.started_from_zero(on))
         elif is_doubtful:
             self._notes.append(notes.restored_from_unknown(on))
+        elif self._restart is Restart.ROUTER and len(saved) > 1 and not goes_on_from(self._new, saved):
+            self._notes.append(notes.booted_with_doubtful_clock(on))
         self._note_evictions(on, 0)
 
     def _into_earlier_period(self, period_start: date) -> None:
@@ -276,6 +278,8 @@ class _Step:
             self._notes.append(notes.rollover(span.end, period.start))
             if archive is None:
                 self._add_gap(notes.archive_missing(span, period.start))
+            elif goes_on_from(self._new, archive):  # under a clock set back the running table was saved by that name
+                self._add_gap(notes.archive_overwritten(span, period.start))
             else:
                 rows = self._tail(archive, span) if period.start == first else archive
                 self._add(rows, span, partial(notes.archive_recovered, period_start=period.start))
@@ -283,6 +287,8 @@ class _Step:
                     self._notes.append(notes.rows_evicted(span, 0))
             began = max(began, span.end)
         current = Span(began, self._now)
+        if self._restart is Restart.ROUTER and self._restarted_at() >= began:
+            self._notes.append(notes.booted_with_doubtful_clock(Span(self._restarted_at(), self._now)))
         self._add(self._new, current)
         self._note_evictions(current, 0)
 
@@ -306,7 +312,7 @@ class _Step:
             self._notes.append(notes.rows_evicted(span, shrunk + vanished))
         elif self._restart is Restart.UNKNOWN and shrunk:
             self._notes.append(notes.went_back(span, shrunk))
-        elif self._has_restarted and self._old and self._restarted_at() < span.end:
+        elif self._has_restarted and self._restarted_at() < span.end:
             self._notes.append(notes.restored_from_unknown(Span(self._restarted_at(), span.end)))
         return tail
 

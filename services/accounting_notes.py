@@ -159,6 +159,22 @@ def clock_was_set(span: Span) -> Note:
     return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
 
 
+def archive_overwritten(span: Span, period_start: date) -> Note:
+    message = (
+        f"The router's file of its accounting period of {period_start} holds counters of the present one (its clock "
+        "was set back): what was used in that period after the last reading is unknown."
+    )
+    return _about(span, NoteKind.ARCHIVE_MISSING, message, Quality.UNKNOWN)
+
+
+def booted_with_doubtful_clock(span: Span) -> Note:
+    message = (
+        "The router's clock may have been wrong after its start, and what nlbwmon counted by then may be in another "
+        "period's file: at least so much was used."
+    )
+    return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
+
+
 def rows_evicted(span: Span, rows: int) -> Note:
     how_many = f"{rows} row(s) were" if rows else "Its table is full, so that rows may have been"
     message = f"{how_many} overwritten by nlbwmon before they were read (database_limit): at least so much was used."

@@ -217,9 +217,12 @@ def may_have_forgotten_rows(compared: Comparison, saved: Table) -> bool:
 
 
 def above_commit(compared: Comparison, rows: Table, saved: Table) -> dict[RowKey, Counters]:
-    """Of ``rows``, those that are not in the last reading and may come from the commit: only what lies above it."""
-    back = saved.keys() & rows.keys() - compared.old.keys()
-    return {key: gain(compared.new[key], saved[key]) for key in back if is_at_least(compared.new[key], saved[key])}
+    """Of ``rows``, those that may come from the commit: only what lies above it. One that had been evicted can be in the
+    last reading with less: back from zero by then, and from the commit now.
+    """
+    new, old = compared.new, compared.old
+    back = [key for key in saved.keys() & rows.keys() if is_at_least(new[key], saved[key])]
+    return {key: gain(rows[key], gain(saved[key], old.get(key, NOTHING))) for key in back}
 
 
 def _is_newer(compared: Comparison, saved: Table, files: RouterFiles) -> bool:
