@@ -9,12 +9,8 @@ from datetime import date
 from services.accounted_usage import PassedPeriod
 from services.counters import NOTHING, Comparison, Table, covers, is_at_least
 from services.doubted_names import goes_on_from
-from services.restored_tables import Restart, is_rather
+from services.restored_tables import ROLLOVER_DELAY_S, Restart, is_rather
 from utils.errors import RolloverInProgress
-
-#: The daemon looks at the date once a refresh interval (30 s by default), so that after midnight its counters can still
-#: be those of the period before.
-ROLLOVER_DELAY_S = 120
 
 
 def find_period_start(

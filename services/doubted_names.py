@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
-from services.counted_periods import ROLLOVER_DELAY_S
 from services.counters import NOTHING, Comparison, Counters, RowKey, Table, gain, is_at_least
-from services.restored_tables import Restart, is_taken_up
+from services.restored_tables import ROLLOVER_DELAY_S, Restart, is_taken_up
 
 #: No packet is smaller. Rows of fewer bytes may be alike by chance.
 _SMALLEST_PACKET = 28

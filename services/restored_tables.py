@@ -19,6 +19,10 @@ from utils.nlbwmon_parser import CounterRow
 REFRESH_INTERVAL_S = 30.0
 COMMIT_INTERVAL_S = 86_400.0
 
+#: The daemon looks at the date once a refresh interval (30 s by default), so that after midnight its counters can still
+#: be those of the period before.
+ROLLOVER_DELAY_S = 120
+
 #: Time that passed and uptime come from two clocks, read at two ends of a slow connection: so far they may differ.
 CLOCK_TOLERANCE_S = 90.0
 
@@ -217,8 +221,8 @@ def may_have_forgotten_rows(compared: Comparison, saved: Table) -> bool:
 
 
 def above_commit(compared: Comparison, rows: Table, saved: Table) -> dict[RowKey, Counters]:
-    """Of ``rows``, those that may come from the commit: only what lies above it. One that had been evicted can be in the
-    last reading with less: back from zero by then, and from the commit now.
+    """Of ``rows``, those that may come from the commit: only what lies above it. One that had been evicted can be in
+    the last reading with less: back from zero by then, and from the commit now.
     """
     new, old = compared.new, compared.old
     back = [key for key in saved.keys() & rows.keys() if is_at_least(new[key], saved[key])]

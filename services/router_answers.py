@@ -16,9 +16,8 @@ from db_operations.routers_db import RouterRecord
 from services.accounted_usage import PassedPeriod
 from services.accounting_periods import AccountingPeriod, PeriodRule, current_period
 from services.buckets import Span
-from services.counted_periods import ROLLOVER_DELAY_S
 from services.counters import Reading
-from services.restored_tables import COMMIT_INTERVAL_S, REFRESH_INTERVAL_S, RouterFiles
+from services.restored_tables import COMMIT_INTERVAL_S, REFRESH_INTERVAL_S, ROLLOVER_DELAY_S, RouterFiles
 from services.router_doctor import RouterFacts
 from services.router_facts import read_facts
 from utils.errors import BadRouterOutput, SavedMeanwhile

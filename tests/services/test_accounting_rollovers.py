@@ -7,8 +7,8 @@ import pytest
 
 from services.accounting_notes import NoteKind, Quality
 from services.buckets import Span
-from services.counted_periods import ROLLOVER_DELAY_S
 from services.counters import Counters, Reading, RowKey
+from services.restored_tables import ROLLOVER_DELAY_S
 from tests.services.router_rows import (
     LAPTOP_WEB,
     NOON,
