@@ -10,12 +10,11 @@ base: nothing is guessed that can still be known.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
 from services import accounting_notes as notes
-from services.accounted_usage import PassedPeriod, Usage, UsagePart, added, merged
+from services.accounted_usage import PassedPeriod, Usage, UsagePart, merged
 from services.accounting_notes import Note
 from services.buckets import Span
 from services.counted_periods import find_period_start, had_begun_already
@@ -32,6 +31,7 @@ from services.counters import (
     without_zeros,
 )
 from services.doubted_names import goes_on_from, needs_files, prove
+from services.quarantine import quarantine
 from services.restored_tables import (
     NO_FILES,
     Origin,
@@ -45,12 +45,6 @@ from services.restored_tables import (
     may_have_forgotten_rows,
     usage_since_restore,
 )
-
-#: Counters from here on can't be stored as BIGINT and are far beyond what a home link carries.
-IMPLAUSIBLE_COUNTER = 2**63
-
-#: Faster than this no row can have grown: 100 Gbit/s, in bytes per second.
-IMPLAUSIBLE_RATE = 100_000_000_000 // 8
 
 #: Usage over a longer time than this is exact in sum, but nobody knows in which of its hours it was.
 LONGEST_MEASURED = timedelta(hours=2)
@@ -139,7 +133,9 @@ class _Step:
             readings = min(previous.unchanged_readings + 1, (self._now - unchanged_since) // FROZEN_EVERY)
         if readings >= FROZEN_AFTER:
             self._add_gap(notes.frozen(Span(unchanged_since, self._now), readings))
-        quarantined = self._quarantine()
+        self._parts, quarantined, taken_out = quarantine(self._compared, self._parts)
+        if taken_out:
+            self._notes.append(notes.implausible(Span(self._since, self._now), taken_out))
         self._note_long_intervals()
         return Usage(
             parts=tuple(part.tagged(self._notes) for part in self._parts if part.rows),
@@ -349,36 +345,6 @@ class _Step:
         """Parts that follow each other are one absence."""
         long = (part.span for part in self._parts if part.rows and part.span.end - part.span.start > LONGEST_MEASURED)
         self._notes += [notes.long_interval(span) for span in merged(long)]
-
-    def _quarantine(self) -> dict[RowKey, Counters]:
-        """Take out what no link could have carried; the raw reading is kept, so nothing is lost, only not counted.
-
-        Gives the rows taken out with the last counters of each that were believed, for the next step.
-        """
-        limit = int(IMPLAUSIBLE_RATE * max(1.0, (self._now - self._since).total_seconds()))
-        taken = {key for key, counters in self._new.items() if max(counters) >= IMPLAUSIBLE_COUNTER}
-        used = added(part.rows for part in self._parts)
-        left = sum(sum(used[key]) for key in used.keys() - taken)
-        for key in sorted(used.keys() - taken, key=lambda key: sum(used[key]), reverse=True) if left > limit else ():
-            if left <= limit:
-                break
-            taken.add(key)  # the largest first: all rows share one link
-            left -= sum(used[key])
-        taken &= used.keys()
-        if taken:
-            self._parts = [
-                replace(part, rows={key: counters for key, counters in part.rows.items() if key not in taken})
-                for part in self._parts
-            ]
-            self._notes.append(notes.implausible(Span(self._since, self._now), len(taken)))
-        previous = self._compared.previous
-        # One that stays where it jumped to, or counts on from there, may still go back.
-        still = {
-            key for key in previous.quarantined if key in self._new and self._old.get(key) == previous.counters[key]
-        }
-        return {
-            key: previous.quarantined.get(key, self._old.get(key, NOTHING)) for key in taken | still if key in self._new
-        }
 
     # --- putting together ----------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 
-from commands_server_operations.device_usage_execute import Connections, get_earlier_archives
+from commands_server_operations.nlbw_answers import Connections
+from commands_server_operations.period_files import get_earlier_archives
 from db_operations import periods_db
 from db_operations.database import Database
 from db_operations.periods_db import NamedPeriod, PeriodState

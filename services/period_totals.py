@@ -12,10 +12,10 @@ from db_operations import devices_db, events_db, periods_db, readings_db
 from db_operations.events_db import EventRecord
 from db_operations.periods_db import NamedPeriod, PeriodState
 from db_operations.statements import Connection
-from services.accounting import IMPLAUSIBLE_RATE
 from services.accounting_notes import NoteKind, Quality
 from services.accounting_periods import AccountingPeriod, PeriodRule
 from services.past_periods import FinishedPeriod
+from services.quarantine import IMPLAUSIBLE_RATE
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import DeviceTotals, parse_nlbw_json
 from utils.time import Zone

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from commands_server_operations.device_usage_execute import BandwidthAnswer, PeriodFilesAnswer
+from commands_server_operations.device_usage_execute import BandwidthAnswer
+from commands_server_operations.period_files import PeriodFilesAnswer
 from db_operations.readings_db import ReadingRecord
 from db_operations.routers_db import RouterRecord
 from services.accounted_usage import PassedPeriod

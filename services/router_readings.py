@@ -8,11 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from commands_server_operations.device_usage_execute import (
-    Connections,
-    get_current_bandwidth_data,
-    get_period_files,
-)
+from commands_server_operations.device_usage_execute import get_current_bandwidth_data
+from commands_server_operations.nlbw_answers import Connections
+from commands_server_operations.period_files import get_period_files
 from commands_server_operations.router_target import RouterTarget
 from db_operations import readings_db
 from db_operations.database import Database

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from commands_server_operations import device_usage_execute as execute
+from commands_server_operations import period_files
 from commands_server_operations.router_connection_manager import (
     CommandResult,
     RouterConnectionManager,
@@ -253,13 +254,13 @@ def by_name(*starts: date) -> dict[date, str]:
 
 def test_a_name_that_is_no_date_reaches_no_router() -> None:
     with pytest.raises(ValueError, match="no name of an accounting period"):
-        execute.get_archived_periods(Scripted(), _anywhere(), {OCTOBER: "2026-10-01; reboot"})
+        period_files.get_archived_periods(Scripted(), _anywhere(), {OCTOBER: "2026-10-01; reboot"})
 
 
 def test_archives_come_by_start_date_and_missing_ones_are_absent(
     connections: RouterConnectionManager, at: RouterTarget, home: Home
 ) -> None:
-    found = execute.get_archived_periods(connections, at, by_name(OCTOBER, MAY, SEPTEMBER))
+    found = period_files.get_archived_periods(connections, at, by_name(OCTOBER, MAY, SEPTEMBER))
     assert found == {day: (FIXTURES / f"home-{day}.json").read_bytes() for day in (OCTOBER, SEPTEMBER)}
     # "No data" is also what a busy daemon says, so that one alone is asked for again.
     assert home.nlbw_calls.count("-c json -t 2026-05-01") == 2
@@ -269,7 +270,7 @@ def test_archives_come_by_start_date_and_missing_ones_are_absent(
 def test_earlier_archives_are_judged_each_by_itself(
     connections: RouterConnectionManager, at: RouterTarget, home: Home
 ) -> None:
-    found = execute.get_earlier_archives(connections, at, by_name(OCTOBER, MAY, SEPTEMBER))
+    found = period_files.get_earlier_archives(connections, at, by_name(OCTOBER, MAY, SEPTEMBER))
     assert found == {day: (FIXTURES / f"home-{day}.json").read_bytes() for day in (OCTOBER, SEPTEMBER)}
     assert home.nlbw_calls.count("-c json -t 2026-05-01") == 2
 
@@ -279,7 +280,7 @@ def test_an_earlier_archive_that_nlbw_fails_on_is_empty(
     connections: RouterConnectionManager, one: RouterTarget, home: Home, status: int
 ) -> None:
     home.nlbw_fails(str(status))
-    assert execute.get_earlier_archives(connections, one, by_name(OCTOBER)) == {OCTOBER: b""}
+    assert period_files.get_earlier_archives(connections, one, by_name(OCTOBER)) == {OCTOBER: b""}
 
 
 @pytest.mark.parametrize(("status", "error"), [(247, NlbwmonDown), (127, NlbwmonMissing)])
@@ -288,18 +289,18 @@ def test_earlier_archives_can_not_be_told_while_nlbwmon_does_not_answer(
 ) -> None:
     home.nlbw_fails(str(status))
     with pytest.raises(error):
-        execute.get_earlier_archives(connections, one, by_name(OCTOBER))
+        period_files.get_earlier_archives(connections, one, by_name(OCTOBER))
 
 
 def test_no_start_dates_need_no_round_trip() -> None:
-    assert execute.get_archived_periods(Scripted(), _anywhere(), {}) == {}
+    assert period_files.get_archived_periods(Scripted(), _anywhere(), {}) == {}
 
 
 def test_an_archive_that_was_busy_is_not_taken_for_absent(
     connections: RouterConnectionManager, one: RouterTarget, home: Home
 ) -> None:
     home.nlbw_fails("once 195")
-    assert list(execute.get_archived_periods(connections, one, by_name(OCTOBER))) == [OCTOBER]
+    assert list(period_files.get_archived_periods(connections, one, by_name(OCTOBER))) == [OCTOBER]
 
 
 def test_many_archives_stay_below_the_length_of_command_that_dropbear_takes(
@@ -313,7 +314,7 @@ def test_many_archives_stay_below_the_length_of_command_that_dropbear_takes(
             seen.append(len(command))
             return connections.run(target, command)
 
-    assert list(execute.get_archived_periods(Watching(), one, by_name(*starts))) == [OCTOBER]
+    assert list(period_files.get_archived_periods(Watching(), one, by_name(*starts))) == [OCTOBER]
     assert max(seen) < 9000
 
 

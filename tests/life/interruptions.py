@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from psycopg2.extensions import connection, cursor
 
-from commands_server_operations.device_usage_execute import Connections
+from commands_server_operations.nlbw_answers import Connections
 from commands_server_operations.router_target import CommandResult, RouterTarget
 from db_operations.database import Database
 from simulator.router import SimulatedRouter

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from commands_server_operations.device_usage_execute import Connections
+from commands_server_operations.nlbw_answers import Connections
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from services.credentials import Credentials
 from services.routers import pin_host_key

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from commands_server_operations.device_usage_execute import Connections
+from commands_server_operations.nlbw_answers import Connections
 from services.accounts import ensure_local_user
 from services.context import RouterContext
 from services.credentials import Credentials, CredentialVault

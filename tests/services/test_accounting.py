@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from services.accounted_usage import Usage
-from services.accounting import FROZEN_AFTER, IMPLAUSIBLE_RATE
+from services.accounting import FROZEN_AFTER
 from services.accounting_notes import NoteKind, Quality
 from services.buckets import Span
 from services.counters import Counters, index_rows
+from services.quarantine import IMPLAUSIBLE_RATE
 from tests.services.router_rows import (
     LAPTOP,
     LAPTOP_WEB,

@@ -1,0 +1,142 @@
+"""nlbwmon's files of accounting periods: archives, and the last commit of the running one. Nothing is written there."""
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+
+from commands_server_operations.nlbw_answers import (
+    NO_DATA,
+    NOT_FOUND,
+    Connections,
+    nlbw_output,
+    output_or_nothing,
+    twice,
+)
+from commands_server_operations.router_script import Section, run_script
+from commands_server_operations.router_target import RouterTarget
+from utils.errors import NlbwmonDown, OutputTooLarge
+
+#: dropbear takes commands of at most 9,000 bytes, and a large office's archives are half a megabyte each.
+_ARCHIVES_AT_ONCE = 24
+
+#: Where the accounting waits for them: few, so that each batch stays far below any limit on output.
+_FILES_AT_ONCE = 4
+
+_FILE_TIMES: Mapping[str, str] = {"ram_copy": "ls /tmp/0.db", "ram_copy_time": "date -r /tmp/0.db +%s"}
+
+#: Where a router may keep nlbwmon's files. Anything else never gets into a command.
+_DIRECTORY = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*){1,16}", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodFilesAnswer:
+    """nlbwmon's files of some periods, and when it wrote them. Text is None where the router doesn't tell."""
+
+    #: nlbw's JSON by the period's first day; a period without a file is absent.
+    tables: Mapping[date, bytes]
+    #: date +%s
+    clock: str | None
+    #: date -r of the file of one period: when it was written, by the router's clock
+    committed: str | None
+    #: date -r of nlbwmon's copy in RAM
+    ram_copy: str | None
+    #: Whether there is such a copy.
+    has_ram_copy: bool | None
+
+
+def get_archived_periods(
+    connections: Connections, target: RouterTarget, names: Mapping[date, str]
+) -> dict[date, bytes]:
+    """nlbw's JSON of each accounting period in ``names``: first day -> what the router calls it.
+
+    A period without archive is absent. One round trip for each 24 of them. nlbwmon says "no data" both where there
+    is no archive and where it was busy, so those are asked for once more, 0.2 s later. Raises as
+    get_current_bandwidth_data, and ValueError for a name that is not of the form YYYY-MM-DD.
+    """
+    wanted = list(names.items())
+    found: dict[date, bytes] = {}
+    for first in range(0, len(wanted), _ARCHIVES_AT_ONCE):
+        found |= _archives(connections, target, dict(wanted[first : first + _ARCHIVES_AT_ONCE]), nlbw_output)
+    return found
+
+
+def get_period_files(
+    connections: Connections, target: RouterTarget, names: Mapping[date, str], *, dated: date, directory: str | None
+) -> PeriodFilesAnswer:
+    """The files of ``names`` (first day -> what the router calls it), and when the one of ``dated`` was written.
+
+    A round trip for each 4 of them, and one more. A file that nlbw fails on, or that is too large alone, is absent
+    like one that isn't there: it would be no better next time. Raises NlbwmonMissing, NlbwmonDown, BadRouterOutput
+    where the answer as a whole is cut short, and what connections.run raises. ``directory``: the router's
+    `database_directory`; None where it doesn't tell.
+    """
+    tables = _usable_files(connections, target, names)
+    commands = dict(_FILE_TIMES)
+    if directory is not None and _DIRECTORY.fullmatch(directory) and _DATE.fullmatch(names[dated]):
+        file = f"{directory}/{names[dated].replace('-', '')}.db"
+        commands |= {"packed": f"date -r {file}.gz +%s", "plain": f"date -r {file} +%s"}
+    # After the files, so that one that was written meanwhile is noticed; and the clock after the moments told by it.
+    times = run_script(connections, target, commands | {"clock": "date +%s"})
+    copy = times["ram_copy"].exit_status
+    return PeriodFilesAnswer(
+        tables=tables,
+        clock=times["clock"].text,
+        committed=next((times[name].text for name in ("packed", "plain") if name in times and times[name].text), None),
+        ram_copy=times["ram_copy_time"].text,
+        has_ram_copy=None if copy == NOT_FOUND else copy == 0,
+    )
+
+
+def _usable_files(connections: Connections, target: RouterTarget, names: Mapping[date, str]) -> dict[date, bytes]:
+    wanted = list(names.items())
+    found: dict[date, bytes] = {}
+    for first in range(0, len(wanted), _FILES_AT_ONCE):
+        batch = wanted[first : first + _FILES_AT_ONCE]
+        try:
+            found |= get_earlier_archives(connections, target, dict(batch))
+        except OutputTooLarge:
+            for day, name in batch:
+                with suppress(OutputTooLarge):
+                    found |= get_earlier_archives(connections, target, {day: name})
+    return {day: output for day, output in found.items() if output}
+
+
+def get_earlier_archives(
+    connections: Connections, target: RouterTarget, names: Mapping[date, str]
+) -> dict[date, bytes]:
+    """nlbw's JSON of a few accounting periods, as get_archived_periods, each judged by itself; one round trip.
+
+    For archives that nothing depends on: one that nlbw fails on is empty bytes here, and spoils no other.
+    """
+    return _archives(connections, target, names, output_or_nothing)
+
+
+def _archives(
+    connections: Connections,
+    target: RouterTarget,
+    names: Mapping[date, str],
+    output_of: Callable[[Section, RouterTarget], bytes],
+) -> dict[date, bytes]:
+    found: dict[date, bytes] = {}
+    missing = dict(names)
+    for attempt in twice():
+        with attempt:
+            sections = run_script(connections, target, {name: _archive_command(name) for name in missing.values()})
+            for day, name in list(missing.items()):
+                section = sections[name]
+                if section.exit_status != NO_DATA:
+                    found[day] = output_of(section, target)
+                    del missing[day]
+            if missing and attempt.retry_state.attempt_number == 1:
+                raise NlbwmonDown
+    return found
+
+
+def _archive_command(name: str) -> str:
+    """Only digits and dashes get into a command; there is nothing to quote."""
+    if not _DATE.fullmatch(name):
+        raise ValueError(f"{name[:40]!r} is no name of an accounting period")
+    return f"nlbw -c json -t {name}"

@@ -1,0 +1,48 @@
+"""What no link could have carried: taken out of the usage, and remembered, as it may go back. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from services.accounted_usage import UsagePart, added
+from services.counters import NOTHING, Comparison, Counters, RowKey
+
+#: Counters from here on can't be stored as BIGINT and are far beyond what a home link carries.
+IMPLAUSIBLE_COUNTER = 2**63
+
+#: Faster than this no row can have grown: 100 Gbit/s, in bytes per second.
+IMPLAUSIBLE_RATE = 100_000_000_000 // 8
+
+
+class Quarantine(NamedTuple):
+    """Usage that can be believed, and what could not."""
+
+    parts: list[UsagePart]
+    #: The rows that are not believed, with the last counters of each that were, for the next step.
+    believed: dict[RowKey, Counters]
+    #: How many rows were taken out now.
+    taken_out: int
+
+
+def quarantine(compared: Comparison, parts: Sequence[UsagePart]) -> Quarantine:
+    """Take out what no link could have carried; the raw reading is kept, so nothing is lost, only not counted."""
+    previous, old, new = compared.previous, compared.old, compared.new
+    limit = int(IMPLAUSIBLE_RATE * max(1.0, (compared.current.read_at - previous.read_at).total_seconds()))
+    used = added(part.rows for part in parts)
+    taken = {key for key in used if max(new.get(key, NOTHING)) >= IMPLAUSIBLE_COUNTER}
+    left = sum(sum(used[key]) for key in used.keys() - taken)
+    if left > limit:
+        for key in sorted(used.keys() - taken, key=lambda key: sum(used[key]), reverse=True):
+            if left <= limit:
+                break
+            taken.add(key)  # the largest first: all rows share one link
+            left -= sum(used[key])
+    if taken:
+        parts = [
+            replace(part, rows={key: counters for key, counters in part.rows.items() if key not in taken})
+            for part in parts
+        ]
+    # One that stays where it jumped to, or counts on from there, may still go back.
+    still = {key for key in previous.quarantined if old.get(key) == previous.counters.get(key, NOTHING)}
+    believed = {key: previous.quarantined.get(key, old.get(key, NOTHING)) for key in taken | still if key in new}
+    return Quarantine(list(parts), believed, len(taken))
