@@ -345,12 +345,14 @@ def record_failure(
     at: datetime,
     code: str,
     message: str,
+    failures: int,
     next_collect_at: datetime,
 ) -> None:
+    """``failures``: how many in a row there are with this one."""
     execute(
         conn,
         """
-        UPDATE routers SET consecutive_failures = consecutive_failures + 1, last_attempt_at = %(at)s,
+        UPDATE routers SET consecutive_failures = %(failures)s, last_attempt_at = %(at)s,
                            last_error_at = %(at)s, last_error_code = %(code)s, last_error_message = %(message)s,
                            next_collect_at = %(next)s
         WHERE session_id = %(session_id)s AND id = %(id)s
@@ -361,6 +363,7 @@ def record_failure(
             "at": at,
             "code": code,
             "message": message,
+            "failures": failures,
             "next": next_collect_at,
         },
     )

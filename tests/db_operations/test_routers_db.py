@@ -49,7 +49,7 @@ def test_another_account_sees_and_changes_no_router(database: Database) -> None:
         assert routers_db.delete_router(conn, *stranger) is False
         success = {"previous_at": None, "at": AT}
         assert not routers_db.record_success(conn, *stranger, **success, timezone="UTC", next_collect_at=AT)
-        routers_db.record_failure(conn, *stranger, at=AT, code="X", message="x", next_collect_at=AT)
+        routers_db.record_failure(conn, *stranger, at=AT, code="X", message="x", failures=1, next_collect_at=AT)
         assert routers_db.get_router(conn, *ALICE) == mine
 
 
@@ -140,7 +140,7 @@ def test_failures_are_forgotten_where_they_are_of_the_kind_that_is_over(database
     with database.transaction() as conn:
         add_router(conn, ALICE)
         assert not routers_db.forget_failures(conn, *ALICE, codes=["GONE"], next_collect_at=later)
-        routers_db.record_failure(conn, *ALICE, at=AT, code="GONE", message="x", next_collect_at=AT)
+        routers_db.record_failure(conn, *ALICE, at=AT, code="GONE", message="x", failures=1, next_collect_at=AT)
         assert not routers_db.forget_failures(conn, *ALICE, codes=["OTHER"], next_collect_at=later)
         assert not routers_db.forget_failures(conn, "bob", ALICE[1], codes=["GONE"], next_collect_at=later)
         assert routers_db.forget_failures(conn, *ALICE, codes=["OTHER", "GONE"], next_collect_at=later)
@@ -172,7 +172,8 @@ def test_success_and_failure_are_recorded(database: Database) -> None:
     with database.transaction() as conn:
         add_router(conn, ALICE)
         for number in (1, 2):
-            routers_db.record_failure(conn, *ALICE, at=AT, code="CODE", message="said", next_collect_at=AT + MINUTE)
+            failure = {"at": AT, "code": "CODE", "message": "said", "next_collect_at": AT + MINUTE}
+            routers_db.record_failure(conn, *ALICE, **failure, failures=number)
             failed = routers_db.get_router(conn, *ALICE)
             assert failed is not None
             assert (failed.consecutive_failures, failed.last_error_code, failed.last_error_at) == (number, "CODE", AT)

@@ -19,7 +19,7 @@ from simulator.faults import Faults
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer
 from tests.homes import ALICE, PHONE, Api, ask, covered, hourly, per_device, register, run_due
-from utils.errors import Conflict, DatabaseUnavailable, HostKeyChanged, RouterAuthFailed, RouterError
+from utils.errors import Conflict, DatabaseUnavailable, HostKeyChanged, RouterAuthFailed, RouterError, RouterUnreachable
 from utils.time import iso
 
 BASE = "/api/device-usage"
@@ -85,6 +85,29 @@ def test_a_refused_password_is_sent_once_a_window_whoever_asks(
         record = runtime.routers.get(read_once)
         assert (record.consecutive_failures, record.next_collect_at) == (window, began + minutes * MINUTE)
         clock.set(began + minutes * MINUTE)
+
+
+def test_failures_of_another_kind_do_not_lengthen_the_window(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter, clock: ManualClock
+) -> None:
+    hosted.faults = Faults(refuse=True)
+    hosted.drop_connections()
+    for _ in range(5):
+        assert isinstance(refresh(runtime, read_once), RouterUnreachable)
+    hosted.faults = Faults()
+    change_password(hosted)
+    for window, minutes in enumerate((15, 30), start=1):
+        began = clock.now()
+        everybody_asks(runtime, read_once)
+        record = runtime.routers.get(read_once)
+        assert (record.consecutive_failures, record.next_collect_at) == (window, began + minutes * MINUTE)
+        clock.set(began + minutes * MINUTE)
+    hosted.faults = Faults(refuse=True)
+    assert isinstance(refresh(runtime, read_once), RouterUnreachable)
+    assert runtime.routers.get(read_once).consecutive_failures == 3
+    hosted.faults = Faults()
+    everybody_asks(runtime, read_once)
+    assert runtime.routers.get(read_once).next_collect_at == clock.now() + 15 * MINUTE, "not two in a row"
 
 
 def test_within_the_window_the_router_is_not_even_connected_to(
