@@ -47,7 +47,7 @@ class RouterRecord:
     last_error_code: str | None = None
     last_error_message: str | None = None
     created_at: datetime | None = None
-    #: When a person last changed it.
+    #: When a person last changed how it is reached.
     updated_at: datetime | None = None
 
     @classmethod
@@ -134,7 +134,10 @@ def update_router(
 
     ``clear_host_key`` unpins the key, to be pinned anew at the next contact: another address may be another router.
 
-    Collected again at once: what was changed may be what was wrong. Raises Conflict as `insert_router` does.
+    Another address, user or secret may mend what was wrong: failures are forgotten, and the router is due at once.
+    Nothing else shortens the wait of a router that fails; one that is well takes up a new interval at once.
+
+    Raises Conflict as `insert_router` does.
     """
     params = {"session_id": session_id, "id": router_id, "clear_host_key": False, **_NO_CHANGE, **changes}
     try:
@@ -151,7 +154,10 @@ def update_router(
                 presented_host_key = CASE WHEN %(clear_host_key)s THEN NULL ELSE presented_host_key END,
                 timezone = coalesce(%(timezone)s, timezone),
                 collect_interval_minutes = coalesce(%(collect_interval_minutes)s, collect_interval_minutes),
-                next_collect_at = now(), consecutive_failures = 0, updated_at = now()
+                next_collect_at = CASE WHEN {_IS_REACHED_ANEW} OR consecutive_failures = 0 AND {_HAS_NEW_INTERVAL}
+                                       THEN now() ELSE next_collect_at END,
+                consecutive_failures = CASE WHEN {_IS_REACHED_ANEW} THEN 0 ELSE consecutive_failures END,
+                updated_at = CASE WHEN {_IS_REACHED_ANEW} THEN now() ELSE updated_at END
             WHERE session_id = %(session_id)s AND id = %(id)s
             RETURNING {_COLUMNS}
             """,
@@ -161,6 +167,12 @@ def update_router(
         raise Conflict("Another of your routers has this host and port already.") from None
     return RouterRecord.from_row(row) if row else None
 
+
+_IS_REACHED_ANEW = """
+    (coalesce(%(host)s, host) <> host OR coalesce(%(port)s, port) <> port
+     OR coalesce(%(username)s, username) <> username OR %(credentials)s::bytea IS NOT NULL)
+"""
+_HAS_NEW_INTERVAL = "coalesce(%(collect_interval_minutes)s, collect_interval_minutes) <> collect_interval_minutes"
 
 _NO_CHANGE: dict[str, object] = dict.fromkeys(
     ("name", "host", "port", "username", "credentials", "timezone", "collect_interval_minutes")

@@ -90,6 +90,32 @@ def test_a_change_sets_what_it_names_and_leaves_the_rest(database: Database) -> 
         assert (moved.host, moved.host_key) == ("10.0.0.1", None)
 
 
+@pytest.mark.parametrize(
+    ("changes", "failures", "is_due"),
+    [
+        ({"name": "New"}, 3, False),
+        ({"collect_interval_minutes": 60, "timezone": "UTC"}, 3, False),
+        ({"host": "192.168.1.1", "port": 22, "username": "root"}, 3, False),
+        ({"host": "10.0.0.1"}, 3, True),
+        ({"port": 2222}, 3, True),
+        ({"username": "admin"}, 3, True),
+        ({"credentials": b"other"}, 3, True),
+        ({"name": "New", "collect_interval_minutes": 5}, 0, False),
+        ({"collect_interval_minutes": 60}, 0, True),
+    ],
+)
+def test_a_change_makes_a_router_due_that_it_may_have_mended_or_that_is_well(
+    database: Database, changes: dict[str, object], failures: int, is_due: bool
+) -> None:
+    with database.transaction() as conn:
+        add_router(conn, ALICE)
+    due_at(database, ALICE[1], AT, failures=failures)
+    with database.transaction() as conn:
+        after = routers_db.update_router(conn, *ALICE, changes)
+    assert after is not None
+    assert (after.next_collect_at != AT, after.consecutive_failures) == (is_due, 0 if is_due else failures)
+
+
 def test_the_first_host_key_is_pinned_and_stays(database: Database) -> None:
     with database.transaction() as conn:
         add_router(conn, ALICE)

@@ -239,6 +239,52 @@ def test_a_new_password_does_not_wait_for_the_old_ones_window(
     assert (record.consecutive_failures, record.last_attempt_at) == (0, record.last_success_at)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "Attic"},
+        {"timezone": "Asia/Tokyo"},
+        {"collect_interval_minutes": 5},
+        {"collect_interval_minutes": 15},
+        {"username": "root"},
+        {},
+    ],
+)
+def test_a_change_that_mends_nothing_does_not_send_a_refused_password_again(
+    runtime: Runtime,
+    read_once: RouterContext,
+    hosted: HostedRouter,
+    clock: ManualClock,
+    database: Database,
+    changes: dict[str, object],
+) -> None:
+    change_password(hosted)
+    everybody_asks(runtime, read_once)
+    before, sent = runtime.routers.get(read_once), hosted.stats.auth_attempts
+    after = runtime.routers.update(read_once, changes)
+    assert (after.consecutive_failures, after.next_collect_at) == (1, before.next_collect_at)
+    clock.advance(14 * MINUTE)
+    everybody_asks(runtime, read_once)
+    assert hosted.stats.auth_attempts == sent
+    clock.advance(MINUTE)
+    everybody_asks(runtime, read_once)
+    assert hosted.stats.auth_attempts == sent + 1
+
+
+def test_a_router_renamed_while_it_refuses_the_password_begins_its_window_all_the_same(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter
+) -> None:
+    change_password(hosted)
+
+    def renamed_meanwhile(username: str, password: str) -> bool:
+        runtime.routers.update(read_once, {"name": "Attic"})
+        return False
+
+    hosted.accepts_password = renamed_meanwhile  # type: ignore[method-assign]
+    assert isinstance(refresh(runtime, read_once), RouterAuthFailed)
+    assert runtime.routers.get(read_once).consecutive_failures == 1
+
+
 def test_the_old_passwords_refusal_says_nothing_of_a_new_one_entered_meanwhile(
     runtime: Runtime, read_once: RouterContext, hosted: HostedRouter
 ) -> None:
