@@ -18,6 +18,7 @@ from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer
 from tests.dropbear import Home
 from tests.homes import ALICE, BOB, PHONE, Api, ask, dump, register
+from utils.time import iso
 
 ROUTER = {
     *("id", "name", "host", "port", "username", "hostKeyFingerprint", "presentedHostKeyFingerprint", "timezone"),
@@ -276,6 +277,12 @@ def test_a_changed_host_key_is_shown_and_accepted_by_its_fingerprint(
     assert api.data(path) == accepted
     status = api.data("/api/device-usage/status")
     assert (status["router"]["consecutiveFailures"], status["router"]["lastSuccessAt"]) == (0, None)
+    (warning,) = status["warnings"]
+    assert warning["code"] == "NO_READING_YET"
+    assert warning["message"].startswith("No reading to start from is stored.")
+    (gap,) = api.data("/api/device-usage/events", query_string={"type": "gap"})["events"]
+    assert (gap["quality"], gap["until"]) == ("unknown", iso(clock.now()))
+    assert gap["message"].startswith("Another host key was accepted")
     api.data("/api/device-usage/refresh", "POST")
 
 

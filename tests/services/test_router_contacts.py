@@ -18,7 +18,7 @@ from simulator.clock import ManualClock
 from simulator.faults import Faults
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer
-from tests.homes import ALICE, PHONE, Api, ask, covered, hourly, per_device, register, run_due
+from tests.homes import ALICE, PHONE, START, Api, ask, covered, hourly, per_device, register, run_due
 from utils.errors import Conflict, DatabaseUnavailable, HostKeyChanged, RouterAuthFailed, RouterError, RouterUnreachable
 from utils.time import iso
 
@@ -431,6 +431,55 @@ def test_an_accepted_key_is_pinned_and_the_counters_behind_it_begin_anew(
     runtime.collector.collect(context)
     assert per_device(hourly(database, context)) == {PHONE: (530, 0)}
     assert covered(database, context) == [*stretch, (clock.now() - 5 * MINUTE, clock.now())]
+
+
+def gaps(database: Database) -> list[tuple[object, ...]]:
+    return ask(database, "SELECT start_at, end_at, quality, message FROM events WHERE type = 'gap'")
+
+
+def test_an_accepted_key_leaves_a_gap_from_the_last_reading_on(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter, clock: ManualClock, database: Database
+) -> None:
+    read_at = runtime.routers.get(read_once).last_success_at
+    show_another_key(hosted)
+    refresh(runtime, read_once)
+    clock.advance(7 * MINUTE)
+    runtime.routers.accept_host_key(read_once, hosted.shown_key().fingerprint)
+    (gap,) = gaps(database)
+    assert gap[:3] == (read_at, clock.now(), "unknown")
+    assert str(gap[3]).startswith("Another host key was accepted")
+    run_due(runtime)
+    firsts = ask(database, "SELECT message FROM events WHERE type = 'first_reading' ORDER BY id")
+    assert len(firsts) == 2
+    assert all("2031-11-01" in message and "monitoring" not in message for (message,) in firsts)
+
+
+def test_another_key_at_another_address_leaves_a_gap_and_the_same_key_none(
+    runtime: Runtime,
+    read_once: RouterContext,
+    hosted: HostedRouter,
+    ssh: SshServer,
+    router: SimulatedRouter,
+    clock: ManualClock,
+    database: Database,
+) -> None:
+    read_at = runtime.routers.get(read_once).last_success_at
+    same, other = ssh.add(router), ssh.add(router)
+    same.host_key = hosted.host_key
+    for moved, expected in ((same, []), (other, [(read_at, START + 6 * MINUTE, "unknown")])):
+        runtime.routers.update(read_once, {"port": moved.port}, credentials=Credentials(password=moved.password))
+        clock.set(START + 6 * MINUTE)
+        assert next(check.ok for check in runtime.routers.test(read_once))
+        assert [gap[:3] for gap in gaps(database)] == expected
+
+
+def test_a_key_accepted_before_any_reading_leaves_no_gap(
+    runtime: Runtime, context: RouterContext, hosted: HostedRouter, database: Database
+) -> None:
+    show_another_key(hosted)
+    refresh(runtime, context)
+    runtime.routers.accept_host_key(context, hosted.shown_key().fingerprint)
+    assert gaps(database) == []
 
 
 def test_only_the_key_that_was_shown_last_can_be_accepted(
