@@ -10,6 +10,7 @@ from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
 from services.credentials import Credentials
+from services.router_fixes import set_sysctl
 from services.routers import RouterRegistration
 from simulator.clock import ManualClock
 from simulator.faults import Faults
@@ -340,7 +341,7 @@ def test_the_doctor_finds_what_is_wrong_and_says_what_mends_it(
         *("CONNTRACK_ACCT_OFF", "FLOW_OFFLOADING", "IPV6_NOT_LOCAL", "NETLINK_BUFFER", "DATABASE_LIMIT"),
         *("DATABASE_IN_RAM", "REFRESH_INTERVAL", "CLOCK_SKEW", "TIMEZONE"),
     ]
-    assert fixes["CONNTRACK_ACCT_OFF"] == "echo net.netfilter.nf_conntrack_acct=1 >> /etc/sysctl.conf; sysctl -p"
+    assert fixes["CONNTRACK_ACCT_OFF"] == set_sysctl("net.netfilter.nf_conntrack_acct", 1)
     assert fixes["IPV6_NOT_LOCAL"] == (
         "uci add_list nlbwmon.@nlbwmon[0].local_network='lan'; uci commit nlbwmon; /etc/init.d/nlbwmon restart"
     )
