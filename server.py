@@ -106,7 +106,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         connect_timeout_s=config.router_connect_timeout_s,
         command_timeout_s=config.router_command_timeout_s,
         max_output_bytes=config.router_max_output_bytes,
-        pin_host_key=lambda target, presented: pin_host_key(database, target, presented),
+        pin_host_key=lambda target, presented: pin_host_key(database, target, presented, at=clock()),
         contacts=RouterContacts(database, clock),
     )
     taker = ReadingTaker(database, connections, vault, clock)

@@ -70,7 +70,7 @@ def get_period_files(
 
     A round trip for each 4 of them, and one more. A file that nlbw fails on, or that is too large alone, is absent
     like one that isn't there: it would be no better next time. Raises NlbwmonMissing, NlbwmonDown, BadRouterOutput
-    where the answer as a whole is cut short, and what connections.run raises. ``directory``: the router's
+    where the answer as a whole is incomplete, and what connections.run raises. ``directory``: the router's
     `database_directory`; None where it doesn't tell.
     """
     tables = _usable_files(connections, target, names)

@@ -59,7 +59,7 @@ def _split(output: bytes, nonce: str, names: list[str], target: RouterTarget) ->
         match = marker.match(output, end) if end >= 0 else None
         if match is None:
             raise BadRouterOutput(
-                f"The answer of the router {target.where} was cut short: its section {name} is missing."
+                f"The router {target.where} did not run the command to its end: its answer has no section {name}."
             )
         sections[name] = Section(output=output[at:end], exit_status=int(match[1]))
         at = match.end()

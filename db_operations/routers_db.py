@@ -14,9 +14,9 @@ from db_operations.statements import Connection, execute, fetch_all, fetch_one
 from utils.errors import Conflict
 
 _COLUMNS = """
-    id, session_id, name, host, port, username, credentials, host_key, presented_host_key, timezone,
-    collect_interval_minutes, next_collect_at, last_attempt_at, last_success_at, consecutive_failures, last_error_at,
-    last_error_code, last_error_message, created_at, updated_at
+    id, session_id, name, host, port, username, credentials, host_key, former_host_key, presented_host_key,
+    timezone, collect_interval_minutes, next_collect_at, last_attempt_at, last_success_at, consecutive_failures,
+    last_error_at, last_error_code, last_error_message, created_at, updated_at
 """
 
 
@@ -34,6 +34,8 @@ class RouterRecord:
     credentials: bytes = field(repr=False)
     #: Pinned at first contact, None before.
     host_key: str | None = None
+    #: The one pinned before the address changed; None where one is pinned.
+    former_host_key: str | None = None
     #: The key it showed last in place of the pinned one, until a person accepts it; None where it showed no other.
     presented_host_key: str | None = None
     #: None until a person says it or the router told it.
@@ -47,7 +49,7 @@ class RouterRecord:
     last_error_code: str | None = None
     last_error_message: str | None = None
     created_at: datetime | None = None
-    #: When a person last changed it.
+    #: When a person last changed how it is reached.
     updated_at: datetime | None = None
 
     @classmethod
@@ -134,7 +136,10 @@ def update_router(
 
     ``clear_host_key`` unpins the key, to be pinned anew at the next contact: another address may be another router.
 
-    Collected again at once: what was changed may be what was wrong. Raises Conflict as `insert_router` does.
+    Another address, user or secret may mend what was wrong: failures are forgotten, and the router is due at once.
+    Nothing else shortens the wait of a router that fails; one that is well takes up a new interval at once.
+
+    Raises Conflict as `insert_router` does.
     """
     params = {"session_id": session_id, "id": router_id, "clear_host_key": False, **_NO_CHANGE, **changes}
     try:
@@ -151,7 +156,10 @@ def update_router(
                 presented_host_key = CASE WHEN %(clear_host_key)s THEN NULL ELSE presented_host_key END,
                 timezone = coalesce(%(timezone)s, timezone),
                 collect_interval_minutes = coalesce(%(collect_interval_minutes)s, collect_interval_minutes),
-                next_collect_at = now(), consecutive_failures = 0, updated_at = now()
+                next_collect_at = CASE WHEN {_IS_REACHED_ANEW} OR consecutive_failures = 0 AND {_HAS_NEW_INTERVAL}
+                                       THEN now() ELSE next_collect_at END,
+                consecutive_failures = CASE WHEN {_IS_REACHED_ANEW} THEN 0 ELSE consecutive_failures END,
+                updated_at = CASE WHEN {_IS_REACHED_ANEW} THEN now() ELSE updated_at END
             WHERE session_id = %(session_id)s AND id = %(id)s
             RETURNING {_COLUMNS}
             """,
@@ -162,42 +170,29 @@ def update_router(
     return RouterRecord.from_row(row) if row else None
 
 
+_IS_REACHED_ANEW = """
+    (coalesce(%(host)s, host) <> host OR coalesce(%(port)s, port) <> port
+     OR coalesce(%(username)s, username) <> username OR %(credentials)s::bytea IS NOT NULL)
+"""
+_HAS_NEW_INTERVAL = "coalesce(%(collect_interval_minutes)s, collect_interval_minutes) <> collect_interval_minutes"
+
 _NO_CHANGE: dict[str, object] = dict.fromkeys(
     ("name", "host", "port", "username", "credentials", "timezone", "collect_interval_minutes")
 )
 
 
 def pin_host_key(conn: Connection, session_id: str, router_id: str, presented: str) -> str | None:
-    """Pin ``presented`` unless a key is pinned already; the key that is pinned now, None without such a router.
-
-    Another key than before the router's address changed is another router: its counters are not the ones that the
-    stored reading is the base of, so that base is given up and the next reading is a first one.
-    """
-    params = {"session_id": session_id, "id": router_id, "key": presented}
+    """Pin ``presented`` unless a key is pinned already; the key that is pinned now, None without such a router."""
     row = fetch_one(
         conn,
         """
-        SELECT host_key, former_host_key FROM routers
-        WHERE session_id = %(session_id)s AND id = %(id)s FOR UPDATE
-        """,
-        params,
-    )
-    if row is None:
-        return None
-    pinned, former = row
-    if pinned is not None:
-        return str(pinned)
-    execute(
-        conn,
-        """
-        UPDATE routers SET host_key = %(key)s, former_host_key = NULL
+        UPDATE routers SET host_key = coalesce(host_key, %(key)s), former_host_key = NULL
         WHERE session_id = %(session_id)s AND id = %(id)s
+        RETURNING host_key
         """,
-        params,
+        {"session_id": session_id, "id": router_id, "key": presented},
     )
-    if former is not None and former != presented:
-        _forget_last_reading(conn, params)
-    return presented
+    return str(row[0]) if row else None
 
 
 def keep_presented_host_key(
@@ -216,34 +211,29 @@ def keep_presented_host_key(
 
 
 def accept_host_key(conn: Connection, session_id: str, router_id: str, presented: str) -> bool:
-    """Pin ``presented`` if it is still the key that the router showed last; whether it was.
-
-    Whoever has another key may have other counters: the base of the accounting is given up as in `pin_host_key`. The
-    router is due at once.
-    """
-    params = {"session_id": session_id, "id": router_id, "key": presented}
-    accepted = execute(
-        conn,
-        """
-        UPDATE routers SET host_key = %(key)s, presented_host_key = NULL, former_host_key = NULL,
-                           next_collect_at = now(), consecutive_failures = 0, updated_at = now()
-        WHERE session_id = %(session_id)s AND id = %(id)s AND presented_host_key = %(key)s
-        """,
-        params,
+    """Pin ``presented`` if it is still the key that the router showed last; whether it was. Then it is due at once."""
+    return bool(
+        execute(
+            conn,
+            """
+            UPDATE routers SET host_key = %(key)s, presented_host_key = NULL, former_host_key = NULL,
+                               next_collect_at = now(), consecutive_failures = 0, updated_at = now()
+            WHERE session_id = %(session_id)s AND id = %(id)s AND presented_host_key = %(key)s
+            """,
+            {"session_id": session_id, "id": router_id, "key": presented},
+        )
     )
-    if accepted:
-        _forget_last_reading(conn, params)
-    return bool(accepted)
 
 
-def _forget_last_reading(conn: Connection, params: Mapping[str, object]) -> None:
-    """Give up the base of the accounting; what was observed up to it stays observed.
+def forget_last_reading(conn: Connection, session_id: str, router_id: str) -> datetime | None:
+    """Give up the base of the accounting, so that the next reading is a first one; when it was read, None without one.
 
-    Archives that were still to be read are given up too: the router that answers now has others under their names.
+    What was observed up to it stays observed. Archives that were still to be read are given up too: the router that
+    answers now has others under their names.
     """
-    owner = (str(params["session_id"]), str(params["id"]))
-    pending = periods_db.list_pending_periods(conn, *owner)
-    periods_db.give_up_pending_periods(conn, *owner, [period.start for period in pending])
+    pending = periods_db.list_pending_periods(conn, session_id, router_id)
+    periods_db.give_up_pending_periods(conn, session_id, router_id, [period.start for period in pending])
+    params = {"session_id": session_id, "id": router_id}
     execute(
         conn,
         """
@@ -254,8 +244,13 @@ def _forget_last_reading(conn: Connection, params: Mapping[str, object]) -> None
         """,
         params,
     )
-    execute(conn, "DELETE FROM last_readings WHERE session_id = %(session_id)s AND router_id = %(id)s", params)
+    row = fetch_one(
+        conn,
+        "DELETE FROM last_readings WHERE session_id = %(session_id)s AND router_id = %(id)s RETURNING read_at",
+        params,
+    )
     execute(conn, "UPDATE routers SET last_success_at = NULL WHERE session_id = %(session_id)s AND id = %(id)s", params)
+    return row[0] if row else None
 
 
 def delete_router(conn: Connection, session_id: str, router_id: str) -> bool:
@@ -345,12 +340,14 @@ def record_failure(
     at: datetime,
     code: str,
     message: str,
+    failures: int,
     next_collect_at: datetime,
 ) -> None:
+    """``failures``: how many in a row there are with this one."""
     execute(
         conn,
         """
-        UPDATE routers SET consecutive_failures = consecutive_failures + 1, last_attempt_at = %(at)s,
+        UPDATE routers SET consecutive_failures = %(failures)s, last_attempt_at = %(at)s,
                            last_error_at = %(at)s, last_error_code = %(code)s, last_error_message = %(message)s,
                            next_collect_at = %(next)s
         WHERE session_id = %(session_id)s AND id = %(id)s
@@ -361,6 +358,7 @@ def record_failure(
             "at": at,
             "code": code,
             "message": message,
+            "failures": failures,
             "next": next_collect_at,
         },
     )

@@ -65,8 +65,8 @@ class Note:
 
 def first_reading(at: datetime, period_start: date) -> Note:
     message = (
-        f"First reading. What the router counted since {period_start} belongs to the time before "
-        "monitoring and is in no hour or day."
+        f"First reading: usage is counted from here on. What the router counted before it, since {period_start}, "
+        "is added to no hour or day."
     )
     return Note(kind=NoteKind.FIRST_READING, message=message, start=at, end=at)
 
@@ -101,6 +101,14 @@ def daemon_restarted(at: datetime) -> Note:
 
 def gap_before_restart(span: Span, what: str) -> Note:
     message = f"What was used between the last reading and the start of {what}, and not saved, is unknown."
+    return _about(span, NoteKind.GAP, message, Quality.UNKNOWN)
+
+
+def another_host_key(span: Span) -> Note:
+    message = (
+        "Another host key was accepted: behind it there may be another router, so what was used since the last "
+        "reading is unknown."
+    )
     return _about(span, NoteKind.GAP, message, Quality.UNKNOWN)
 
 

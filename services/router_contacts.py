@@ -103,7 +103,8 @@ def record_failure(
         if waits_until is not None and at < waits_until:
             routers_db.put_off(conn, context.session_id, context.router_id, until=waits_until)
             return
-        retry_at = _retry_at(router, at, failures=router.consecutive_failures + 1, permanent=error.permanent)
+        failures = _in_a_row(router, error)
+        retry_at = _retry_at(router, at, failures=failures, permanent=error.permanent)
         routers_db.record_failure(
             conn,
             context.session_id,
@@ -111,9 +112,21 @@ def record_failure(
             at=at,
             code=error.code,
             message=error.message,
+            failures=failures,
             next_collect_at=retry_at,
         )
     logger.warning("router %s: %s: %s Next try at %s.", router.id, error.code, error.message, retry_at)
+
+
+def _in_a_row(router: RouterRecord, error: NetPilotError) -> int:
+    """How many failures in a row ``error`` makes it.
+
+    What only a person can mend is counted alone: a password that is refused once waits for its first window, however
+    often the router could not be reached before.
+    """
+    if error.permanent and error.code != router.last_error_code:
+        return 1
+    return router.consecutive_failures + 1
 
 
 def _retry_at(router: RouterRecord, at: datetime, *, failures: int, permanent: bool) -> datetime:

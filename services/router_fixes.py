@@ -45,8 +45,9 @@ def turn_offloading_off() -> str:
 
 
 def set_sysctl(name: str, value: int) -> str:
-    """Now and after every boot."""
-    return f"echo {name}={value} >> /etc/sysctl.conf; sysctl -p"
+    """Now and after every boot. In place of what the file says of it so far, so that pasting it twice does no harm."""
+    pattern = name.replace(".", r"\.")
+    return f"sed -i '/^{pattern} *=/d' /etc/sysctl.conf; echo {name}={value} >> /etc/sysctl.conf; sysctl -p"
 
 
 def set_zone(zone: Zone) -> str | None:

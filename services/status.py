@@ -114,7 +114,9 @@ def _warnings(
         message = "This process does not collect (COLLECTOR_ENABLED is false); python server.py collect does."
         warnings.append(StatusWarning(code="COLLECTOR_OFF", message=message))
     if last is None:
-        message = "No reading is stored yet. The first one sets the base; usage is shown from the second on."
+        message = (
+            "No reading to start from is stored. The next one sets the base; usage is counted from the one after it."
+        )
         warnings.append(StatusWarning(code="NO_READING_YET", message=message))
     elif old := old_reading(last.read_at, router.collect_interval_minutes, now):
         warnings.append(StatusWarning(code=old.code, message=old.message))

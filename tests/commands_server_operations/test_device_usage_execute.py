@@ -201,6 +201,7 @@ def test_an_answer_above_the_limit_is_refused(
     "answer",
     [
         "",
+        "Welcome! This account has no shell.\n",
         "first",
         "first{nonce} a 0\n",
         "first{nonce} a 0\nsecond{nonce} b",
@@ -210,8 +211,8 @@ def test_an_answer_above_the_limit_is_refused(
         "first{nonce} a x\nsecond{nonce} b 0\n",
     ],
 )
-def test_sections_that_are_missing_or_out_of_order_are_cut_short(answer: str) -> None:
-    with pytest.raises(BadRouterOutput, match="cut short"):
+def test_sections_that_are_missing_or_out_of_order_are_refused(answer: str) -> None:
+    with pytest.raises(BadRouterOutput, match=r"did not run the command to its end: its answer has no section [ab]\."):
         run_script(Scripted(answer), _anywhere(), {"a": "date", "b": "date"})
 
 

@@ -49,7 +49,7 @@ def test_another_account_sees_and_changes_no_router(database: Database) -> None:
         assert routers_db.delete_router(conn, *stranger) is False
         success = {"previous_at": None, "at": AT}
         assert not routers_db.record_success(conn, *stranger, **success, timezone="UTC", next_collect_at=AT)
-        routers_db.record_failure(conn, *stranger, at=AT, code="X", message="x", next_collect_at=AT)
+        routers_db.record_failure(conn, *stranger, at=AT, code="X", message="x", failures=1, next_collect_at=AT)
         assert routers_db.get_router(conn, *ALICE) == mine
 
 
@@ -90,6 +90,32 @@ def test_a_change_sets_what_it_names_and_leaves_the_rest(database: Database) -> 
         assert (moved.host, moved.host_key) == ("10.0.0.1", None)
 
 
+@pytest.mark.parametrize(
+    ("changes", "failures", "is_due"),
+    [
+        ({"name": "New"}, 3, False),
+        ({"collect_interval_minutes": 60, "timezone": "UTC"}, 3, False),
+        ({"host": "192.168.1.1", "port": 22, "username": "root"}, 3, False),
+        ({"host": "10.0.0.1"}, 3, True),
+        ({"port": 2222}, 3, True),
+        ({"username": "admin"}, 3, True),
+        ({"credentials": b"other"}, 3, True),
+        ({"name": "New", "collect_interval_minutes": 5}, 0, False),
+        ({"collect_interval_minutes": 60}, 0, True),
+    ],
+)
+def test_a_change_makes_a_router_due_that_it_may_have_mended_or_that_is_well(
+    database: Database, changes: dict[str, object], failures: int, is_due: bool
+) -> None:
+    with database.transaction() as conn:
+        add_router(conn, ALICE)
+    due_at(database, ALICE[1], AT, failures=failures)
+    with database.transaction() as conn:
+        after = routers_db.update_router(conn, *ALICE, changes)
+    assert after is not None
+    assert (after.next_collect_at != AT, after.consecutive_failures) == (is_due, 0 if is_due else failures)
+
+
 def test_the_first_host_key_is_pinned_and_stays(database: Database) -> None:
     with database.transaction() as conn:
         add_router(conn, ALICE)
@@ -127,10 +153,8 @@ def test_archives_of_a_router_that_another_one_has_replaced_are_waited_for_no_lo
     with database.transaction() as conn:
         for owner in (ALICE, BOB):
             add_router(conn, owner)
-            routers_db.pin_host_key(conn, *owner, "ssh-ed25519 ONE")
             periods_db.insert_pending_periods(conn, *owner, [october])
-        routers_db.keep_presented_host_key(conn, *ALICE, "ssh-ed25519 TWO", host="192.168.1.1", port=22)
-        assert routers_db.accept_host_key(conn, *ALICE, "ssh-ed25519 TWO")
+        assert routers_db.forget_last_reading(conn, *ALICE) is None
         assert periods_db.list_period_states(conn, *ALICE) == [(october.start, PeriodState.MISSING)]
         assert periods_db.list_pending_periods(conn, *BOB) == [october]
 
@@ -140,7 +164,7 @@ def test_failures_are_forgotten_where_they_are_of_the_kind_that_is_over(database
     with database.transaction() as conn:
         add_router(conn, ALICE)
         assert not routers_db.forget_failures(conn, *ALICE, codes=["GONE"], next_collect_at=later)
-        routers_db.record_failure(conn, *ALICE, at=AT, code="GONE", message="x", next_collect_at=AT)
+        routers_db.record_failure(conn, *ALICE, at=AT, code="GONE", message="x", failures=1, next_collect_at=AT)
         assert not routers_db.forget_failures(conn, *ALICE, codes=["OTHER"], next_collect_at=later)
         assert not routers_db.forget_failures(conn, "bob", ALICE[1], codes=["GONE"], next_collect_at=later)
         assert routers_db.forget_failures(conn, *ALICE, codes=["OTHER", "GONE"], next_collect_at=later)
@@ -172,7 +196,8 @@ def test_success_and_failure_are_recorded(database: Database) -> None:
     with database.transaction() as conn:
         add_router(conn, ALICE)
         for number in (1, 2):
-            routers_db.record_failure(conn, *ALICE, at=AT, code="CODE", message="said", next_collect_at=AT + MINUTE)
+            failure = {"at": AT, "code": "CODE", "message": "said", "next_collect_at": AT + MINUTE}
+            routers_db.record_failure(conn, *ALICE, **failure, failures=number)
             failed = routers_db.get_router(conn, *ALICE)
             assert failed is not None
             assert (failed.consecutive_failures, failed.last_error_code, failed.last_error_at) == (number, "CODE", AT)

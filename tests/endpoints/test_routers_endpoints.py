@@ -10,6 +10,7 @@ from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
 from services.credentials import Credentials
+from services.router_fixes import set_sysctl
 from services.routers import RouterRegistration
 from simulator.clock import ManualClock
 from simulator.faults import Faults
@@ -18,6 +19,7 @@ from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer
 from tests.dropbear import Home
 from tests.homes import ALICE, BOB, PHONE, Api, ask, dump, register
+from utils.time import iso
 
 ROUTER = {
     *("id", "name", "host", "port", "username", "hostKeyFingerprint", "presentedHostKeyFingerprint", "timezone"),
@@ -276,6 +278,12 @@ def test_a_changed_host_key_is_shown_and_accepted_by_its_fingerprint(
     assert api.data(path) == accepted
     status = api.data("/api/device-usage/status")
     assert (status["router"]["consecutiveFailures"], status["router"]["lastSuccessAt"]) == (0, None)
+    (warning,) = status["warnings"]
+    assert warning["code"] == "NO_READING_YET"
+    assert warning["message"].startswith("No reading to start from is stored.")
+    (gap,) = api.data("/api/device-usage/events", query_string={"type": "gap"})["events"]
+    assert (gap["quality"], gap["until"]) == ("unknown", iso(clock.now()))
+    assert gap["message"].startswith("Another host key was accepted")
     api.data("/api/device-usage/refresh", "POST")
 
 
@@ -333,7 +341,7 @@ def test_the_doctor_finds_what_is_wrong_and_says_what_mends_it(
         *("CONNTRACK_ACCT_OFF", "FLOW_OFFLOADING", "IPV6_NOT_LOCAL", "NETLINK_BUFFER", "DATABASE_LIMIT"),
         *("DATABASE_IN_RAM", "REFRESH_INTERVAL", "CLOCK_SKEW", "TIMEZONE"),
     ]
-    assert fixes["CONNTRACK_ACCT_OFF"] == "echo net.netfilter.nf_conntrack_acct=1 >> /etc/sysctl.conf; sysctl -p"
+    assert fixes["CONNTRACK_ACCT_OFF"] == set_sysctl("net.netfilter.nf_conntrack_acct", 1)
     assert fixes["IPV6_NOT_LOCAL"] == (
         "uci add_list nlbwmon.@nlbwmon[0].local_network='lan'; uci commit nlbwmon; /etc/init.d/nlbwmon restart"
     )

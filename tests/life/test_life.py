@@ -18,6 +18,7 @@ from tests.life.machine import LifeMachine
 from tests.life.operations import INTERVALS
 from tests.life.soak import Script, live, soak
 from tests.life.watched_home import Tally
+from utils.time import utc_now
 
 #: The same examples on every machine and every run; `make soak` looks for new ones.
 PROFILE = settings(
@@ -63,7 +64,7 @@ def test_a_life_over_real_ssh_brings_no_difference(mortal: MortalDatabase) -> No
         connect_timeout_s=5,
         command_timeout_s=5,
         max_output_bytes=config.router_max_output_bytes,
-        pin_host_key=lambda target, presented: pin_host_key(mortal, target, presented),
+        pin_host_key=lambda target, presented: pin_host_key(mortal, target, presented, at=utc_now()),
     )
     with SshServer() as ssh:
 

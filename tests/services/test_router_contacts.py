@@ -18,8 +18,8 @@ from simulator.clock import ManualClock
 from simulator.faults import Faults
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer
-from tests.homes import ALICE, PHONE, Api, ask, covered, hourly, per_device, register, run_due
-from utils.errors import Conflict, DatabaseUnavailable, HostKeyChanged, RouterAuthFailed, RouterError
+from tests.homes import ALICE, PHONE, START, Api, ask, covered, hourly, per_device, register, run_due
+from utils.errors import Conflict, DatabaseUnavailable, HostKeyChanged, RouterAuthFailed, RouterError, RouterUnreachable
 from utils.time import iso
 
 BASE = "/api/device-usage"
@@ -85,6 +85,29 @@ def test_a_refused_password_is_sent_once_a_window_whoever_asks(
         record = runtime.routers.get(read_once)
         assert (record.consecutive_failures, record.next_collect_at) == (window, began + minutes * MINUTE)
         clock.set(began + minutes * MINUTE)
+
+
+def test_failures_of_another_kind_do_not_lengthen_the_window(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter, clock: ManualClock
+) -> None:
+    hosted.faults = Faults(refuse=True)
+    hosted.drop_connections()
+    for _ in range(5):
+        assert isinstance(refresh(runtime, read_once), RouterUnreachable)
+    hosted.faults = Faults()
+    change_password(hosted)
+    for window, minutes in enumerate((15, 30), start=1):
+        began = clock.now()
+        everybody_asks(runtime, read_once)
+        record = runtime.routers.get(read_once)
+        assert (record.consecutive_failures, record.next_collect_at) == (window, began + minutes * MINUTE)
+        clock.set(began + minutes * MINUTE)
+    hosted.faults = Faults(refuse=True)
+    assert isinstance(refresh(runtime, read_once), RouterUnreachable)
+    assert runtime.routers.get(read_once).consecutive_failures == 3
+    hosted.faults = Faults()
+    everybody_asks(runtime, read_once)
+    assert runtime.routers.get(read_once).next_collect_at == clock.now() + 15 * MINUTE, "not two in a row"
 
 
 def test_within_the_window_the_router_is_not_even_connected_to(
@@ -214,6 +237,52 @@ def test_a_new_password_does_not_wait_for_the_old_ones_window(
     run_due(runtime)
     record = runtime.routers.get(read_once)
     assert (record.consecutive_failures, record.last_attempt_at) == (0, record.last_success_at)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "Attic"},
+        {"timezone": "Asia/Tokyo"},
+        {"collect_interval_minutes": 5},
+        {"collect_interval_minutes": 15},
+        {"username": "root"},
+        {},
+    ],
+)
+def test_a_change_that_mends_nothing_does_not_send_a_refused_password_again(
+    runtime: Runtime,
+    read_once: RouterContext,
+    hosted: HostedRouter,
+    clock: ManualClock,
+    database: Database,
+    changes: dict[str, object],
+) -> None:
+    change_password(hosted)
+    everybody_asks(runtime, read_once)
+    before, sent = runtime.routers.get(read_once), hosted.stats.auth_attempts
+    after = runtime.routers.update(read_once, changes)
+    assert (after.consecutive_failures, after.next_collect_at) == (1, before.next_collect_at)
+    clock.advance(14 * MINUTE)
+    everybody_asks(runtime, read_once)
+    assert hosted.stats.auth_attempts == sent
+    clock.advance(MINUTE)
+    everybody_asks(runtime, read_once)
+    assert hosted.stats.auth_attempts == sent + 1
+
+
+def test_a_router_renamed_while_it_refuses_the_password_begins_its_window_all_the_same(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter
+) -> None:
+    change_password(hosted)
+
+    def renamed_meanwhile(username: str, password: str) -> bool:
+        runtime.routers.update(read_once, {"name": "Attic"})
+        return False
+
+    hosted.accepts_password = renamed_meanwhile  # type: ignore[method-assign]
+    assert isinstance(refresh(runtime, read_once), RouterAuthFailed)
+    assert runtime.routers.get(read_once).consecutive_failures == 1
 
 
 def test_the_old_passwords_refusal_says_nothing_of_a_new_one_entered_meanwhile(
@@ -362,6 +431,55 @@ def test_an_accepted_key_is_pinned_and_the_counters_behind_it_begin_anew(
     runtime.collector.collect(context)
     assert per_device(hourly(database, context)) == {PHONE: (530, 0)}
     assert covered(database, context) == [*stretch, (clock.now() - 5 * MINUTE, clock.now())]
+
+
+def gaps(database: Database) -> list[tuple[object, ...]]:
+    return ask(database, "SELECT start_at, end_at, quality, message FROM events WHERE type = 'gap'")
+
+
+def test_an_accepted_key_leaves_a_gap_from_the_last_reading_on(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter, clock: ManualClock, database: Database
+) -> None:
+    read_at = runtime.routers.get(read_once).last_success_at
+    show_another_key(hosted)
+    refresh(runtime, read_once)
+    clock.advance(7 * MINUTE)
+    runtime.routers.accept_host_key(read_once, hosted.shown_key().fingerprint)
+    (gap,) = gaps(database)
+    assert gap[:3] == (read_at, clock.now(), "unknown")
+    assert str(gap[3]).startswith("Another host key was accepted")
+    run_due(runtime)
+    firsts = ask(database, "SELECT message FROM events WHERE type = 'first_reading' ORDER BY id")
+    assert len(firsts) == 2
+    assert all("2031-11-01" in message and "monitoring" not in message for (message,) in firsts)
+
+
+def test_another_key_at_another_address_leaves_a_gap_and_the_same_key_none(
+    runtime: Runtime,
+    read_once: RouterContext,
+    hosted: HostedRouter,
+    ssh: SshServer,
+    router: SimulatedRouter,
+    clock: ManualClock,
+    database: Database,
+) -> None:
+    read_at = runtime.routers.get(read_once).last_success_at
+    same, other = ssh.add(router), ssh.add(router)
+    same.host_key = hosted.host_key
+    for moved, expected in ((same, []), (other, [(read_at, START + 6 * MINUTE, "unknown")])):
+        runtime.routers.update(read_once, {"port": moved.port}, credentials=Credentials(password=moved.password))
+        clock.set(START + 6 * MINUTE)
+        assert next(check.ok for check in runtime.routers.test(read_once))
+        assert [gap[:3] for gap in gaps(database)] == expected
+
+
+def test_a_key_accepted_before_any_reading_leaves_no_gap(
+    runtime: Runtime, context: RouterContext, hosted: HostedRouter, database: Database
+) -> None:
+    show_another_key(hosted)
+    refresh(runtime, context)
+    runtime.routers.accept_host_key(context, hosted.shown_key().fingerprint)
+    assert gaps(database) == []
 
 
 def test_only_the_key_that_was_shown_last_can_be_accepted(

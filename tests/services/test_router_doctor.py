@@ -115,6 +115,7 @@ RESTART = "/etc/init.d/nlbwmon restart"
             {"conntrack_acct": False},
             "CONNTRACK_ACCT_OFF",
             "nf_conntrack_acct is 0",
+            r"sed -i '/^net\.netfilter\.nf_conntrack_acct *=/d' /etc/sysctl.conf; "
             "echo net.netfilter.nf_conntrack_acct=1 >> /etc/sysctl.conf; sysctl -p",
         ),
         (
@@ -145,6 +146,7 @@ RESTART = "/etc/init.d/nlbwmon restart"
             {"rmem_max": 212_992},
             "NETLINK_BUFFER",
             "524288 bytes, but the kernel allows 212992",
+            r"sed -i '/^net\.core\.rmem_max *=/d' /etc/sysctl.conf; "
             f"echo net.core.rmem_max=524288 >> /etc/sysctl.conf; sysctl -p; {RESTART}",
         ),
         (

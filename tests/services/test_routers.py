@@ -11,7 +11,7 @@ from services.credentials import Credentials
 from services.routers import RouterRegistration, pin_host_key, target_of
 from simulator.faults import Faults
 from simulator.ssh_server import HostedRouter
-from tests.homes import ALICE, ask, register
+from tests.homes import ALICE, START, ask, register
 from utils.errors import RouterAddressNotAllowed, RouterNotFound, RouterRequired
 
 
@@ -89,11 +89,11 @@ def test_of_two_keys_presented_at_once_one_is_pinned_for_both(
     hosted.faults = Faults(refuse=True)
     context = register(runtime, hosted)
     target = target_of(runtime.routers.get(context), runtime.vault)
-    assert pin_host_key(database, target, "ssh-ed25519 ONE") == "ssh-ed25519 ONE"
-    assert pin_host_key(database, target, "ssh-ed25519 TWO") == "ssh-ed25519 ONE"
+    assert pin_host_key(database, target, "ssh-ed25519 ONE", at=START) == "ssh-ed25519 ONE"
+    assert pin_host_key(database, target, "ssh-ed25519 TWO", at=START) == "ssh-ed25519 ONE"
     runtime.routers.delete(context)
     with pytest.raises(RouterNotFound):
-        pin_host_key(database, target, "ssh-ed25519 ONE")
+        pin_host_key(database, target, "ssh-ed25519 ONE", at=START)
 
 
 def test_no_secret_is_in_what_is_printed_of_a_router(runtime: Runtime, context: RouterContext) -> None:
