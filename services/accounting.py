@@ -127,10 +127,7 @@ class _Step:
         previous, current = self._compared.previous, self._compared.current
         if self._has_restarted:
             self._note_restart()
-        if current.clock_was_set:
-            period_start = self._without_names()
-        else:
-            period_start = self._by_names()
+        period_start = self._without_names() if current.clock_was_set else self._by_names()
         is_unchanged = self._compared.is_unchanged and not self._gaps and period_start == previous.period_start
         readings = previous.unchanged_readings + 1 if is_unchanged and current.has_active_neighbours else 0
         unchanged_since = (previous.unchanged_since or self._since) if is_unchanged else self._now

@@ -38,7 +38,7 @@ class Reading:
     period_age_s: float | None = None
     #: Whether the period ends, by the router's clock, within as much as clocks and zones are ever set wrong: a day.
     is_near_period_end: bool = False
-    #: Whether the router's clock or zone was set since the reading before: then names of periods and files prove nothing.
+    #: Whether the router's clock or zone was set since the reading before: then names of files prove nothing.
     clock_was_set: bool = False
     #: nlbwmon's `database_limit`: with so many rows it begins to overwrite the oldest. None: unknown.
     row_limit: int | None = None

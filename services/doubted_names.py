@@ -49,7 +49,7 @@ def needs_files(compared: Comparison, restart: Restart) -> bool:
 
 
 def prove(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
-    """Usage between the two readings. ``tables``: the files of both readings' periods, as far as the router has them."""
+    """Usage between the two readings. ``tables``: the files of both readings' periods."""
     if restart is Restart.NONE:
         return _while_it_ran(compared, tables)
     return _over_a_restart(compared, tables)

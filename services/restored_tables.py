@@ -216,7 +216,7 @@ def may_have_forgotten_rows(compared: Comparison, saved: Table) -> bool:
 
 
 def above_commit(compared: Comparison, rows: Table, saved: Table) -> dict[RowKey, Counters]:
-    """Of ``rows``, those that may come from the commit: only what lies above it. One that had been evicted can be in the
+    """Of ``rows``, those that may come from the commit: only what lies above it. One that was evicted can be in the
     last reading with less: back from zero by then, and from the commit now.
     """
     new, old = compared.new, compared.old
