@@ -24,10 +24,13 @@ _ARCHIVES_AT_ONCE = 24
 #: Where the accounting waits for them: few, so that each batch stays far below any limit on output.
 _FILES_AT_ONCE = 4
 
-_FILE_TIMES: Mapping[str, str] = {"ram_copy": "ls /tmp/0.db", "ram_copy_time": "date -r /tmp/0.db +%s"}
+#: Each with the path of a file.
+_TIMES_AT_ONCE = 24
+
+_COPY_TIMES: Mapping[str, str] = {"ram_copy": "ls /tmp/0.db", "ram_copy_time": "date -r /tmp/0.db +%s"}
 
 #: Where a router may keep nlbwmon's files. Anything else never gets into a command.
-_DIRECTORY = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*){1,16}", re.ASCII)
+_DIRECTORY = re.compile(r"(?=.{1,128}$)(?:/[A-Za-z0-9_][A-Za-z0-9._-]*){1,16}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -39,8 +42,8 @@ class PeriodFilesAnswer:
     tables: Mapping[date, bytes]
     #: date +%s
     clock: str | None
-    #: date -r of the file of one period: when it was written, by the router's clock
-    committed: str | None
+    #: date -r of each file, by the period's first day: when it was written, by the router's clock
+    written: Mapping[date, str]
     #: date -r of nlbwmon's copy in RAM
     ram_copy: str | None
     #: Whether there is such a copy.
@@ -64,30 +67,52 @@ def get_archived_periods(
 
 
 def get_period_files(
-    connections: Connections, target: RouterTarget, names: Mapping[date, str], *, dated: date, directory: str | None
+    connections: Connections, target: RouterTarget, names: Mapping[date, str], *, directory: str | None
 ) -> PeriodFilesAnswer:
-    """The files of ``names`` (first day -> what the router calls it), and when the one of ``dated`` was written.
+    """The files of ``names`` (first day -> what the router calls it), and when each was written.
 
-    A round trip for each 4 of them, and one more. A file that nlbw fails on, or that is too large alone, is absent
-    like one that isn't there: it would be no better next time. Raises NlbwmonMissing, NlbwmonDown, BadRouterOutput
-    where the answer as a whole is incomplete, and what connections.run raises. ``directory``: the router's
-    `database_directory`; None where it doesn't tell.
+    A round trip for each 4 of them, and one for each 12 or so. A file that nlbw fails on, or that is too large alone, is
+    absent like one that isn't there: it would be no better next time. Raises NlbwmonMissing, NlbwmonDown,
+    BadRouterOutput where the answer as a whole is incomplete, and what connections.run raises. ``directory``: the
+    router's `database_directory`; None where it doesn't tell.
     """
     tables = _usable_files(connections, target, names)
-    commands = dict(_FILE_TIMES)
-    if directory is not None and _DIRECTORY.fullmatch(directory) and _DATE.fullmatch(names[dated]):
-        file = f"{directory}/{names[dated].replace('-', '')}.db"
-        commands |= {"packed": f"date -r {file}.gz +%s", "plain": f"date -r {file} +%s"}
     # After the files, so that one that was written meanwhile is noticed; and the clock after the moments told by it.
-    times = run_script(connections, target, commands | {"clock": "date +%s"})
+    times = _run_in_batches(connections, target, {**_file_times(names, directory), **_COPY_TIMES, "clock": "date +%s"})
+    written: dict[date, str] = {}
+    for start in names:
+        for kind in ("plain", "packed"):
+            section = times.get(f"{kind} {start}")
+            if section and section.text:
+                written[start] = section.text
     copy = times["ram_copy"].exit_status
     return PeriodFilesAnswer(
         tables=tables,
         clock=times["clock"].text,
-        committed=next((times[name].text for name in ("packed", "plain") if name in times and times[name].text), None),
+        written=written,
         ram_copy=times["ram_copy_time"].text,
         has_ram_copy=None if copy == NOT_FOUND else copy == 0,
     )
+
+
+def _file_times(names: Mapping[date, str], directory: str | None) -> dict[str, str]:
+    """What asks when each file was written; nlbwmon packs its files or doesn't."""
+    if directory is None or not _DIRECTORY.fullmatch(directory):
+        return {}
+    commands = {}
+    for start, name in names.items():
+        file = f"{directory}/{_checked(name).replace('-', '')}.db"
+        commands |= {f"packed {start}": f"date -r {file}.gz +%s", f"plain {start}": f"date -r {file} +%s"}
+    return commands
+
+
+def _run_in_batches(
+    connections: Connections, target: RouterTarget, commands: Mapping[str, str]
+) -> dict[str, Section]:
+    items, sections = list(commands.items()), {}
+    for first in range(0, len(items), _TIMES_AT_ONCE):
+        sections |= run_script(connections, target, dict(items[first : first + _TIMES_AT_ONCE]))
+    return sections
 
 
 def _usable_files(connections: Connections, target: RouterTarget, names: Mapping[date, str]) -> dict[date, bytes]:
@@ -136,7 +161,11 @@ def _archives(
 
 
 def _archive_command(name: str) -> str:
+    return f"nlbw -c json -t {_checked(name)}"
+
+
+def _checked(name: str) -> str:
     """Only digits and dashes get into a command; there is nothing to quote."""
     if not _DATE.fullmatch(name):
         raise ValueError(f"{name[:40]!r} is no name of an accounting period")
-    return f"nlbw -c json -t {name}"
+    return name

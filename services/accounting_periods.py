@@ -6,7 +6,8 @@
 - "N": day N of the month; 0 is the month's last day, -1 the one before it. A month without day N starts no period on
   its last day: the period begins on the 1st after it, and is called by the day that does not exist (2026-02-31).
 - "DATE/N": every N days. Date and cuts are put back to 00:00 UTC, and a period is called by the router's local date
-  at its cut: in Berlin "2026-10-01/7" begins one called 2026-09-30.
+  at its cut: in Berlin "2026-10-01/7" begins one called 2026-09-30. While the router's clock is before DATE, a period
+  begins a day after a cut, and is called by the next one.
 """
 
 import re
@@ -75,10 +76,12 @@ class PeriodRule:
 
     def began_at(self, start: date, zone: Zone) -> datetime:
         """The moment at which the period whose first day is ``start`` began."""
-        if self.anchor is None:
+        if self.anchor is None or self.days is None:
             return zone.midnight(start)
         # The cut lies somewhere in that local day; the next midnight is in the same period, or is the next cut.
-        return self._cut_before(zone.midnight(start + _DAY) - timedelta(seconds=1), zone)
+        base, length = self._base(zone), self.days * _DAY
+        cut = base + (zone.midnight(start + _DAY) - timedelta(seconds=1) - base) // length * length
+        return cut if cut > base else cut - length + _DAY
 
     def starts_between(self, after: date, before: date, zone: Zone) -> list[date]:
         """Starts of the periods that began after ``after`` and before ``before``, both starts themselves."""
@@ -106,12 +109,22 @@ class PeriodRule:
         return date(year, number, day if day > 0 else max(day + length, 1))
 
     def _cut_before(self, moment: datetime, zone: Zone) -> datetime:
-        if self.anchor is None or self.days is None:
+        """The cut that the period is called by. Up to the first one ever, that is the next cut, not the last one: there
+        nlbwmon divides a negative number, and C rounds that up.
+        """
+        if self.days is None:
             raise ValueError("only periods of N days are cut")
+        base, length = self._base(zone), self.days * _DAY
+        midnight = moment - (moment - _EPOCH) % _DAY
+        last = base + (midnight - base) // length * length
+        return last + length if moment < base and last < midnight else last
+
+    def _base(self, zone: Zone) -> datetime:
+        """The first cut: the anchor's midnight, put back to 00:00 UTC."""
+        if self.anchor is None:
+            raise ValueError("only periods of N days have an anchor")
         base = zone.midnight(self.anchor)
-        base -= (base - _EPOCH) % _DAY
-        length = self.days * _DAY
-        return base + (moment - base) // length * length
+        return base - (base - _EPOCH) % _DAY
 
 
 def current_period(rule: PeriodRule, moment: datetime, zone: Zone, listed: Sequence[date] = ()) -> AccountingPeriod:

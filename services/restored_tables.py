@@ -7,7 +7,7 @@ themselves tell which it was, because all rows come back from the same place.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -59,8 +59,8 @@ class RouterFiles:
     #: The rows of each period's file, by its first day: the archive of one that is over, the last commit of one that
     #: runs. A period that the router has no file of is not in it.
     tables: Mapping[date, Sequence[CounterRow]]
-    #: Seconds before the reading at which the file of the previous reading's period was written; None: not told.
-    committed_age_s: float | None = None
+    #: Seconds before the reading at which each of the files was written; one of which it isn't told is absent.
+    ages_s: Mapping[date, float] = field(default_factory=dict)
     #: Seconds before the reading at which the copy in RAM was written; None: not told, or there is none.
     ram_copy_age_s: float | None = None
     #: None where the router doesn't tell.
@@ -237,15 +237,15 @@ def _is_newer(compared: Comparison, saved: Table, files: RouterFiles) -> bool:
     """
     old = compared.old
     elapsed_s = (compared.current.read_at - compared.previous.read_at).total_seconds()
-    if files.committed_age_s is not None and abs(files.committed_age_s - elapsed_s) > FILE_TIME_TOLERANCE_S:
-        return files.committed_age_s < elapsed_s
+    age_s = files.ages_s.get(compared.previous.period_start)
+    if age_s is not None and abs(age_s - elapsed_s) > FILE_TIME_TOLERANCE_S:
+        return age_s < elapsed_s
     if any(key in old and not is_at_least(old[key], counters) for key, counters in saved.items()):
         return True
     return len(saved) > len(old) and old.keys() <= saved.keys()
 
 
-def is_saved_since(files: RouterFiles, uptime_s: float) -> bool:
+def is_saved_since(compared: Comparison, files: RouterFiles, uptime_s: float) -> bool:
     """Whether the daemon has written its file since it came back, so that the file is not what it came back with."""
-    if files.committed_age_s is None:
-        return uptime_s >= files.commit_interval_s
-    return files.committed_age_s + FILE_TIME_TOLERANCE_S < uptime_s
+    age_s = files.ages_s.get(compared.previous.period_start)
+    return uptime_s >= files.commit_interval_s if age_s is None else age_s + FILE_TIME_TOLERANCE_S < uptime_s

@@ -142,20 +142,22 @@ def _storable(interval: str | None) -> str | None:
 def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRecord) -> RouterFiles:
     """The router's files, and how old they are, where its clock wasn't set since the reading before.
 
-    A file that can't be used is left out. Raises SavedMeanwhile where the file of that reading's period was written
-    after this reading: it has bytes that the reading has not.
+    A file that can't be used is left out. Raises SavedMeanwhile where one was written after this reading: it has bytes
+    that the reading has not.
     """
-    facts, clock, committed = read.facts, parse_clock(answer.clock or ""), parse_clock(answer.committed or "")
+    facts, clock = read.facts, parse_clock(answer.clock or "")
+    written = {start: moment for start, text in answer.written.items() if (moment := parse_clock(text))}
     # All in whole seconds. A rollover may be as young as the reading: its archive is not written again.
     is_over_rollover = previous.period_start < read.period.start
     newer = read.time.now + timedelta(seconds=1 if is_over_rollover else 0)
-    if clock and committed and newer <= committed <= clock:
+    if clock and any(newer <= moment <= clock for moment in written.values()):
         raise SavedMeanwhile
     has_kept_time = read.time.has_kept_time_since(previous)
 
-    def age_s(moment: str | None) -> float | None:
-        written = parse_clock(moment or "")
-        return (clock - written).total_seconds() if clock and written and has_kept_time else None
+    def age_s(moment: datetime | None) -> float | None:
+        """None also where it lies ahead: it was told by another clock."""
+        since = (clock - moment).total_seconds() if clock and moment and has_kept_time else None
+        return since if since is not None and since >= 0 else None
 
     tables = {}
     for start, printed in answer.tables.items():
@@ -165,8 +167,8 @@ def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRec
             logger.warning("the router's file of %s is not used: %s", start, error.message)
     return RouterFiles(
         tables=tables,
-        committed_age_s=age_s(answer.committed),
-        ram_copy_age_s=age_s(answer.ram_copy),
+        ages_s={start: age for start, moment in written.items() if (age := age_s(moment)) is not None},
+        ram_copy_age_s=age_s(parse_clock(answer.ram_copy or "")),
         has_ram_copy=answer.has_ram_copy,
         refresh_interval_s=facts.refresh_interval_s or REFRESH_INTERVAL_S,
         commit_interval_s=facts.commit_interval_s or COMMIT_INTERVAL_S,

@@ -118,13 +118,7 @@ class ReadingTaker:
         if not wanted or previous is None:
             return NO_FILES
         names = {start: read.name_of(start) for start in wanted}
-        # Where two are wanted of which neither is an archive, the earlier one is what the daemon came back with. Where
-        # the clock was set, the one that it names now is the one that may be written meanwhile.
-        now = read.period.start
-        dated = now if read.reading.clock_was_set and now in names else min(wanted)
-        answer = get_period_files(
-            self._connections, target, names, dated=dated, directory=read.facts.database_directory
-        )
+        answer = get_period_files(self._connections, target, names, directory=read.facts.database_directory)
         return read_files(answer, read, previous)
 
 

@@ -54,6 +54,7 @@ class TracedRouter(SimulatedRouter):
 
     def set_clock(self, ahead: timedelta) -> None:
         """Somebody or NTP sets the router's clock, so far ahead of the truth."""
+        self.doubt_clock()
         self.clock_offset = ahead
         self.doubt_clock()
 

@@ -76,9 +76,13 @@ def usage_between(
     current: Reading,
     files: Files | None = None,
     periods: Sequence[PassedPeriod] = (),
+    committed_age_s: float | None = None,
     **facts: Any,
 ) -> Usage:
-    """The accounting of two readings. ``facts``: what else is known of the router's files."""
+    """The accounting of two readings. ``committed_age_s``: how old the file of the earlier one's period is; ``facts``:
+    what else is known of the router's files."""
+    if previous and committed_age_s is not None:
+        facts["ages_s"] = {previous.period_start: committed_age_s}
     tables = {start: counter_rows(rows) for start, rows in (files or {}).items()}
     return account(compare(previous, current), current, RouterFiles(tables=tables, **facts), periods)
 

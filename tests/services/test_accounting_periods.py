@@ -12,9 +12,10 @@ from simulator.home import empty_router
 from utils.time import parse_zone
 
 DAYS = st.dates(date(2020, 1, 1), date(2036, 12, 31))
+ANCHORS = st.dates(date(2010, 1, 1), date(2018, 12, 31))  # before all of DAYS
 RULES = st.one_of(
     st.integers(-30, 31).map(lambda day: PeriodRule(day_of_month=day)),
-    st.builds(lambda anchor, days: PeriodRule(anchor=anchor, days=days), DAYS, st.integers(1, 400)),
+    st.builds(lambda anchor, days: PeriodRule(anchor=anchor, days=days), ANCHORS, st.integers(1, 400)),
 )
 
 
@@ -75,7 +76,10 @@ def test_no_setting_makes_it_raise(setting: str) -> None:
         ("28", "2026-02-28", ("2026-02-28", "2026-03-27")),
         ("2026-11-01/7", "2026-11-07", ("2026-11-01", "2026-11-07")),
         ("2026-11-01/7", "2026-11-08", ("2026-11-08", "2026-11-14")),
-        ("2026-11-01/7", "2026-10-31", ("2026-10-25", "2026-10-31")),
+        ("2026-11-01/7", "2026-10-25", ("2026-10-25", "2026-10-31")),
+        # Before the anchor, a period is called by the cut that it runs up to, and a day longer.
+        ("2026-11-01/7", "2026-10-26", ("2026-11-01", "2026-11-07")),
+        ("2026-11-01/7", "2026-10-31", ("2026-11-01", "2026-11-07")),
         ("2026-11-01/1", "2026-11-10", ("2026-11-10", "2026-11-10")),
     ],
 )
@@ -167,11 +171,24 @@ def test_a_period_from_a_day_that_every_month_has_is_found_under_our_name(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(["2026-11-01/7", "2025-01-01/1", "2026-02-28/30"]), MOMENTS)
+@given(st.sampled_from(["2026-11-01/7", "2025-01-01/1", "2026-02-28/30", "2028-12-01/9"]), MOMENTS)
 def test_a_period_of_n_days_is_found_under_our_name_in_utc(interval: str, moment: datetime) -> None:
-    anchor = datetime.fromisoformat(f"{interval[:10]}T00:00:00+00:00")
+    """Also while the clock is before the date of the setting."""
+    assert status_of_our_name(interval, moment, "UTC") == 0
 
-    assert status_of_our_name(interval, max(moment, anchor), "UTC") == 0
+
+@given(st.integers(1, 40), st.integers(-100, 100), st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata"]))
+def test_a_period_of_n_days_begins_where_its_name_does(days: int, day: int, zone_name: str) -> None:
+    """At each hour around the anchor: the period's first moment has its name, the moment before has not."""
+    rule, zone = PeriodRule(anchor=date(2026, 12, 1), days=days), parse_zone(zone_name)
+    moment = datetime(2026, 12, 1, 7, 30, tzinfo=UTC) + timedelta(days=day)
+    start = rule.period_at(moment, zone).start
+    began = rule.began_at(start, zone)
+
+    assert began <= moment
+    assert rule.period_at(began, zone).start == start
+    assert rule.period_at(began - timedelta(seconds=1), zone).start < start
+    assert rule.period_before(start, zone) == rule.period_at(began - timedelta(seconds=1), zone)
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
