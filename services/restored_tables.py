@@ -181,7 +181,9 @@ def _fits_ram_copy(compared: Comparison, saved: Table, files: RouterFiles, start
     # Each story needs something to have happened: the copy in RAM, that so much ran in the seconds before the crash;
     # the commit, that so much ran since the start. The one that needs less is believed. Where no restart was seen, a
     # power loss is as likely as a crash, and the copy has to fit well.
-    grown = sum(sum(gain(new.get(key, NOTHING), saved.get(key, NOTHING))) for key in differing)
+    # Where rows are evicted, those that only the later reading has were in the copy, or ran since as well.
+    ran = [*differing, *(new.keys() - old.keys() if has_evicted else ())]
+    grown = sum(sum(gain(new.get(key, NOTHING), saved.get(key, NOTHING))) for key in ran)
     return lost <= (grown if started_after_s is not None else grown // _UNSEEN_CRASH)
 
 

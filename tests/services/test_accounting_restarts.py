@@ -270,6 +270,24 @@ def test_a_daemon_that_was_stopped_in_good_order_lost_nothing() -> None:
     assert usage.rows == {WEB: (500, 50)}
 
 
+def test_rows_that_a_full_table_had_forgotten_are_back_from_the_copy_in_ram_and_not_counted_again() -> None:
+    """Read a second before the crash, the table had two new rows; the copy from before them still has the old two."""
+    before = reading({WEB: (775_731, 8), WEB6: (58, 949_717)}, uptime_s=198, daemon_id="1", row_limit=2)
+    after = reading(
+        {SSH: (2_036_115_176, 533_636), LAPTOP_WEB: (0, 902_099)},
+        minutes=5,
+        uptime_s=498,
+        daemon_id="2",
+        daemon_uptime_s=299,
+        row_limit=2,
+    )
+
+    usage = usage_between(before, after, ram_copy_age_s=2, has_ram_copy=True)
+
+    assert usage.rows == {}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
 def test_a_daemon_without_its_copy_in_ram_counts_on_from_its_last_commit() -> None:
     """A power loss of the daemon's files alone: the copy in RAM is gone, the router's uptime goes on."""
     before, after = daemon_restart({WEB: (BEFORE_LOSS, 900)}, {WEB: (AFTER_LOSS + 5_000, 300)})
