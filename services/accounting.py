@@ -30,7 +30,7 @@ from services.counters import (
     is_at_least,
     without_zeros,
 )
-from services.doubted_names import goes_on_from, needs_files, prove
+from services.doubted_names import are_doubtful, goes_on_from, has_begun_again, needs_files, prove, was_archived
 from services.quarantine import quarantine
 from services.restored_tables import (
     NO_FILES,
@@ -76,6 +76,8 @@ def wanted_files(compared: Comparison | None, passed: Sequence[PassedPeriod] = (
     restart = find_restart(previous, current)
     if current.clock_was_set:
         return sorted({previous.period_start, current.period_start}) if needs_files(compared, restart) else []
+    if restart is Restart.NONE and not passed and has_begun_again(compared):
+        return [previous.period_start]
     if current.period_start > previous.period_start:
         return sorted({previous.period_start, *(period.start for period in passed)})
     has_restarted = restart in (Restart.DAEMON, Restart.ROUTER)
@@ -125,7 +127,8 @@ class _Step:
         previous, current = self._compared.previous, self._compared.current
         if self._has_restarted:
             self._note_restart()
-        period_start = self._without_names() if current.clock_was_set else self._by_names()
+        is_doubtful = are_doubtful(self._compared, self._restart, self._files, self._passed)
+        period_start = self._without_names() if is_doubtful else self._by_names()
         is_unchanged = self._compared.is_unchanged and not self._gaps and period_start == previous.period_start
         unchanged_since = (previous.unchanged_since or self._since) if is_unchanged else self._now
         readings = 0
@@ -241,7 +244,7 @@ class _Step:
             self._notes.append(notes.started_from_zero(on))
         elif is_doubtful:
             self._notes.append(notes.restored_from_unknown(on))
-        elif self._restart is Restart.ROUTER and len(saved) > 1 and not goes_on_from(self._new, saved):
+        elif self._restart is Restart.ROUTER and not goes_on_from(self._new, saved):
             self._notes.append(notes.booted_with_doubtful_clock(on))
         self._note_evictions(on, 0)
 
@@ -283,10 +286,20 @@ class _Step:
                     self._notes.append(notes.rows_evicted(span, 0))
             began = max(began, span.end)
         current = Span(began, self._now)
-        if self._restart is Restart.ROUTER and self._restarted_at() >= began:
-            self._notes.append(notes.booted_with_doubtful_clock(Span(self._restarted_at(), self._now)))
+        if self._restart is Restart.ROUTER:
+            self._notes.append(notes.booted_with_doubtful_clock(self._until_clock_was_right(passed)))
         self._add(self._new, current)
         self._note_evictions(current, 0)
+
+    def _until_clock_was_right(self, passed: Sequence[PassedPeriod]) -> Span:
+        """From the boot on to the first end of a period at which the daemon wrote its archive."""
+        booted = self._restarted_at()
+        ends = [
+            period.span.end
+            for period in passed
+            if period.span.end > booted and was_archived(self._compared, self._files, period)
+        ]
+        return Span(booted, min(ends, default=self._now))
 
     def _tail(self, archive: Table, span: Span) -> dict[RowKey, Counters]:
         """What the old period's archive holds above the last reading."""

@@ -28,8 +28,6 @@ def find_period_start(
         is_same = is_rather(compared.current, tables.get(previous, {}), tables.get(current, {}))
         return current if has_restarted and not is_same else previous
     if current == previous:
-        if _is_emptied(compared, restart) and compared.current.is_near_period_end:
-            raise RolloverInProgress  # it has begun the next period already: by another clock, or in another zone
         return current
     age_s = compared.current.period_age_s
     if age_s is None or age_s > ROLLOVER_DELAY_S or _has_restarted_within(age_s, compared, restart):
@@ -67,12 +65,3 @@ def _has_restarted_within(age_s: float, compared: Comparison, restart: Restart) 
     """Whether the daemon started within the last ``age_s`` seconds: it begins in the period that it finds."""
     uptimes = [up for up in (compared.current.daemon_uptime_s, compared.current.uptime_s) if up is not None]
     return restart in (Restart.DAEMON, Restart.ROUTER) and bool(uptimes) and min(uptimes) < age_s
-
-
-def _is_emptied(compared: Comparison, restart: Restart) -> bool:
-    """Whether a daemon that ran on has none of its rows left, though nothing was evicted: it begins again at zero only
-    where it begins a period.
-    """
-    kept = len(compared.old) - compared.vanished - len(compared.shrunk)
-    is_certain = restart is Restart.NONE and not compared.current.may_be_full
-    return is_certain and bool(compared.old) and kept == 0

@@ -36,8 +36,6 @@ class Reading:
     daemon_id: str | None = None
     #: Seconds since the period began, by the router's clock; None where it can't be told.
     period_age_s: float | None = None
-    #: Whether the period ends, by the router's clock, within as much as clocks and zones are ever set wrong: a day.
-    is_near_period_end: bool = False
     #: Whether the router's clock or zone was set since the reading before: then no name of a period proves anything.
     clock_was_set: bool = False
     #: nlbwmon's `database_limit`: with so many rows it begins to overwrite the oldest. None: unknown.

@@ -6,12 +6,19 @@ name proves anything, contents do: a table goes on from another one if it has al
 one that nobody used since is exactly what it was. What can't be proved is not counted, and noted as unknown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
+from services.accounted_usage import PassedPeriod
 from services.counters import NOTHING, Comparison, Counters, RowKey, Table, gain, is_at_least
-from services.restored_tables import ROLLOVER_DELAY_S, Restart, is_taken_up
+from services.restored_tables import (
+    FILE_TIME_TOLERANCE_S,
+    ROLLOVER_DELAY_S,
+    Restart,
+    RouterFiles,
+    is_taken_up,
+)
 
 #: No packet is smaller. Rows of fewer bytes may be alike by chance.
 _SMALLEST_PACKET = 28
@@ -42,7 +49,32 @@ def _may_go_on_from(later: Table, earlier: Table) -> bool:
 
 def needs_files(compared: Comparison, restart: Restart) -> bool:
     """Whether the two readings alone don't tell."""
-    return restart is not Restart.NONE or _has_begun_again(compared)
+    return restart is not Restart.NONE or has_begun_again(compared)
+
+
+def are_doubtful(
+    compared: Comparison, restart: Restart, files: RouterFiles, passed: Sequence[PassedPeriod]
+) -> bool:
+    """Whether the names of the router's files prove nothing: its clock or zone was set since the reading before. It
+    says so, or a daemon that ran on doesn't do as the names say: it began again though no period ended, or did not
+    write an archive at the end of one that did.
+    """
+    if compared.current.clock_was_set or restart is not Restart.NONE:
+        return compared.current.clock_was_set
+    if not passed:
+        return has_begun_again(compared)
+    return any(was_archived(compared, files, period) is False for period in passed)
+
+
+def was_archived(compared: Comparison, files: RouterFiles, period: PassedPeriod) -> bool | None:
+    """Whether the period's file was written where the period ended, as a daemon does whose clock is right; None where
+    that isn't told.
+    """
+    age_s = files.ages_s.get(period.start)
+    if age_s is None:
+        return None
+    late_s = (compared.current.read_at - period.span.end).total_seconds() - age_s
+    return -FILE_TIME_TOLERANCE_S <= late_s <= ROLLOVER_DELAY_S + FILE_TIME_TOLERANCE_S
 
 
 def prove(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
@@ -55,7 +87,7 @@ def prove(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) 
 def _while_it_ran(compared: Comparison, tables: Mapping[date, Table]) -> Proven:
     """A daemon that ran on rolls over or doesn't: where it did, all rows began again at zero."""
     previous, current = compared.previous.period_start, compared.current.period_start
-    if _has_begun_again(compared):
+    if has_begun_again(compared):
         left_over = _left_over(compared, [tables.get(previous, {})])
         return Proven(left_over, compared.new, max(previous, current), is_whole=False)
     back = {key: compared.new[key] for key in compared.shrunk}  # evicted, and back from zero
@@ -69,7 +101,7 @@ def _while_it_ran(compared: Comparison, tables: Mapping[date, Table]) -> Proven:
     )
 
 
-def _has_begun_again(compared: Comparison) -> bool:
+def has_begun_again(compared: Comparison) -> bool:
     """Whether rows are gone or went back in a table that isn't full: a daemon that runs loses none otherwise."""
     is_full = compared.current.may_be_full or compared.current.would_be_full(compared.old)
     return not is_full and bool(compared.vanished or compared.shrunk)

@@ -50,9 +50,6 @@ _UTC = parse_zone("UTC")
 #: A router tells whole seconds, a moment before its answer is here: so far behind ours its clock is not behind.
 _CLOCK_STEP_S = 1.5
 
-#: Zones lie at most 26 hours apart.
-_NEAR = timedelta(hours=26)
-
 #: nlbwmon begins a period up to a refresh interval late.
 _ROLLOVER_DELAY = timedelta(seconds=ROLLOVER_DELAY_S)
 
@@ -106,7 +103,6 @@ def read_answer(
     )
     facts = read_facts(answer.facts, read_at=read_at, rows=len(table.rows), timezone=router.timezone)
     uptime_s, daemon = parse_uptime(answer.uptime or ""), parse_process_start(answer.daemon or "")
-    ends = rule.began_at(period.end + timedelta(days=1), told.zone)
     reading = Reading(
         read_at=read_at,
         period_start=period.start,
@@ -115,7 +111,6 @@ def read_answer(
         boot_id=parse_boot_id(answer.boot_id or ""),
         daemon_id=daemon.name if daemon else None,
         daemon_uptime_s=max(0.0, uptime_s - daemon.after_boot_s) if daemon and uptime_s is not None else None,
-        is_near_period_end=ends - told.now < _NEAR,
         clock_was_set=previous is not None and _was_set(told, rule, previous),
         period_age_s=(told.now - rule.began_at(period.start, told.zone)).total_seconds(),
         row_limit=sys.maxsize if facts.database_limit == 0 else facts.database_limit,  # 0: no limit
@@ -155,9 +150,10 @@ def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRec
     has_kept_time = read.time.has_kept_time_since(previous)
 
     def age_s(moment: datetime | None) -> float | None:
-        """None also where it lies ahead: it was told by another clock."""
-        since = (clock - moment).total_seconds() if clock and moment and has_kept_time else None
-        return since if since is not None and since >= 0 else None
+        """Before the reading. None also for one that lies ahead: it was told by another clock."""
+        if not clock or not moment or moment > clock or not has_kept_time:
+            return None
+        return (read.time.now - moment).total_seconds()
 
     tables = {}
     for start, printed in answer.tables.items():

@@ -45,14 +45,26 @@ def has_booted(previous: Reading, current: Reading) -> bool:
 
 
 def test_after_a_power_loss_only_what_is_above_the_last_commit_is_new() -> None:
-    before, after = power_loss({WEB: (AFTER_LOSS + 5_000, 300)}, {WEB: (BEFORE_LOSS, 900)})
+    """A row that is exactly what the file has proves that the table began as that file."""
+    new = {WEB: (AFTER_LOSS + 5_000, 300), SSH: (70, 7)}
+    before, after = power_loss(new, {WEB: (BEFORE_LOSS, 900), SSH: (70, 7)})
 
-    usage = usage_between(before, after, {NOVEMBER: {WEB: (AFTER_LOSS, 250)}})
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (AFTER_LOSS, 250), SSH: (70, 7)}})
 
     assert wanted(before, after) == [NOVEMBER]
     assert usage.rows == {WEB: (5_000, 50)}
     assert kinds(usage) == [NoteKind.ROUTER_RESTARTED, NoteKind.GAP]
     assert usage.gaps == (Span(NOON, at(4)),)
+
+
+def test_where_every_row_has_moved_since_a_power_loss_the_file_may_not_be_what_was_taken_up() -> None:
+    """From zero, under a clock that was wrong at first, all of them may have outgrown the file by now."""
+    before, after = power_loss({WEB: (5_000, 300)}, {WEB: (8_000, 900)})
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (4_000, 250)}})
+
+    assert usage.rows == {WEB: (1_000, 50)}
+    assert [note.span for note in usage.notes if note.kind is NoteKind.COUNTERS_WENT_BACK] == [Span(at(4), at(5))]
 
 
 def test_a_power_loss_by_itself_is_no_usage() -> None:
