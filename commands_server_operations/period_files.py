@@ -71,14 +71,15 @@ def get_period_files(
 ) -> PeriodFilesAnswer:
     """The files of ``names`` (first day -> what the router calls it), and when each was written.
 
-    A round trip for each 4 of them, and one for each 12 or so. A file that nlbw fails on, or that is too large alone, is
-    absent like one that isn't there: it would be no better next time. Raises NlbwmonMissing, NlbwmonDown,
+    A round trip for each 4 of them, and one for each 12 or so. A file that nlbw fails on, or that is too large alone,
+    is absent like one that isn't there: it would be no better next time. Raises NlbwmonMissing, NlbwmonDown,
     BadRouterOutput where the answer as a whole is incomplete, and what connections.run raises. ``directory``: the
     router's `database_directory`; None where it doesn't tell.
     """
     tables = _usable_files(connections, target, names)
     # After the files, so that one that was written meanwhile is noticed; and the clock after the moments told by it.
-    times = _run_in_batches(connections, target, {**_file_times(names, directory), **_COPY_TIMES, "clock": "date +%s"})
+    asked = {**_file_times(names, directory), **_COPY_TIMES, "clock": "date +%s"}
+    times = _run_in_batches(connections, target, asked)
     written: dict[date, str] = {}
     for start in names:
         for kind in ("plain", "packed"):
@@ -106,9 +107,7 @@ def _file_times(names: Mapping[date, str], directory: str | None) -> dict[str, s
     return commands
 
 
-def _run_in_batches(
-    connections: Connections, target: RouterTarget, commands: Mapping[str, str]
-) -> dict[str, Section]:
+def _run_in_batches(connections: Connections, target: RouterTarget, commands: Mapping[str, str]) -> dict[str, Section]:
     items, sections = list(commands.items()), {}
     for first in range(0, len(items), _TIMES_AT_ONCE):
         sections |= run_script(connections, target, dict(items[first : first + _TIMES_AT_ONCE]))

@@ -12,7 +12,7 @@ from db_operations.statements import Connection, execute, fetch_all, fetch_one
 
 _COLUMNS = """
     read_at, usage_since, covered_since, period_start, period_end, uptime_s, boot_id, daemon_id, clock_skew_s,
-    database_interval, unchanged_since, unchanged_readings, quarantined, findings, usage_json
+    router_zone, database_interval, unchanged_since, unchanged_readings, quarantined, findings, usage_json
 """
 
 
@@ -45,6 +45,8 @@ class ReadingRecord:
     daemon_id: str | None = None
     #: Seconds the router's clock was ahead of ours.
     clock_skew_s: float | None
+    #: What its time zone is called; None where that was never stored.
+    router_zone: str | None = None
     #: nlbwmon's setting, None where the router doesn't tell.
     database_interval: str | None
     #: Since when no counter has moved, and how many readings in a row saw that.
@@ -87,12 +89,13 @@ def get_last_reading(conn: Connection, session_id: str, router_id: str) -> Readi
         boot_id=row[6],
         daemon_id=row[7],
         clock_skew_s=row[8],
-        database_interval=row[9],
-        unchanged_since=row[10],
-        unchanged_readings=row[11],
-        quarantined=row[12],
-        findings=tuple(Finding(**finding) for finding in row[13] or ()),
-        usage_json=zlib.decompress(row[14]),
+        router_zone=row[9],
+        database_interval=row[10],
+        unchanged_since=row[11],
+        unchanged_readings=row[12],
+        quarantined=row[13],
+        findings=tuple(Finding(**finding) for finding in row[14] or ()),
+        usage_json=zlib.decompress(row[15]),
     )
 
 
@@ -118,15 +121,16 @@ def upsert_last_reading(conn: Connection, session_id: str, router_id: str, readi
         INSERT INTO last_readings (router_id, session_id, {_COLUMNS})
         VALUES (%(router_id)s, %(session_id)s, %(read_at)s, %(usage_since)s, %(covered_since)s,
                 %(period_start)s, %(period_end)s, %(uptime_s)s, %(boot_id)s, %(daemon_id)s, %(clock_skew_s)s,
-                %(database_interval)s, %(unchanged_since)s, %(unchanged_readings)s, %(quarantined)s, %(findings)s,
-                %(usage_json)s)
+                %(router_zone)s, %(database_interval)s, %(unchanged_since)s, %(unchanged_readings)s,
+                %(quarantined)s, %(findings)s, %(usage_json)s)
         ON CONFLICT (router_id) DO UPDATE SET
             read_at = excluded.read_at, usage_since = excluded.usage_since,
             covered_since = excluded.covered_since, period_start = excluded.period_start,
             period_end = excluded.period_end, uptime_s = excluded.uptime_s, boot_id = excluded.boot_id,
             daemon_id = excluded.daemon_id, unchanged_since = excluded.unchanged_since,
             unchanged_readings = excluded.unchanged_readings, quarantined = excluded.quarantined,
-            clock_skew_s = excluded.clock_skew_s, database_interval = excluded.database_interval,
+            clock_skew_s = excluded.clock_skew_s, router_zone = excluded.router_zone,
+            database_interval = excluded.database_interval,
             findings = excluded.findings, usage_json = excluded.usage_json
         """,
         {

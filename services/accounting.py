@@ -17,7 +17,7 @@ from services import accounting_notes as notes
 from services.accounted_usage import PassedPeriod, Usage, UsagePart, merged
 from services.accounting_notes import Note
 from services.buckets import Span
-from services.counted_periods import find_period_start, had_begun_already
+from services.counted_periods import find_period_start
 from services.counters import (
     NOTHING,
     Comparison,
@@ -30,7 +30,15 @@ from services.counters import (
     is_at_least,
     without_zeros,
 )
-from services.doubted_names import are_doubtful, goes_on_from, has_begun_again, needs_files, prove, was_archived
+from services.doubted_names import (
+    are_doubtful,
+    goes_on_from,
+    has_begun_again,
+    is_written_before,
+    needs_files,
+    prove,
+    was_archived,
+)
 from services.quarantine import quarantine
 from services.restored_tables import (
     NO_FILES,
@@ -78,9 +86,10 @@ def wanted_files(compared: Comparison | None, passed: Sequence[PassedPeriod] = (
         return sorted({previous.period_start, current.period_start}) if needs_files(compared, restart) else []
     if restart is Restart.NONE and not passed and has_begun_again(compared):
         return [previous.period_start]
-    if current.period_start > previous.period_start:
-        return sorted({previous.period_start, *(period.start for period in passed)})
     has_restarted = restart in (Restart.DAEMON, Restart.ROUTER)
+    if current.period_start > previous.period_start:
+        began_with = [current.period_start] if has_restarted else []
+        return sorted({previous.period_start, *(period.start for period in passed), *began_with})
     if has_restarted and current.period_start < previous.period_start:
         return [current.period_start, previous.period_start]
     if has_restarted or (restart is Restart.UNKNOWN and compared.shrunk):
@@ -127,7 +136,7 @@ class _Step:
         previous, current = self._compared.previous, self._compared.current
         if self._has_restarted:
             self._note_restart()
-        is_doubtful = are_doubtful(self._compared, self._restart, self._files, self._passed)
+        is_doubtful = are_doubtful(self._compared, self._restart, self._files, self._tables, self._passed)
         period_start = self._without_names() if is_doubtful else self._by_names()
         is_unchanged = self._compared.is_unchanged and not self._gaps and period_start == previous.period_start
         unchanged_since = (previous.unchanged_since or self._since) if is_unchanged else self._now
@@ -157,11 +166,7 @@ class _Step:
         previous = self._compared.previous
         period_start = find_period_start(self._compared, self._restart, self._tables, self._passed)
         if period_start > previous.period_start:
-            if had_begun_already(self._compared, self._restart, self._tables):
-                self._notes.append(notes.clock_was_set(Span(self._since, self._now)))
-                self._within_period()
-            else:
-                self._over_rollover()
+            self._over_rollover()
         elif period_start < previous.period_start:
             self._into_earlier_period(period_start)
         else:
@@ -239,7 +244,9 @@ class _Step:
         self._add(rows.before, up_to, notes.saved_recovered)
         self._add(rows.after, on)
         age_s = (self._now - started).total_seconds()
-        is_doubtful = is_saved_since(self._compared, self._files, age_s) or is_partly_gone(self._compared.current, saved)
+        is_doubtful = is_saved_since(self._compared, self._files, age_s) or is_partly_gone(
+            self._compared.current, saved
+        )
         if origin is Origin.ZERO:
             self._notes.append(notes.started_from_zero(on))
         elif is_doubtful:
@@ -279,8 +286,12 @@ class _Step:
                 self._add_gap(notes.archive_missing(span, period.start))
             elif goes_on_from(self._new, archive):  # under a clock set back the running table was saved by that name
                 self._add_gap(notes.archive_overwritten(span, period.start))
+            elif is_written_before(self._compared, self._files, period):
+                if self._restarted_at() < span.end:  # else nothing ran in it, and the gap before the restart says so
+                    self._add_gap(notes.archive_overwritten(span, period.start))
             else:
-                rows = self._tail(archive, span) if period.start == first else archive
+                is_first = period.start == first or goes_on_from(archive, self._old)
+                rows = self._tail(archive, span) if is_first else archive
                 self._add(rows, span, partial(notes.archive_recovered, period_start=period.start))
                 if self._compared.current.would_be_full(archive):
                     self._notes.append(notes.rows_evicted(span, 0))

@@ -169,8 +169,8 @@ def clock_was_set(span: Span) -> Note:
 
 def archive_overwritten(span: Span, period_start: date) -> Note:
     message = (
-        f"The router's file of its accounting period of {period_start} holds counters of the present one (its clock "
-        "was set back): what was used in that period after the last reading is unknown."
+        f"The router's file of its accounting period of {period_start} is not its archive (the router's clock was "
+        "set): what was used in that period after the last reading is unknown."
     )
     return _about(span, NoteKind.ARCHIVE_MISSING, message, Quality.UNKNOWN)
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from services.accounted_usage import PassedPeriod
-from services.counters import NOTHING, Comparison, Table, covers, is_at_least
-from services.doubted_names import goes_on_from
+from services.counters import Comparison, Table, covers
 from services.restored_tables import ROLLOVER_DELAY_S, Restart, is_rather
 from utils.errors import RolloverInProgress
 
@@ -45,20 +44,6 @@ def find_period_start(
     if on_disk is None or not covers(on_disk, compared.old):
         return previous
     raise RolloverInProgress
-
-
-def had_begun_already(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> bool:
-    """Whether the earlier reading's counters were those of the later period already, by another clock or in another
-    zone: the table has gone on from there, and that for certain, or the archive of its period lacks what it read.
-    """
-    archive = tables.get(compared.previous.period_start)
-    if archive is None or restart is not Restart.NONE or compared.current.may_be_full:
-        return False
-    has_gone_on = not compared.vanished and not compared.shrunk
-    return has_gone_on and (
-        goes_on_from(compared.new, compared.old)
-        or any(not is_at_least(archive.get(key, NOTHING), counters) for key, counters in compared.old.items())
-    )
 
 
 def _has_restarted_within(age_s: float, compared: Comparison, restart: Restart) -> bool:

@@ -36,7 +36,8 @@ class Reading:
     daemon_id: str | None = None
     #: Seconds since the period began, by the router's clock; None where it can't be told.
     period_age_s: float | None = None
-    #: Whether the router's clock or zone was set since the reading before: then no name of a period proves anything.
+    #: Whether the router's clock or zone was set since the reading before, or is far off: then no name of a period
+    #: proves anything.
     clock_was_set: bool = False
     #: nlbwmon's `database_limit`: with so many rows it begins to overwrite the oldest. None: unknown.
     row_limit: int | None = None

@@ -53,17 +53,40 @@ def needs_files(compared: Comparison, restart: Restart) -> bool:
 
 
 def are_doubtful(
-    compared: Comparison, restart: Restart, files: RouterFiles, passed: Sequence[PassedPeriod]
+    compared: Comparison,
+    restart: Restart,
+    files: RouterFiles,
+    tables: Mapping[date, Table],
+    passed: Sequence[PassedPeriod],
 ) -> bool:
     """Whether the names of the router's files prove nothing: its clock or zone was set since the reading before. It
-    says so, or a daemon that ran on doesn't do as the names say: it began again though no period ended, or did not
-    write an archive at the end of one that did.
+    says so, or a file is dated ahead of it, or the counters contradict the names: they went on though a period ended,
+    or began again though none did, or there was no archive written where one did.
     """
-    if compared.current.clock_was_set or restart is not Restart.NONE:
-        return compared.current.clock_was_set
+    if compared.current.clock_was_set or any(age_s < -FILE_TIME_TOLERANCE_S for age_s in files.ages_s.values()):
+        return True
+    if compared.current.period_start > compared.previous.period_start and _have_gone_on(compared, restart, tables):
+        return True
+    if restart is not Restart.NONE:
+        return False
     if not passed:
         return has_begun_again(compared)
     return any(was_archived(compared, files, period) is False for period in passed)
+
+
+def _have_gone_on(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> bool:
+    """Whether the counters did not begin again since: for certain, or that period's archive lacks what was read."""
+    if compared.current.may_be_full:
+        return False
+    if goes_on_from(compared.new, compared.old):
+        return True
+    archive = tables.get(compared.previous.period_start)
+    return (
+        restart is Restart.NONE
+        and archive is not None
+        and not (compared.vanished or compared.shrunk)
+        and any(not is_at_least(archive.get(key, NOTHING), counters) for key, counters in compared.old.items())
+    )
 
 
 def was_archived(compared: Comparison, files: RouterFiles, period: PassedPeriod) -> bool | None:
@@ -75,6 +98,14 @@ def was_archived(compared: Comparison, files: RouterFiles, period: PassedPeriod)
         return None
     late_s = (compared.current.read_at - period.span.end).total_seconds() - age_s
     return -FILE_TIME_TOLERANCE_S <= late_s <= ROLLOVER_DELAY_S + FILE_TIME_TOLERANCE_S
+
+
+def is_written_before(compared: Comparison, files: RouterFiles, period: PassedPeriod) -> bool:
+    """Whether the period's file was written before that part of it which lies between the readings."""
+    age_s = files.ages_s.get(period.start)
+    if age_s is None:
+        return False
+    return age_s > (compared.current.read_at - period.span.start).total_seconds() + FILE_TIME_TOLERANCE_S
 
 
 def prove(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
@@ -112,18 +143,20 @@ def _over_a_restart(compared: Comparison, tables: Mapping[date, Table]) -> Prove
     one that leaves the least usage; only where it can have been none of them did it begin at zero.
     """
     previous, current = compared.previous.period_start, compared.current.period_start
-    candidates = [compared.old, tables.get(previous, {}), tables.get(current, {})]
-    possible = [table for table in candidates if table and _is_possible(compared, table)]
+    # The period that it started in comes first: it is the likelier one of two that are alike.
+    files = [tables.get(current, {}), tables.get(previous, {})]
+    possible = [table for table in (*files, compared.old) if table and _is_possible(compared, table)]
     proven = [table for table in possible if goes_on_from(compared.new, table)]
     base = max(proven or possible, key=_size, default={})
+    # A row that a full table had forgotten can be back with what it was counted for.
+    has_forgotten = any(compared.current.would_be_full(table) for table in (compared.old, compared.new, base))
     rows = {
         key: gain(counters, base.get(key, NOTHING)) if is_at_least(counters, base.get(key, NOTHING)) else counters
         for key, counters in compared.new.items()
+        if key in base or not has_forgotten
     }
-    files = candidates[1:] if base is not compared.old else []
-    is_same = base is compared.old or (base is candidates[1] and bool(base))
-    start = previous if is_same and current < previous else current
-    return Proven(_left_over(compared, files, base), rows, start, is_whole=False)
+    left_over = {} if base is compared.old else _left_over(compared, [files[1], files[0]], base)
+    return Proven(left_over, rows, previous if base is files[1] and base else current, is_whole=False)
 
 
 def _is_possible(compared: Comparison, table: Table) -> bool:

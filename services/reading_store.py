@@ -228,6 +228,7 @@ def _record_of(taken: TakenReading, *, covered_since: datetime) -> ReadingRecord
         boot_id=taken.reading.boot_id,
         daemon_id=taken.reading.daemon_id,
         clock_skew_s=taken.clock_skew_s,
+        router_zone=taken.router_zone.key,
         database_interval=taken.database_interval,
         unchanged_since=usage.unchanged_since,
         unchanged_readings=usage.unchanged_readings,

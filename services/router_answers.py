@@ -20,7 +20,7 @@ from services.buckets import Span
 from services.counters import Reading
 from services.restored_tables import COMMIT_INTERVAL_S, REFRESH_INTERVAL_S, ROLLOVER_DELAY_S, RouterFiles
 from services.router_doctor import RouterFacts
-from services.router_facts import read_facts
+from services.router_facts import MAX_CLOCK_SKEW, read_facts
 from utils.errors import BadRouterOutput, SavedMeanwhile
 from utils.nlbwmon_parser import (
     CounterTable,
@@ -141,19 +141,17 @@ def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRec
     that the reading has not.
     """
     facts, clock = read.facts, parse_clock(answer.clock or "")
-    written = {start: moment for start, text in answer.written.items() if (moment := parse_clock(text))}
     # All in whole seconds. A rollover may be as young as the reading: its archive is not written again.
     is_over_rollover = previous.period_start < read.period.start
     newer = read.time.now + timedelta(seconds=1 if is_over_rollover else 0)
-    if clock and any(newer <= moment <= clock for moment in written.values()):
+    written = [moment for text in answer.written.values() if (moment := parse_clock(text))]
+    if clock and any(newer <= moment <= clock for moment in written):
         raise SavedMeanwhile
     has_kept_time = read.time.has_kept_time_since(previous)
 
-    def age_s(moment: datetime | None) -> float | None:
-        """Before the reading. None also for one that lies ahead: it was told by another clock."""
-        if not clock or not moment or moment > clock or not has_kept_time:
-            return None
-        return (read.time.now - moment).total_seconds()
+    def age_s(text: str | None) -> float | None:
+        moment = parse_clock(text or "")
+        return (read.time.now - moment).total_seconds() if moment and has_kept_time else None
 
     tables = {}
     for start, printed in answer.tables.items():
@@ -163,8 +161,8 @@ def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRec
             logger.warning("the router's file of %s is not used: %s", start, error.message)
     return RouterFiles(
         tables=tables,
-        ages_s={start: age for start, moment in written.items() if (age := age_s(moment)) is not None},
-        ram_copy_age_s=age_s(parse_clock(answer.ram_copy or "")),
+        ages_s={start: age for start, text in answer.written.items() if (age := age_s(text)) is not None},
+        ram_copy_age_s=age_s(answer.ram_copy),
         has_ram_copy=answer.has_ram_copy,
         refresh_interval_s=facts.refresh_interval_s or REFRESH_INTERVAL_S,
         commit_interval_s=facts.commit_interval_s or COMMIT_INTERVAL_S,
@@ -192,9 +190,14 @@ def passed_periods(answer: ReadAnswer, previous: ReadingRecord) -> list[PassedPe
 
 
 def _was_set(told: "RouterTime", rule: PeriodRule, previous: ReadingRecord) -> bool:
-    """Whether the router's clock moved against ours since, or its zone or setting names the time of that reading
-    differently now. Just after a period's start the reading's counters may have been those of the one before.
+    """Whether the router's clock moved against ours since or is far off, its zone is another one, or its zone and
+    setting name the time of that reading differently now. Just after a period's start the reading's counters may have
+    been those of the one before.
     """
+    if abs(told.skew_s or 0.0) > MAX_CLOCK_SKEW.total_seconds():
+        return True
+    if previous.router_zone is not None and previous.router_zone != told.zone.key:
+        return True
     if told.skew_s is not None and previous.clock_skew_s is not None and not told.has_kept_time_since(previous):
         return True
     then = told.by_router(previous.read_at)
