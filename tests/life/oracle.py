@@ -44,6 +44,8 @@ class View:
     left_in_file: set[int]
     #: Why it can't be known to the byte what should be stored.
     doubts: set[str]
+    #: The daemon counts in another period than the router's clock names.
+    is_misnamed: bool
 
     @classmethod
     def of(cls, router: TracedRouter) -> View:
@@ -59,6 +61,7 @@ class View:
             ended=list(daemon.ended),
             left_in_file=set(daemon.left_in_file),
             doubts=router.doubts | daemon.doubts,
+            is_misnamed=daemon.period != daemon.interval.name(router.wall_us // 1_000_000, router.zone),
         )
 
 
@@ -196,6 +199,8 @@ class Oracle:
         daemon.left_in_file -= view.left_in_file
         self._router.doubts.clear()
         daemon.doubts.clear()
+        if view.is_misnamed:  # until a restart or a rollover, files get names that nobody would look for
+            self._router.doubts.add("wrong clock")
 
 
 def _reachable(view: View) -> Iterable[Charge]:
