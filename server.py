@@ -49,7 +49,6 @@ from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.events import EventService
-from services.freshness import freshness_of
 from services.periods import PeriodService
 from services.retention import RetentionService
 from services.router_contacts import RouterContacts
@@ -136,7 +135,6 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         events=EventService(database, clock),
         status=StatusService(database, clock, is_collector_running=config.collector_enabled),
         routers=routers_service,
-        freshness_of=lambda router: freshness_of(router, clock()),
         local_session_id=user.session_id,
         get_user=lambda session_id: get_user(database, session_id),
         # Its own account can be read: the database answers and is migrated.

@@ -29,14 +29,14 @@ _DEFAULTS = {
     "netlink_buffer_size": "524288",
 }
 
-#: Beyond this a router's clock doesn't tell which offset its zone has now.
-_MAX_CLOCK_SKEW = timedelta(days=1)
+#: Further off than this, a router's clock tells neither which offset its zone has now nor which periods are over.
+MAX_CLOCK_SKEW = timedelta(days=1)
 
 
 def read_facts(answer: FactsAnswer, *, read_at: datetime, rows: int | None, timezone: str | None) -> RouterFacts:
     """``read_at``: our own time of the answer. ``rows``: those of the running period. ``timezone``: as it is stored."""
     clock = parse_clock(answer.clock or "")
-    is_usable = clock is None or abs(clock - read_at) <= _MAX_CLOCK_SKEW
+    is_usable = clock is None or abs(clock - read_at) <= MAX_CLOCK_SKEW
     running = zone_from_offset((answer.utc_offset or "").strip())
     # An option that isn't set is an error to uci, just as a missing uci is one to the shell.
     has_uci = answer.settings is not None or answer.zone_name is not None

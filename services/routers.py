@@ -25,6 +25,7 @@ from services import accounting_notes
 from services.buckets import Span
 from services.context import RouterContext
 from services.credentials import Credentials, CredentialsUnreadable, CredentialVault
+from services.freshness import Freshness, freshness_of
 from services.router_doctor import Check, diagnose
 from services.router_facts import read_facts, with_standstill
 from services.single_flight import SingleFlight
@@ -297,6 +298,10 @@ class RouterService:
         if not routers:
             raise RouterRequired("No router is registered yet. Register one with POST /api/routers.")
         raise RouterRequired("You have several routers. Say which one: ?routerId= or the header X-Router-Id.")
+
+    def freshness_of(self, router: RouterRecord) -> Freshness:
+        """How far what is stored of it can be taken for the present; asks neither it nor the database."""
+        return freshness_of(router, self._clock())
 
     def test(self, context: RouterContext) -> list[Check]:
         """Try the router out, step by step; stops at the first step that the others need.
