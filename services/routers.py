@@ -26,6 +26,7 @@ from services.buckets import Span
 from services.context import RouterContext
 from services.credentials import Credentials, CredentialsUnreadable, CredentialVault
 from services.freshness import Freshness, freshness_of
+from services.router_contacts import record_failure
 from services.router_doctor import Check, diagnose
 from services.router_facts import read_facts, with_standstill
 from services.single_flight import SingleFlight
@@ -36,7 +37,6 @@ from utils.errors import (
     NlbwmonMissing,
     OutputTooLarge,
     RouterAddressNotAllowed,
-    RouterAuthFailed,
     RouterError,
     RouterNotFound,
     RouterRequired,
@@ -160,8 +160,9 @@ class RouterService:
     def register(self, session_id: str, registration: RouterRegistration) -> RegisteredRouter:
         """Store a router and contact it once, which pins its host key.
 
-        One that can't be reached just now is kept, with a warning: it may be switched off. One whose address
-        is not allowed is not. Raises Conflict where the account has a router at this host and port.
+        One that can't be reached just now is kept, with a warning: it may be switched off. That is its first failed
+        attempt. One whose address is not allowed is not kept. Raises Conflict where the account has a router at this
+        host and port.
         """
         _check_private_key(registration.credentials)
         new = RouterRecord(
@@ -184,9 +185,10 @@ class RouterService:
             logger.warning("no router registered at %s port %d: %s", router.host, router.port, error.code)
             raise
         logger.info("router %s registered: %s port %d", router.id, router.host, router.port)
-        if warning is not None and not isinstance(warning, RouterAuthFailed):  # a refusal is logged with its window
-            logger.warning("router %s can't be read yet: %s: %s", router.id, warning.code, warning.message)
-        return RegisteredRouter(router=self.get(RouterContext(session_id, router.id)), warning=warning)
+        context = RouterContext(session_id, router.id)
+        if warning is not None:
+            record_failure(self._database, context, warning, at=self._clock(), changed_at=router.updated_at)
+        return RegisteredRouter(router=self.get(context), warning=warning)
 
     def ensure_registered(self, session_id: str, registration: RouterRegistration) -> RouterRecord:
         """The router at this host and port with these credentials, registered or brought up to date.
