@@ -107,6 +107,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         max_output_bytes=config.router_max_output_bytes,
         pin_host_key=lambda target, presented: pin_host_key(database, target, presented, at=clock()),
         contacts=RouterContacts(database, clock),
+        base_url=config.base_url,
     )
     taker = ReadingTaker(database, connections, vault, clock)
     # A reading is one connection and a few commands at most (rollover and restart fetch older files).
@@ -133,7 +134,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         analytics=analytics_service,
         export=UsageExportService(database, analytics_service, clock),
         events=EventService(database, clock),
-        status=StatusService(database, clock, is_collector_running=config.collector_enabled),
+        status=StatusService(database, clock, is_collector_running=config.collector_enabled, base_url=config.base_url),
         routers=routers_service,
         local_session_id=user.session_id,
         get_user=lambda session_id: get_user(database, session_id),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from commands_server_operations.ssh_keys import fingerprint
 from db_operations import readings_db, routers_db, snapshots_db
 from db_operations.database import Database
 from db_operations.readings_db import ReadingRecord, Standstill
@@ -15,6 +16,7 @@ from services.freshness import has_failed, old_reading
 from services.router_doctor import RouterFacts, diagnose
 from services.router_facts import with_standstill
 from utils.errors import (
+    HostKeyChanged,
     NlbwmonDown,
     NlbwmonMissing,
     RouterAddressNotAllowed,
@@ -23,6 +25,7 @@ from utils.errors import (
     RouterUnreachable,
     fix_for,
 )
+from utils.pasteable import accept_host_key
 from utils.time import Clock
 
 #: Errors that say that the router itself was not there; after any other it did answer.
@@ -58,10 +61,12 @@ class MonitoringStatus:
 class StatusService:
     """Looks at what is stored; it never asks the router itself, so it answers at once whatever the router does."""
 
-    def __init__(self, database: Database, clock: Clock, *, is_collector_running: bool) -> None:
+    def __init__(self, database: Database, clock: Clock, *, is_collector_running: bool, base_url: str) -> None:
+        """``base_url``: where people reach this server, for the commands that it tells them."""
         self._database = database
         self._clock = clock
         self._is_collector_running = is_collector_running
+        self._base_url = base_url
 
     def get_status(self, context: RouterContext) -> MonitoringStatus:
         """Raises RouterNotFound."""
@@ -85,6 +90,7 @@ class StatusService:
             stored=stored,
             coverage_24h=covered_share(day, [Span(*stretch) for stretch in stretches], now),
             warnings=[
+                *_failure(router, self._base_url),
                 *_warnings(router, last, now, is_collector_running=self._is_collector_running),
                 *_findings(last, standstill),
             ],
@@ -103,13 +109,21 @@ def _is_nlbwmon_running(router: RouterRecord) -> bool | None:
     return False if router.last_error_code in (NlbwmonDown.code, NlbwmonMissing.code) else None
 
 
+def _failure(router: RouterRecord, base_url: str) -> list[StatusWarning]:
+    """What went wrong at the last attempt, and what mends it."""
+    code = router.last_error_code
+    if not has_failed(router) or not code:
+        return []
+    fix = fix_for(code)
+    if code == HostKeyChanged.code and router.presented_host_key:
+        fix = accept_host_key(base_url, router.id, fingerprint(router.presented_host_key))
+    return [StatusWarning(code=code, message=router.last_error_message or "", fix=fix)]
+
+
 def _warnings(
     router: RouterRecord, last: ReadingRecord | None, now: datetime, *, is_collector_running: bool
 ) -> list[StatusWarning]:
     warnings = []
-    if has_failed(router) and router.last_error_code:
-        code = router.last_error_code
-        warnings.append(StatusWarning(code=code, message=router.last_error_message or "", fix=fix_for(code)))
     if not is_collector_running:
         message = "This process does not collect (COLLECTOR_ENABLED is false); python server.py collect does."
         warnings.append(StatusWarning(code="COLLECTOR_OFF", message=message))
