@@ -50,6 +50,7 @@ from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.events import EventService
 from services.periods import PeriodService
+from services.reading_limits import LimitedTaker, ReadingLimits
 from services.retention import RetentionService
 from services.router_contacts import RouterContacts
 from services.router_readings import ReadingTaker
@@ -109,10 +110,11 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         contacts=RouterContacts(database, clock),
         base_url=config.base_url,
     )
-    taker = ReadingTaker(database, connections, vault, clock)
+    limits = ReadingLimits(max_devices=config.router_max_devices, max_link_gbitps=config.router_max_link_gbitps)
+    taker = LimitedTaker(database, connections, vault, clock, limits=limits)
     # A reading is one connection and a few commands at most (rollover and restart fetch older files).
     longest_collection = timedelta(seconds=config.router_connect_timeout_s + 3 * config.router_command_timeout_s)
-    backfill = ArchiveBackfill(database, connections, vault)
+    backfill = ArchiveBackfill(database, connections, vault, limits)
     collector = DeviceUsageCollector(
         database,
         taker,

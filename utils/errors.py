@@ -181,6 +181,10 @@ class SavedMeanwhile(ReadingPutOff):
     """The router saved its counters while it was being read. Nothing is lost; the reading is put off by a minute."""
 
 
+class TooManyDevices(BadRouterOutput):
+    """The router's answer names more devices than ROUTER_MAX_DEVICES allows. Nothing of it was stored."""
+
+
 class OutputTooLarge(RouterError):
     """The router's answer is larger than ROUTER_MAX_OUTPUT_BYTES. Nothing of it was stored."""
 
