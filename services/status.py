@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from commands_server_operations.ssh_keys import fingerprint
 from db_operations import readings_db, routers_db, snapshots_db
 from db_operations.database import Database
-from db_operations.readings_db import ReadingRecord, Standstill
+from db_operations.readings_db import ReadingHeader, Standstill
 from db_operations.routers_db import RouterRecord
 from db_operations.snapshots_db import StoredSnapshots
 from services.buckets import Span, covered_share
@@ -77,7 +77,7 @@ class StatusService:
             router = routers_db.get_router(conn, *owner)
             if router is None:
                 raise RouterNotFound
-            last = readings_db.get_last_reading(conn, *owner)
+            last = readings_db.get_reading_header(conn, *owner)
             standstill = readings_db.get_standstill(conn, *owner)
             stored = snapshots_db.count_snapshots(conn, *owner)
             stretches = readings_db.list_coverage(conn, *owner, start=day.start, end=day.end)
@@ -121,7 +121,7 @@ def _failure(router: RouterRecord, base_url: str) -> list[StatusWarning]:
 
 
 def _warnings(
-    router: RouterRecord, last: ReadingRecord | None, now: datetime, *, is_collector_running: bool
+    router: RouterRecord, last: ReadingHeader | None, now: datetime, *, is_collector_running: bool
 ) -> list[StatusWarning]:
     warnings = []
     if not is_collector_running:
@@ -137,7 +137,7 @@ def _warnings(
     return warnings
 
 
-def _findings(last: ReadingRecord | None, standstill: Standstill | None) -> list[StatusWarning]:
+def _findings(last: ReadingHeader | None, standstill: Standstill | None) -> list[StatusWarning]:
     """What the doctor found at the last reading, and over the last ones."""
     over_time = [check for check in diagnose(with_standstill(RouterFacts(), standstill)) if not check.ok]
     found = [StatusWarning(code=check.check, message=check.message, fix=check.fix) for check in over_time]

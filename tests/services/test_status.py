@@ -68,6 +68,15 @@ def test_what_a_reading_finds_is_warned_of_with_what_mends_it_until_it_is_mended
     assert ask(database, "SELECT findings FROM last_readings") == [(None,)]
 
 
+def test_it_does_not_look_at_what_the_router_printed(
+    runtime: Runtime, context: RouterContext, database: Database
+) -> None:
+    runtime.collector.collect(context)
+    before = runtime.services.status.get_status(context)
+    ask(database, "UPDATE last_readings SET usage_json = 'not even compressed' RETURNING 1")
+    assert runtime.services.status.get_status(context) == before
+
+
 @pytest.mark.parametrize(("readings", "expected"), [(5, []), (6, ["ROWS_FROZEN"])])
 @pytest.mark.parametrize("state", ["REACHABLE", "STALE"])
 def test_counters_that_stand_still_while_devices_are_active_are_warned_of(
