@@ -49,8 +49,8 @@ from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.events import EventService
-from services.freshness import freshness_of
 from services.periods import PeriodService
+from services.reading_limits import LimitedTaker, ReadingLimits
 from services.retention import RetentionService
 from services.router_contacts import RouterContacts
 from services.router_readings import ReadingTaker
@@ -108,11 +108,13 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         max_output_bytes=config.router_max_output_bytes,
         pin_host_key=lambda target, presented: pin_host_key(database, target, presented, at=clock()),
         contacts=RouterContacts(database, clock),
+        base_url=config.base_url,
     )
-    taker = ReadingTaker(database, connections, vault, clock)
+    limits = ReadingLimits(max_devices=config.router_max_devices, max_link_gbitps=config.router_max_link_gbitps)
+    taker = LimitedTaker(database, connections, vault, clock, limits=limits)
     # A reading is one connection and a few commands at most (rollover and restart fetch older files).
     longest_collection = timedelta(seconds=config.router_connect_timeout_s + 3 * config.router_command_timeout_s)
-    backfill = ArchiveBackfill(database, connections, vault)
+    backfill = ArchiveBackfill(database, connections, vault, limits)
     collector = DeviceUsageCollector(
         database,
         taker,
@@ -134,9 +136,8 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         analytics=analytics_service,
         export=UsageExportService(database, analytics_service, clock),
         events=EventService(database, clock),
-        status=StatusService(database, clock, is_collector_running=config.collector_enabled),
+        status=StatusService(database, clock, is_collector_running=config.collector_enabled, base_url=config.base_url),
         routers=routers_service,
-        freshness_of=lambda router: freshness_of(router, clock()),
         local_session_id=user.session_id,
         get_user=lambda session_id: get_user(database, session_id),
         # Its own account can be read: the database answers and is migrated.

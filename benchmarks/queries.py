@@ -23,6 +23,7 @@ from services.accounts import LOCAL_SESSION_ID, ensure_local_user
 from services.buckets import Granularity
 from services.context import RouterContext
 from services.device_usage_service import DeviceUsageService
+from services.status import StatusService
 from services.usage_history import UsageHistoryService
 from utils.errors import RouterUnreachable
 
@@ -41,6 +42,9 @@ _SNAPSHOT = """
 """
 _ROUTER = "SELECT * FROM routers WHERE id = %(router)s"
 _LAST_READING = "SELECT * FROM last_readings WHERE router_id = %(router)s"
+_HEADER = "SELECT read_at, database_interval, findings FROM last_readings WHERE router_id = %(router)s"
+_ACTIVE = "SELECT device_mac, is_active, is_router FROM devices WHERE router_id = %(router)s"
+_ROWS_OF_DAYS = "SELECT snapshots, oldest, newest FROM snapshot_days WHERE router_id = %(router)s"
 _COVERAGE = "SELECT start_at, end_at FROM coverage WHERE router_id = %(router)s"
 
 
@@ -49,6 +53,7 @@ def queries(options: Options) -> Iterator[Result]:
     with running_postgres() as url:
         few, many = (_filled(url, f"rows_{amount.rows}", amount) for amount in amounts)
         for name, ask, plain in (
+            ("/status", _status, [_ROUTER, _HEADER, _ACTIVE, _ROWS_OF_DAYS, _COVERAGE]),
             ("/current, stored", _current, [_ROUTER, _LAST_READING, _SNAPSHOT, _DEVICES]),
             ("/history, 50 devices", _history(50), [_ROUTER, _COVERAGE, _DEVICES, _DAYS]),
             (f"/history, {DEVICES} devices", _history(DEVICES), [_ROUTER, _COVERAGE, _DEVICES, _DAYS]),
@@ -137,6 +142,11 @@ class _UnreachableRouter:
 def _current(database: Database) -> Callable[[], object]:
     service = DeviceUsageService(database, None, _UnreachableRouter(), lambda: LAST_READING)  # type: ignore[arg-type]
     return lambda: service.get_current(_CONTEXT)
+
+
+def _status(database: Database) -> Callable[[], object]:
+    service = StatusService(database, lambda: LAST_READING, is_collector_running=True, base_url="")
+    return lambda: service.get_status(_CONTEXT)
 
 
 def _history(page_size: int) -> Callable[[Database], Callable[[], object]]:

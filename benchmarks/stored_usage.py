@@ -6,12 +6,12 @@ Every device uses the same in every reading, so that a rollup is a multiplicatio
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import psycopg2
 
 from benchmarks.readings import OFFICE, taken_reading
-from db_operations import partitions_db, routers_db
+from db_operations import partitions_db, routers_db, snapshot_days_db
 from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.accounts import LOCAL_SESSION_ID
@@ -181,6 +181,9 @@ def _add_raw_rows(conn: psycopg2.extensions.connection, router: str, day: date) 
         """,
         {"router": router, "day": day},
     )
+    first = datetime.combine(day, time.min, tzinfo=UTC)
+    for at, rows in ((first, _ROWS_A_DAY), (first + timedelta(hours=23, minutes=55), 0)):
+        snapshot_days_db.add_to_snapshot_day(conn, LOCAL_SESSION_ID, router, at=at, rows=rows)
 
 
 def _execute(conn: psycopg2.extensions.connection, statement: str, params: dict[str, object]) -> None:

@@ -4,10 +4,9 @@ Called by the services. Answers are raw text and bytes; utils.nlbwmon_parser and
 them. Nothing here writes to a router.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, timedelta
 
 from commands_server_operations.nlbw_answers import (
     NO_DAEMON,
@@ -23,6 +22,8 @@ from commands_server_operations.router_script import Section, run_script
 from commands_server_operations.router_target import RouterTarget
 from utils.errors import BadRouterOutput, NlbwmonDown, NlbwmonMissing
 from utils.nlbwmon_parser import parse_period_list
+from utils.router_parser import parse_clock
+from utils.time import parse_zone, utc_now, zone_from_offset
 
 _DEVICES: Mapping[str, str] = {
     "leases": "cat /tmp/dhcp.leases",
@@ -54,8 +55,6 @@ _BANDWIDTH: Mapping[str, str] = {
     **_DEVICES,
 }
 _PERIODS: Mapping[str, str] = {"periods": "nlbw -c list", "clock": "date +%s", "utc_offset": "date +%z"}
-
-_UTC_OFFSET = re.compile(r"([+-])(\d{2})(\d{2})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,13 +232,6 @@ def _period_names(listing: str, target: RouterTarget) -> dict[date, str]:
 
 
 def _today(clock: str | None, utc_offset: str | None) -> date:
-    """The router's date; the server's in UTC where the router doesn't tell."""
-    sign = _UTC_OFFSET.fullmatch((utc_offset or "").strip())
-    zone = UTC
-    try:
-        if sign:
-            ahead = timedelta(hours=int(sign[2]), minutes=int(sign[3]))
-            zone = timezone(ahead if sign[1] == "+" else -ahead)
-        return datetime.fromtimestamp(int((clock or "").strip()), zone).date()
-    except (ValueError, OverflowError, OSError):
-        return datetime.now(UTC).date()
+    """The router's date: UTC where it doesn't tell its offset, the server's where it doesn't tell the time."""
+    zone = zone_from_offset((utc_offset or "").strip()) or parse_zone("UTC")
+    return zone.day_of(parse_clock(clock or "") or utc_now())

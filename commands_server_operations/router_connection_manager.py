@@ -17,6 +17,7 @@ from commands_server_operations.router_target import CommandResult, RouterTarget
 from commands_server_operations.ssh_connection import BrokenBeforeOutput, PinHostKey, SshConnection
 from commands_server_operations.ssh_keys import fingerprint, same_host_key
 from utils.errors import RouterError, RouterTimeout, RouterUnreachable
+from utils.pasteable import DEFAULT_BASE_URL
 
 __all__ = ["CommandResult", "RouterConnectionManager", "RouterTarget", "fingerprint"]
 
@@ -51,6 +52,7 @@ class RouterConnectionManager:
         pin_host_key: PinHostKey,
         contacts: Contacts | None = None,
         idle_close_s: float = 90,
+        base_url: str = DEFAULT_BASE_URL,
         resolve: Resolver = system_resolver,
     ) -> None:
         """Times are seconds and whole deadlines, not per read.
@@ -58,7 +60,8 @@ class RouterConnectionManager:
         ``connect_timeout_s`` covers everything from the name lookup to being signed in, ``command_timeout_s``
         waiting for the router's earlier commands and the command itself. ``pin_host_key`` is called at first
         contact with the target and the key presented, and returns the key that is pinned now. ``contacts`` is asked
-        before every new connection and told how it went.
+        before every new connection and told how it went. ``base_url``: where people reach this server, for what an
+        error tells them to do.
         """
         self._allowed_networks = tuple(allowed_networks)
         self._connect_timeout_s = connect_timeout_s
@@ -67,6 +70,7 @@ class RouterConnectionManager:
         self._pin_host_key = pin_host_key
         self._contacts = contacts
         self._idle_close_s = idle_close_s
+        self._base_url = base_url
         self._lookup = NameLookup(resolve)
         self._watch = DeadlineWatch()
         self._lock = threading.Lock()
@@ -223,7 +227,7 @@ class RouterConnectionManager:
             self._contacts.before(target)
         deadline = time.monotonic() + self._connect_timeout_s
         addresses = allowed_addresses(target, self._allowed_networks, self._lookup, deadline)
-        connection = SshConnection(target, self._watch)
+        connection = SshConnection(target, self._watch, base_url=self._base_url)
         with self._lock:
             if self._closed:
                 raise RouterUnreachable("The server is shutting down.")

@@ -32,6 +32,7 @@ from utils.errors import (
     RouterTimeout,
     RouterUnreachable,
 )
+from utils.pasteable import DEFAULT_BASE_URL, accept_host_key
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +55,10 @@ class BrokenBeforeOutput(RouterUnreachable):
 class SshConnection:
     """Used by one thread at a time; only abort() and close() may come from others."""
 
-    def __init__(self, target: RouterTarget, watch: DeadlineWatch) -> None:
+    def __init__(self, target: RouterTarget, watch: DeadlineWatch, *, base_url: str = DEFAULT_BASE_URL) -> None:
+        """``base_url``: where people reach this server, for what an error tells them to do."""
         self.target = target
+        self._base_url = base_url
         #: The key the router proved to hold, ``ssh-ed25519 AAAA…``; empty before open().
         self.host_key = ""
         self._watch = watch
@@ -160,11 +163,13 @@ class SshConnection:
             if same_host_key(pinned, presented):
                 logger.info("pinned host key %s of router %s", fingerprint(presented), self.target.where)
         if not same_host_key(pinned, presented):
+            accept = accept_host_key(self._base_url, self.target.router_id, fingerprint(presented))
             raise HostKeyChanged(
                 f"The router at {self.target.where} shows the host key {describe_host_key(presented)}, but "
-                f"{describe_host_key(pinned)} is pinned. No credentials were sent. If you know why it changed, "
-                f"accept it: POST /api/routers/{self.target.router_id}/host-key with that fingerprint.",
+                f"{describe_host_key(pinned)} is pinned. No credentials were sent. If you know why it changed (the "
+                f"router was reinstalled or replaced), accept the new key: {accept}",
                 presented=presented,
+                accept_with=accept,
             )
         self.host_key = presented
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from db_operations import partitions_db
+from db_operations import partitions_db, snapshot_days_db
 from db_operations.arrays import text_array
 from db_operations.rollups_db import Rollup
 from db_operations.statements import Connection, execute, fetch_all
@@ -36,7 +36,10 @@ class SnapshotRow(NamedTuple):
 def store_device_usage_snapshot(
     conn: Connection, session_id: str, router_id: str, rows: Iterable[SnapshotRow], *, at: datetime
 ) -> None:
-    """COPY one reading's rows. The partition of ``at`` exists already (`partitions_db.ensure_partition`)."""
+    """COPY one reading's rows, and count them.
+
+    The partition of ``at`` exists already (`partitions_db.ensure_partition`).
+    """
     prefix = f"{_copy_text(session_id)}\t{_copy_text(router_id)}\t{at.isoformat()}\t"
     lines = [
         f"{prefix}{row.mac}\t{_copy_text(row.name)}\t{_fit(row.bytes_down)}\t{_fit(row.bytes_up)}"
@@ -51,6 +54,8 @@ def store_device_usage_snapshot(
             """,
             io.StringIO("".join(lines)),
         )
+    if lines:
+        snapshot_days_db.add_to_snapshot_day(conn, session_id, router_id, at=at, rows=len(lines))
 
 
 def _copy_text(value: str | None) -> str:
@@ -175,15 +180,18 @@ def cleanup_old_data(
     # What says how far those days are to be trusted.
     execute(conn, "DELETE FROM events WHERE end_at < %(daily_before)s", params)
     execute(conn, "DELETE FROM coverage WHERE end_at < %(daily_before)s", params)
-    # Last, as it locks the table for everybody until the commit.
-    raw_partitions = 0 if raw_before is None else partitions_db.drop_partitions_before(conn, raw_before.date())
+    # Last, as dropping locks the table for everybody until the commit.
+    raw_partitions = 0
+    if raw_before is not None:
+        snapshot_days_db.delete_snapshot_days_before(conn, raw_before.date())
+        raw_partitions = partitions_db.drop_partitions_before(conn, raw_before.date())
     return CleanupResult(raw_partitions=raw_partitions, hourly_rows=hourly_rows, daily_rows=daily_rows)
 
 
 def delete_usage(conn: Connection, session_id: str, router_id: str) -> None:
     """Erase every usage row of one router: what a deleted router leaves behind."""
     params = {"session_id": session_id, "router_id": router_id}
-    for table in ("device_usage_monitoring", "device_usage_hourly", "device_usage_history"):
+    for table in ("device_usage_monitoring", "snapshot_days", "device_usage_hourly", "device_usage_history"):
         execute(
             conn,
             f"DELETE FROM {table} WHERE session_id = %(session_id)s AND router_id = %(router_id)s",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from db_operations.statements import Connection, Row, execute, fetch_all, fetch_one
@@ -20,30 +20,49 @@ class EventRecord:
     device_mac: str | None = None
     #: recovered, estimated or unknown: how far usage of that span is to be trusted; None: it says nothing of it.
     quality: str | None = None
+    #: How often it happened in that span, where it did so again and again.
+    times: int = 1
 
     @classmethod
     def from_row(cls, row: Row) -> "EventRecord":
-        return cls(type=row[0], start_at=row[1], end_at=row[2], message=row[3], device_mac=row[4], quality=row[5])
+        return cls(
+            type=row[0],
+            start_at=row[1],
+            end_at=row[2],
+            message=row[3],
+            device_mac=row[4],
+            quality=row[5],
+            times=row[6],
+        )
 
 
 def insert_event(conn: Connection, session_id: str, router_id: str, event: EventRecord) -> None:
     execute(
         conn,
         """
-        INSERT INTO events (session_id, router_id, type, start_at, end_at, device_mac, quality, message)
+        INSERT INTO events (session_id, router_id, type, start_at, end_at, device_mac, quality, message, times)
         VALUES (%(session_id)s, %(router_id)s, %(type)s, %(start_at)s, %(end_at)s, %(device_mac)s, %(quality)s,
-                %(message)s)
+                %(message)s, %(times)s)
         """,
         {"session_id": session_id, "router_id": router_id, **vars(event)},
     )
 
 
-def extend_event(conn: Connection, session_id: str, router_id: str, event: EventRecord) -> bool:
-    """Let the latest event of this type go on, if it is about the same or the adjoining span; whether it was."""
+#: Two messages that differ in their numbers alone: so many rows, the period of that date.
+_SAME_WORDS = "regexp_replace(message, '[0-9]+', '', 'g') = regexp_replace(%(message)s, '[0-9]+', '', 'g')"
+
+
+def extend_event(
+    conn: Connection, session_id: str, router_id: str, event: EventRecord, *, in_same_words: bool = False
+) -> bool:
+    """Let the latest event of this type go on, if it is about the same or the adjoining span; whether it was.
+
+    ``in_same_words``: only where both messages say the same but for their numbers.
+    """
     return bool(
         execute(
             conn,
-            """
+            f"""
             UPDATE events SET end_at = %(end_at)s, message = %(message)s
             WHERE router_id = %(router_id)s AND id = (
                 SELECT id FROM events
@@ -51,9 +70,37 @@ def extend_event(conn: Connection, session_id: str, router_id: str, event: Event
                   AND device_mac IS NOT DISTINCT FROM %(device_mac)s
                 ORDER BY start_at DESC, id DESC LIMIT 1
             ) AND (start_at = %(start_at)s OR end_at = %(start_at)s) AND end_at <= %(end_at)s
-              AND quality IS NOT DISTINCT FROM %(quality)s
+              AND quality IS NOT DISTINCT FROM %(quality)s AND (NOT %(in_same_words)s OR {_SAME_WORDS})
             """,
-            {"session_id": session_id, "router_id": router_id, **vars(event)},
+            {"session_id": session_id, "router_id": router_id, "in_same_words": in_same_words, **vars(event)},
+        )
+    )
+
+
+def repeat_event(
+    conn: Connection, session_id: str, router_id: str, event: EventRecord, *, within: timedelta, own: int
+) -> bool:
+    """Count ``event`` to the latest that says the same, if that is one more of a series; whether it was.
+
+    Of those that each come ``within`` that time of the one before, the first ``own`` stay by themselves; the last of
+    them is the series, and grows. What says the same: type, device, quality, and the words but for their numbers.
+    """
+    return bool(
+        execute(
+            conn,
+            f"""
+            WITH alike AS (
+                SELECT id, start_at, times FROM events
+                WHERE session_id = %(session_id)s AND router_id = %(router_id)s AND type = %(type)s
+                  AND device_mac IS NOT DISTINCT FROM %(device_mac)s AND quality IS NOT DISTINCT FROM %(quality)s
+                  AND end_at > %(start_at)s - %(within)s AND start_at <= %(start_at)s AND {_SAME_WORDS}
+                ORDER BY start_at DESC, id DESC LIMIT %(own)s
+            )
+            UPDATE events SET end_at = greatest(end_at, %(end_at)s), message = %(message)s, times = times + 1
+            WHERE router_id = %(router_id)s AND id = (SELECT id FROM alike ORDER BY start_at DESC, id DESC LIMIT 1)
+              AND (times > 1 OR (SELECT count(*) FROM alike) = %(own)s)
+            """,
+            {"session_id": session_id, "router_id": router_id, **vars(event), "within": within, "own": own},
         )
     )
 
@@ -74,7 +121,7 @@ def list_events(
     rows = fetch_all(
         conn,
         f"""
-        SELECT type, start_at, end_at, message, device_mac, quality FROM events
+        SELECT type, start_at, end_at, message, device_mac, quality, times FROM events
         WHERE {_FILTER} ORDER BY start_at DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s
         """,
         {**_filter(session_id, router_id, start, end, types, mac), "limit": limit, "offset": offset},

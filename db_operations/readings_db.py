@@ -60,6 +60,15 @@ class ReadingRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadingHeader:
+    """What a last reading says but for what the router printed, which is large: see `ReadingRecord`."""
+
+    read_at: datetime
+    database_interval: str | None
+    findings: Sequence[Finding] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Standstill:
     """How long a router's counters have not moved, and whether anybody was there to move them."""
 
@@ -94,9 +103,25 @@ def get_last_reading(conn: Connection, session_id: str, router_id: str) -> Readi
         unchanged_since=row[11],
         unchanged_readings=row[12],
         quarantined=row[13],
-        findings=tuple(Finding(**finding) for finding in row[14] or ()),
+        findings=_findings(row[14]),
         usage_json=zlib.decompress(row[15]),
     )
+
+
+def get_reading_header(conn: Connection, session_id: str, router_id: str) -> ReadingHeader | None:
+    row = fetch_one(
+        conn,
+        """
+        SELECT read_at, database_interval, findings FROM last_readings
+        WHERE session_id = %(session_id)s AND router_id = %(router_id)s
+        """,
+        {"session_id": session_id, "router_id": router_id},
+    )
+    return ReadingHeader(read_at=row[0], database_interval=row[1], findings=_findings(row[2])) if row else None
+
+
+def _findings(stored: list[dict[str, str]] | None) -> tuple[Finding, ...]:
+    return tuple(Finding(code=one["code"], message=one["message"], fix=one["fix"]) for one in stored or ())
 
 
 def get_standstill(conn: Connection, session_id: str, router_id: str) -> Standstill | None:

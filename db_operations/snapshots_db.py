@@ -32,10 +32,11 @@ class StoredSnapshots:
 
 
 def count_snapshots(conn: Connection, session_id: str, router_id: str) -> StoredSnapshots:
+    """Exact, and as quick with millions of rows as with none: a row a day is read (`snapshot_days_db`)."""
     row = fetch_one(
         conn,
         """
-        SELECT count(*), min(timestamp), max(timestamp) FROM device_usage_monitoring
+        SELECT coalesce(sum(snapshots), 0)::bigint, min(oldest), max(newest) FROM snapshot_days
         WHERE session_id = %(session_id)s AND router_id = %(router_id)s
         """,
         {"session_id": session_id, "router_id": router_id},

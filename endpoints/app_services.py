@@ -10,7 +10,6 @@ from services.accounts import UserRecord
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.events import EventService
-from services.freshness import Freshness, RouterRecord
 from services.periods import PeriodService
 from services.routers import RouterService
 from services.status import StatusService
@@ -34,8 +33,6 @@ class AppServices:
     events: EventService
     status: StatusService
     routers: RouterService
-    #: How far what is stored of a router can be taken for the present; asks neither it nor the database.
-    freshness_of: Callable[[RouterRecord], Freshness]
     #: Who is signed in without signing in: the account of the local mode.
     local_session_id: str
     #: Raises NotFound for an account that is gone.

@@ -58,7 +58,7 @@ def get_current(query: RouterQuery) -> Response:
     the last stored reading, with `stale` true and a warning.
     """
     current = app_services().device_usage.get_current(_context())
-    return answer(views.current_view(current), freshness=views.freshness_found(current))
+    return answer(views.current_view(current), freshness=views.freshness_of_current(current))
 
 
 @device_usage.get("/device/<mac>/current")
@@ -69,7 +69,7 @@ def get_device_current(mac: str, query: RouterQuery) -> Response:
     address = checked_mac(mac)
     current, device = app_services().device_usage.get_device_current(_context(), address)
     view = views.device_current_view(current, device, protocols_of(current.rows, address))
-    return answer(view, freshness=views.freshness_found(current))
+    return answer(view, freshness=views.freshness_of_current(current))
 
 
 @device_usage.get("/history")

@@ -109,12 +109,11 @@ def just_read(collection: Collection) -> Freshness:
     return Freshness(last_reading_at=collection.taken.reading.read_at, is_stale=False)
 
 
-def freshness_found(current: CurrentUsage) -> Freshness | None:
-    """What a live reading that failed says of what is stored; None of one that did not, for it is not stored."""
-    if current.warning is None:
-        return None
-    warning = FreshnessWarning(code=current.warning.code, message=current.warning.message)
-    return Freshness(last_reading_at=current.timestamp, is_stale=True, warning=warning)
+def freshness_of_current(current: CurrentUsage) -> Freshness:
+    """What is shown was asked for just now: its own time and its own warning are the newest there are of the router."""
+    error = current.warning
+    warning = FreshnessWarning(code=error.code, message=error.message) if error else None
+    return Freshness(last_reading_at=current.timestamp, is_stale=error is not None, warning=warning)
 
 
 def status_view(status: MonitoringStatus) -> out.StatusOut:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from endpoints.common_schemas import IsoDate, Mac, Out, RouterQuery
 from services.accounting_notes import NoteKind
-from services.events import EventPage
+from services.events import Event, EventPage
 
 
 class EventsQuery(RouterQuery):
@@ -29,6 +29,7 @@ class EventOut(Out):
         description="how far usage of that time is to be trusted; null: it says nothing of it"
     )
     message: str
+    times: int = Field(description="how often from `at` to `until`, where it happened again and again; normally 1")
 
 
 class EventsOut(Out):
@@ -36,6 +37,11 @@ class EventsOut(Out):
     end_date: date
     timezone: str
     events: list[EventOut] = Field(description="the latest first")
+
+
+def _in_words(event: Event) -> str:
+    record = event.record
+    return record.message if record.times == 1 else f"{record.message} ({record.times} times, one soon after another.)"
 
 
 def events_view(page: EventPage) -> EventsOut:
@@ -51,7 +57,8 @@ def events_view(page: EventPage) -> EventsOut:
                 mac=event.record.device_mac,
                 name=event.device_name,
                 quality=event.record.quality,  # type: ignore[arg-type]  # what the table's CHECK lets in
-                message=event.record.message,
+                message=_in_words(event),
+                times=event.record.times,
             )
             for event in page.events
         ],

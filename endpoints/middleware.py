@@ -108,4 +108,4 @@ def choose_router() -> None:
     named = request.args.get("routerId") or request.headers.get("X-Router-Id") or None
     router = app_services().routers.choose(g.session_id, named)
     g.router_id = router.id
-    g.freshness = app_services().freshness_of(router)
+    g.freshness = app_services().routers.freshness_of(router)

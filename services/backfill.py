@@ -22,6 +22,7 @@ from db_operations.periods_db import NamedPeriod, PeriodState
 from db_operations.routers_db import RouterRecord
 from services.credentials import CredentialVault
 from services.period_totals import store_archive
+from services.reading_limits import ReadingLimits
 from services.restored_tables import ROLLOVER_DELAY_S
 from services.router_readings import TakenReading
 from services.routers import target_of
@@ -60,10 +61,13 @@ class _Trouble:
 class ArchiveBackfill:
     """Reads routers' archives in the background, one step a router at a time."""
 
-    def __init__(self, database: Database, connections: Connections, vault: CredentialVault) -> None:
+    def __init__(
+        self, database: Database, connections: Connections, vault: CredentialVault, limits: ReadingLimits
+    ) -> None:
         self._database = database
         self._connections = connections
         self._vault = vault
+        self._limits = limits
         self._executor = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="backfill")
         self._lock = threading.Lock()
         self._running: dict[str, Future[None]] = {}
@@ -126,7 +130,15 @@ class ArchiveBackfill:
                 return
             if (found := totals.get(period.start)) is not None:
                 with self._database.transaction() as conn:
-                    store_archive(conn, owner, period, found, zone=zone, router_zone=router_zone)
+                    store_archive(
+                        conn,
+                        owner,
+                        period,
+                        found,
+                        zone=zone,
+                        router_zone=router_zone,
+                        most_a_day=self._limits.max_bytes_a_day,
+                    )
         if without := [period.start for period in wanted if period.start not in totals]:
             with self._database.transaction() as conn:
                 periods_db.give_up_pending_periods(conn, *owner, without)
@@ -148,7 +160,9 @@ class ArchiveBackfill:
         for period in wanted:
             if period.start in answers:
                 try:
-                    totals[period.start] = parse_nlbw_json(answers[period.start]).totals
+                    found = parse_nlbw_json(answers[period.start]).totals
+                    self._limits.check_devices(found, where="It")
+                    totals[period.start] = found
                 except BadRouterOutput as error:
                     logger.warning("router %s: archive %s is not used: %s", router.id, period.name, error.message)
         return totals

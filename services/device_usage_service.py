@@ -10,9 +10,11 @@ from datetime import date, datetime, timedelta
 from db_operations import devices_db, readings_db, rollups_db, routers_db, snapshots_db
 from db_operations.database import Database
 from db_operations.devices_db import DeviceRecord
+from db_operations.routers_db import RouterRecord
 from services.accounting import FROZEN_AFTER
 from services.context import RouterContext
 from services.device_usage_collector import Collection, DeviceUsageCollector
+from services.freshness import has_failed
 from services.router_readings import ReadingTaker, TakenReading
 from services.single_flight import SingleFlight
 from services.vendors import vendor_of
@@ -169,7 +171,8 @@ class DeviceUsageService:
     def get_current(self, context: RouterContext) -> CurrentUsage:
         """Read now, or shared with a reading at most 5 s old; the last stored one where the router can't be read.
 
-        Raises what kept it from being read where nothing is stored yet.
+        A reading from before the router's last failure is not shared any more. Raises what kept it from being read
+        where nothing is stored yet.
         """
         with self._database.transaction() as conn:
             router = routers_db.get_router(conn, context.session_id, context.router_id)
@@ -177,6 +180,9 @@ class DeviceUsageService:
             raise RouterNotFound
         try:
             taken = self._live.run(context, lambda: self._taker.take(router))
+            if _has_failed_since(router, taken):
+                self._live.forget(context, taken)
+                taken = self._live.run(context, lambda: self._taker.take(router))
         except RouterError as error:
             return self._stored_current(context, error)
         return self._live_current(context, taken)
@@ -255,6 +261,11 @@ class DeviceUsageService:
         with self._database.transaction() as conn:
             devices = devices_db.list_all_devices(conn, context.session_id, context.router_id)
         return {device.mac: device for device in devices}
+
+
+def _has_failed_since(router: RouterRecord, taken: TakenReading) -> bool:
+    failed_at = router.last_error_at if has_failed(router) else None
+    return failed_at is not None and taken.reading.read_at < failed_at
 
 
 def protocols_of(rows: Iterable[CounterRow], mac: str) -> list[ProtocolUsage]:

@@ -5,8 +5,6 @@ from datetime import datetime, timedelta
 
 from db_operations.routers_db import RouterRecord
 
-__all__ = ["Freshness", "FreshnessWarning", "RouterRecord", "freshness_of", "has_failed", "old_reading"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class FreshnessWarning:

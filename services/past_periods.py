@@ -11,6 +11,7 @@ from db_operations.periods_db import NamedPeriod
 from db_operations.readings_db import ReadingRecord
 from services.accounting_periods import AccountingPeriod, PeriodRule
 from services.router_answers import ReadAnswer
+from services.router_facts import MAX_CLOCK_SKEW
 from utils.nlbwmon_parser import CounterRow, DeviceTotals, calculate_usage_metrics
 from utils.time import Zone
 
@@ -19,9 +20,6 @@ DEFAULT_GENERATIONS = 10
 
 #: As many are tried where the router keeps archives without a limit: a year of days, 33 years of months.
 MOST_PERIODS = 400
-
-#: Further off than this, a router's clock doesn't name the periods that are over.
-_MAX_CLOCK_SKEW_S = 86_400
 
 _DAY = timedelta(days=1)
 
@@ -46,7 +44,7 @@ def find_earlier_periods(read: ReadAnswer) -> list[NamedPeriod]:
     tells which they are.
     """
     told = read.time
-    is_far_off = abs(told.skew_s or 0.0) > _MAX_CLOCK_SKEW_S
+    is_far_off = abs(told.skew_s or 0.0) > MAX_CLOCK_SKEW.total_seconds()
     running = read.rule.period_at(read.reading.read_at, told.zone).start if is_far_off else read.period.start
     return earlier_periods(read.rule, running, told.zone, listed=read.listed, generations=read.generations)
 

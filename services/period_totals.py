@@ -22,9 +22,6 @@ from utils.time import Zone
 
 _HALF_DAY = timedelta(hours=12)
 
-#: What is no usage as the accounting sees it is none in an archive either.
-_MOST_A_DAY = IMPLAUSIBLE_RATE * 86_400
-
 
 def store_archive(
     conn: Connection,
@@ -34,10 +31,12 @@ def store_archive(
     *,
     zone: Zone,
     router_zone: Zone,
+    most_a_day: int = IMPLAUSIBLE_RATE * 86_400,
 ) -> bool:
     """Store what an archive from before monitoring holds; False where it was stored, or the router deleted, already.
 
     ``owner``: session and router. ``zone``: days are shown in it; ``router_zone``: periods are named in it.
+    ``most_a_day``: bytes; a row with more is no usage of a day, as the accounting would see it.
     """
     if not periods_db.hold_router(conn, *owner):
         return False
@@ -47,7 +46,7 @@ def store_archive(
     macs = sorted(totals.keys() - {ZERO_MAC})
     devices_db.insert_devices_unless_there(conn, *owner, macs, first_seen=zone.midnight(period.start))
     if period.start == period.end:
-        _fill_day(conn, owner, period, _day_of(period.start, zone, router_zone), zone)
+        _fill_day(conn, owner, period, _day_of(period.start, zone, router_zone), zone, most_a_day)
     return True
 
 
@@ -75,12 +74,14 @@ def _last_seen(conn: Connection, owner: tuple[str, str], period: AccountingPerio
     return parse_nlbw_json(last.usage_json).totals if last and last.period_start == period.start else {}
 
 
-def _fill_day(conn: Connection, owner: tuple[str, str], period: NamedPeriod, day: date, zone: Zone) -> None:
+def _fill_day(
+    conn: Connection, owner: tuple[str, str], period: NamedPeriod, day: date, zone: Zone, most_a_day: int
+) -> None:
     """Fill the history of a day before the first reading's, and say so beside it."""
     first_reading_at = periods_db.get_first_reading_at(conn, *owner)
     if first_reading_at is None or day >= zone.day_of(first_reading_at):
         return
-    if periods_db.fill_day_from_period(conn, *owner, start=period.start, day=day, most=_MOST_A_DAY):
+    if periods_db.fill_day_from_period(conn, *owner, start=period.start, day=day, most=most_a_day):
         message = (
             f"From before monitoring: what this day shows is the router's own archive of {period.name}. Such an "
             "archive runs from 00:00 UTC to 00:00 UTC, so that usage around midnight may belong to the day beside."

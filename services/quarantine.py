@@ -1,6 +1,11 @@
-"""What no link could have carried: taken out of the usage, and remembered, as it may go back. Pure."""
+"""What no link could have carried: taken out of the usage, and remembered, as it may go back.
 
-from collections.abc import Sequence
+Pure but for `believing_links_of`, which is to the accounting what decimal.localcontext is to arithmetic.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,8 +15,24 @@ from services.counters import NOTHING, Comparison, Counters, RowKey
 #: Counters from here on can't be stored as BIGINT and are far beyond what a home link carries.
 IMPLAUSIBLE_COUNTER = 2**63
 
-#: Faster than this no row can have grown: 100 Gbit/s, in bytes per second.
+#: Faster than this no row can have grown where nothing else is said: 100 Gbit/s, in bytes per second.
 IMPLAUSIBLE_RATE = 100_000_000_000 // 8
+
+#: In bytes per second. Each thread has its own, so that no router's step meets another's.
+_fastest: ContextVar[float] = ContextVar("fastest", default=IMPLAUSIBLE_RATE)
+
+
+@contextmanager
+def believing_links_of(gbitps: float) -> Iterator[None]:
+    """What is accounted for inside may have grown as fast as this: ROUTER_MAX_LINK_GBITPS.
+
+    The step itself takes readings and files; how fast the links of this installation are stands around it.
+    """
+    token = _fastest.set(gbitps * 1_000_000_000 / 8)
+    try:
+        yield
+    finally:
+        _fastest.reset(token)
 
 
 class Quarantine(NamedTuple):
@@ -27,7 +48,7 @@ class Quarantine(NamedTuple):
 def quarantine(compared: Comparison, parts: Sequence[UsagePart]) -> Quarantine:
     """Take out what no link could have carried; the raw reading is kept, so nothing is lost, only not counted."""
     previous, old, new = compared.previous, compared.old, compared.new
-    limit = int(IMPLAUSIBLE_RATE * max(1.0, (compared.current.read_at - previous.read_at).total_seconds()))
+    limit = int(_fastest.get() * max(1.0, (compared.current.read_at - previous.read_at).total_seconds()))
     used = added(part.rows for part in parts)
     taken = {key for key in used if max(new.get(key, NOTHING)) >= IMPLAUSIBLE_COUNTER}
     left = sum(sum(used[key]) for key in used.keys() - taken)

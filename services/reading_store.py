@@ -7,7 +7,7 @@ processes at once, the totals are the same. Called by the collector alone.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from db_operations import (
     device_usage_db,
@@ -27,7 +27,7 @@ from db_operations.readings_db import Finding, ReadingRecord
 from db_operations.rollups_db import RollupRow
 from db_operations.routers_db import RouterRecord
 from db_operations.statements import Connection
-from services.accounting_notes import EXTENDING, Note
+from services.accounting_notes import EXTENDING, Note, NoteKind
 from services.buckets import Span
 from services.counters import Counters
 from services.period_totals import record_finished_periods
@@ -38,6 +38,15 @@ from utils.errors import RouterNotFound
 from utils.nlbwmon_parser import identify_device_changes
 
 logger = logging.getLogger(__name__)
+
+#: What happens again within this time is happening again and again: from so many on it is one event that grows and
+#: says how often. Else a router that says at each reading that it has restarted would have events without an end. As
+#: a whole hour never lies between two of them, no hour of a history is worse trusted for it.
+_AGAIN_WITHIN = timedelta(hours=1)
+_BY_THEMSELVES = 3
+
+#: What goes on where another of the same ends.
+_ADJOINING = {NoteKind.RECOVERED, NoteKind.GAP}
 
 #: For usage of weeks and months, which is spread over each of their hours.
 _LONG_TIMEOUT_S = 300.0
@@ -213,7 +222,11 @@ def _store_note(conn: Connection, owner: tuple[str, str], note: Note) -> None:
     )
     if note.kind in EXTENDING and events_db.extend_event(conn, *owner, event):
         return
-    events_db.insert_event(conn, *owner, event)
+    # Periods of a day, one after another: what was taken from their archives is one stretch.
+    if note.kind in _ADJOINING and events_db.extend_event(conn, *owner, event, in_same_words=True):
+        return
+    if not events_db.repeat_event(conn, *owner, event, within=_AGAIN_WITHIN, own=_BY_THEMSELVES):
+        events_db.insert_event(conn, *owner, event)
 
 
 def _record_of(taken: TakenReading, *, covered_since: datetime) -> ReadingRecord:

@@ -25,6 +25,8 @@ from services import accounting_notes
 from services.buckets import Span
 from services.context import RouterContext
 from services.credentials import Credentials, CredentialsUnreadable, CredentialVault
+from services.freshness import Freshness, freshness_of
+from services.router_contacts import record_failure
 from services.router_doctor import Check, diagnose
 from services.router_facts import read_facts, with_standstill
 from services.single_flight import SingleFlight
@@ -35,7 +37,6 @@ from utils.errors import (
     NlbwmonMissing,
     OutputTooLarge,
     RouterAddressNotAllowed,
-    RouterAuthFailed,
     RouterError,
     RouterNotFound,
     RouterRequired,
@@ -159,8 +160,9 @@ class RouterService:
     def register(self, session_id: str, registration: RouterRegistration) -> RegisteredRouter:
         """Store a router and contact it once, which pins its host key.
 
-        One that can't be reached just now is kept, with a warning: it may be switched off. One whose address
-        is not allowed is not. Raises Conflict where the account has a router at this host and port.
+        One that can't be reached just now is kept, with a warning: it may be switched off. That is its first failed
+        attempt. One whose address is not allowed is not kept. Raises Conflict where the account has a router at this
+        host and port.
         """
         _check_private_key(registration.credentials)
         new = RouterRecord(
@@ -183,9 +185,10 @@ class RouterService:
             logger.warning("no router registered at %s port %d: %s", router.host, router.port, error.code)
             raise
         logger.info("router %s registered: %s port %d", router.id, router.host, router.port)
-        if warning is not None and not isinstance(warning, RouterAuthFailed):  # a refusal is logged with its window
-            logger.warning("router %s can't be read yet: %s: %s", router.id, warning.code, warning.message)
-        return RegisteredRouter(router=self.get(RouterContext(session_id, router.id)), warning=warning)
+        context = RouterContext(session_id, router.id)
+        if warning is not None:
+            record_failure(self._database, context, warning, at=self._clock(), changed_at=router.updated_at)
+        return RegisteredRouter(router=self.get(context), warning=warning)
 
     def ensure_registered(self, session_id: str, registration: RouterRegistration) -> RouterRecord:
         """The router at this host and port with these credentials, registered or brought up to date.
@@ -297,6 +300,10 @@ class RouterService:
         if not routers:
             raise RouterRequired("No router is registered yet. Register one with POST /api/routers.")
         raise RouterRequired("You have several routers. Say which one: ?routerId= or the header X-Router-Id.")
+
+    def freshness_of(self, router: RouterRecord) -> Freshness:
+        """How far what is stored of it can be taken for the present; asks neither it nor the database."""
+        return freshness_of(router, self._clock())
 
     def test(self, context: RouterContext) -> list[Check]:
         """Try the router out, step by step; stops at the first step that the others need.

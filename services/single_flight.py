@@ -47,6 +47,13 @@ class SingleFlight(Generic[Key, Result]):
         with self._lock:
             self._flights[key] = (future, time.monotonic() + self._keep_s)
 
+    def forget(self, key: Key, result: Result) -> None:
+        """Share ``result`` no longer, if it is what is kept: it is known to be out of date. What runs goes on."""
+        with self._lock:
+            future, _ = self._flights.get(key, (None, 0.0))
+            if future is not None and future.done() and not future.exception() and future.result() is result:
+                del self._flights[key]
+
     def _drop_old(self) -> None:
         now = time.monotonic()
         for key in [key for key, (_, until) in self._flights.items() if until <= now]:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from commands_server_operations.ssh_keys import fingerprint
 from db_operations import readings_db, routers_db, snapshots_db
 from db_operations.database import Database
-from db_operations.readings_db import ReadingRecord, Standstill
+from db_operations.readings_db import ReadingHeader, Standstill
 from db_operations.routers_db import RouterRecord
 from db_operations.snapshots_db import StoredSnapshots
 from services.buckets import Span, covered_share
@@ -15,6 +16,7 @@ from services.freshness import has_failed, old_reading
 from services.router_doctor import RouterFacts, diagnose
 from services.router_facts import with_standstill
 from utils.errors import (
+    HostKeyChanged,
     NlbwmonDown,
     NlbwmonMissing,
     RouterAddressNotAllowed,
@@ -23,6 +25,7 @@ from utils.errors import (
     RouterUnreachable,
     fix_for,
 )
+from utils.pasteable import accept_host_key
 from utils.time import Clock
 
 #: Errors that say that the router itself was not there; after any other it did answer.
@@ -58,10 +61,12 @@ class MonitoringStatus:
 class StatusService:
     """Looks at what is stored; it never asks the router itself, so it answers at once whatever the router does."""
 
-    def __init__(self, database: Database, clock: Clock, *, is_collector_running: bool) -> None:
+    def __init__(self, database: Database, clock: Clock, *, is_collector_running: bool, base_url: str) -> None:
+        """``base_url``: where people reach this server, for the commands that it tells them."""
         self._database = database
         self._clock = clock
         self._is_collector_running = is_collector_running
+        self._base_url = base_url
 
     def get_status(self, context: RouterContext) -> MonitoringStatus:
         """Raises RouterNotFound."""
@@ -72,7 +77,7 @@ class StatusService:
             router = routers_db.get_router(conn, *owner)
             if router is None:
                 raise RouterNotFound
-            last = readings_db.get_last_reading(conn, *owner)
+            last = readings_db.get_reading_header(conn, *owner)
             standstill = readings_db.get_standstill(conn, *owner)
             stored = snapshots_db.count_snapshots(conn, *owner)
             stretches = readings_db.list_coverage(conn, *owner, start=day.start, end=day.end)
@@ -85,6 +90,7 @@ class StatusService:
             stored=stored,
             coverage_24h=covered_share(day, [Span(*stretch) for stretch in stretches], now),
             warnings=[
+                *_failure(router, self._base_url),
                 *_warnings(router, last, now, is_collector_running=self._is_collector_running),
                 *_findings(last, standstill),
             ],
@@ -103,13 +109,21 @@ def _is_nlbwmon_running(router: RouterRecord) -> bool | None:
     return False if router.last_error_code in (NlbwmonDown.code, NlbwmonMissing.code) else None
 
 
+def _failure(router: RouterRecord, base_url: str) -> list[StatusWarning]:
+    """What went wrong at the last attempt, and what mends it."""
+    code = router.last_error_code
+    if not has_failed(router) or not code:
+        return []
+    fix = fix_for(code)
+    if code == HostKeyChanged.code and router.presented_host_key:
+        fix = accept_host_key(base_url, router.id, fingerprint(router.presented_host_key))
+    return [StatusWarning(code=code, message=router.last_error_message or "", fix=fix)]
+
+
 def _warnings(
-    router: RouterRecord, last: ReadingRecord | None, now: datetime, *, is_collector_running: bool
+    router: RouterRecord, last: ReadingHeader | None, now: datetime, *, is_collector_running: bool
 ) -> list[StatusWarning]:
     warnings = []
-    if has_failed(router) and router.last_error_code:
-        code = router.last_error_code
-        warnings.append(StatusWarning(code=code, message=router.last_error_message or "", fix=fix_for(code)))
     if not is_collector_running:
         message = "This process does not collect (COLLECTOR_ENABLED is false); python server.py collect does."
         warnings.append(StatusWarning(code="COLLECTOR_OFF", message=message))
@@ -123,7 +137,7 @@ def _warnings(
     return warnings
 
 
-def _findings(last: ReadingRecord | None, standstill: Standstill | None) -> list[StatusWarning]:
+def _findings(last: ReadingHeader | None, standstill: Standstill | None) -> list[StatusWarning]:
     """What the doctor found at the last reading, and over the last ones."""
     over_time = [check for check in diagnose(with_standstill(RouterFacts(), standstill)) if not check.ok]
     found = [StatusWarning(code=check.check, message=check.message, fix=check.fix) for check in over_time]

@@ -52,6 +52,7 @@ TABLES = (
     "events",
     "accounting_periods",
     "device_usage_monitoring",
+    "snapshot_days",
     "device_usage_hourly",
     "device_usage_history",
 )

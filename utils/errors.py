@@ -16,7 +16,7 @@ class NetPilotError(Exception):
     #: True where trying the same again can't help until a person changes something.
     permanent: ClassVar[bool] = False
     #: What mends it: a command to run on the router, or something to do here.
-    fix: ClassVar[str | None] = None
+    fix: str | None = None
 
     def __init__(self, message: str | None = None, *, details: Mapping[str, object] | None = None) -> None:
         self.message = message or " ".join((type(self).__doc__ or "").split())
@@ -120,20 +120,22 @@ class HostKeyChanged(RouterError):
 
     code = "HOST_KEY_CHANGED"
     permanent = True
-    fix = (
-        "If you know why it changed (the router was reinstalled or replaced), accept the new key: POST "
-        '/api/routers/{id}/host-key with {"fingerprint": "SHA256:…"}. Otherwise find out who answers at the address.'
-    )
+    #: Where it isn't known which key it showed; else the command that accepts that one.
+    fix = "Find out who answers at the address. Should the router show its new key again, it can be accepted."
 
     def __init__(
         self,
         message: str | None = None,
         *,
         presented: str | None = None,
+        accept_with: str | None = None,
         details: Mapping[str, object] | None = None,
     ) -> None:
+        """``accept_with``: the command that accepts the key, for a person who knows why it changed."""
         #: The key shown in place of the pinned one, ``ssh-ed25519 AAAA…``.
         self.presented = presented
+        if accept_with is not None:
+            self.fix = accept_with
         super().__init__(message, details=details)
 
 
@@ -177,6 +179,10 @@ class RolloverInProgress(ReadingPutOff):
 
 class SavedMeanwhile(ReadingPutOff):
     """The router saved its counters while it was being read. Nothing is lost; the reading is put off by a minute."""
+
+
+class TooManyDevices(BadRouterOutput):
+    """The router's answer names more devices than ROUTER_MAX_DEVICES allows. Nothing of it was stored."""
 
 
 class OutputTooLarge(RouterError):

@@ -1,7 +1,7 @@
 """Snapshots, devices, histories and clean-up on a real PostgreSQL."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -101,6 +101,29 @@ def test_snapshots_are_counted_with_their_oldest_and_newest(conn: Connection) ->
         device_usage_db.store_device_usage_snapshot(conn, *ALICE, [SnapshotRow(MAC, None, 1, 1, 1, 1)], at=at)
     counted = snapshots_db.count_snapshots(conn, *ALICE)
     assert (counted.snapshots, counted.oldest, counted.newest) == (3, AT, AT + timedelta(minutes=10))
+
+
+def test_the_counts_of_days_are_those_of_the_rows(conn: Connection) -> None:
+    partitions_db.ensure_partition(conn, DAY + timedelta(days=1))
+    midnight = datetime.combine(DAY + timedelta(days=1), datetime.min.time(), tzinfo=UTC)
+    for owner in (ALICE, BOB):
+        for number, at in enumerate((AT, AT + timedelta(minutes=5), midnight - timedelta(microseconds=1), midnight)):
+            macs = [f"02:00:00:00:00:0{one}" for one in range(number + 1)]
+            rows = [SnapshotRow(mac, None, 1, 1, 1, 1) for mac in macs]
+            device_usage_db.store_device_usage_snapshot(conn, *owner, rows, at=at)
+    kept = "SELECT router_id, session_id, day, snapshots, oldest, newest FROM snapshot_days ORDER BY 1, 3"
+    counted = """
+        SELECT router_id, session_id, (timestamp AT TIME ZONE 'UTC')::date, count(*), min(timestamp), max(timestamp)
+        FROM device_usage_monitoring GROUP BY 1, 2, 3 ORDER BY 1, 3
+    """
+    with conn.cursor() as cursor:
+        for zone in ("UTC", "Pacific/Auckland"):
+            cursor.execute(f"SET LOCAL TimeZone = '{zone}'")
+            cursor.execute(counted)
+            rows_of_days = cursor.fetchall()
+            cursor.execute(kept)
+            assert cursor.fetchall() == rows_of_days
+        assert [row[3] for row in rows_of_days] == [6, 4, 6, 4]
 
 
 def test_another_account_sees_no_snapshot(conn: Connection) -> None:

@@ -73,6 +73,37 @@ def test_migrating_twice_changes_nothing(empty_url: str) -> None:
     assert run(empty_url, SCHEMA) == schema
 
 
+def test_rows_from_before_are_counted(empty_url: str) -> None:
+    migrate(empty_url)
+    command.downgrade(alembic(empty_url), "0002")
+    run(
+        empty_url,
+        """
+        CREATE TABLE device_usage_monitoring_20311111 PARTITION OF device_usage_monitoring
+            FOR VALUES FROM ('2031-11-11 00:00Z') TO ('2031-11-12 00:00Z');
+        CREATE TABLE device_usage_monitoring_20311112 PARTITION OF device_usage_monitoring
+            FOR VALUES FROM ('2031-11-12 00:00Z') TO ('2031-11-13 00:00Z');
+        INSERT INTO device_usage_monitoring (session_id, router_id, timestamp, device_mac)
+        SELECT 'alice', 'r' || router, moment, mac FROM generate_series(1, 2) AS router,
+            generate_series('2031-11-11 23:00Z'::timestamptz, '2031-11-12 00:30Z', '30 minutes') AS moment,
+            (VALUES ('02:00:00:00:00:01'), ('02:00:00:00:00:02')) AS devices (mac)
+        """,
+    )
+    migrate(empty_url)
+    days = run(
+        empty_url,
+        """
+        SELECT router_id, session_id, day::text, snapshots, to_char(oldest AT TIME ZONE 'UTC', 'DD HH24:MI'),
+               to_char(newest AT TIME ZONE 'UTC', 'DD HH24:MI') FROM snapshot_days ORDER BY 1, 3
+        """,
+    )
+    assert days == [
+        (router, "alice", *day)
+        for router in ("r1", "r2")
+        for day in (("2031-11-11", 4, "11 23:00", "11 23:30"), ("2031-11-12", 4, "12 00:00", "12 00:30"))
+    ]
+
+
 def test_processes_that_migrate_at_the_same_moment_all_succeed(empty_url: str, postgres_url: str) -> None:
     program = "import sys; from db_operations.migrations import migrate; sys.stdin.readline(); migrate(sys.argv[1])"
     started = [

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from db_operations import device_usage_db, readings_db
 from db_operations.database import Database
 from db_operations.device_usage_db import DeviceSighting
-from db_operations.readings_db import Finding, Standstill
+from db_operations.readings_db import Finding, ReadingHeader, Standstill
 from db_operations.statements import execute
 from tests.db_operations.usage_rows import ALICE, AT, BOB, MAC, OTHER_MAC, add_router, reading_at
 
@@ -36,7 +36,11 @@ def test_a_reading_is_read_back_byte_for_byte_and_replaced_by_the_next(database:
         for reading in (first, second):
             readings_db.upsert_last_reading(conn, *ALICE, reading)
             assert readings_db.get_last_reading(conn, *ALICE) == reading
-        assert readings_db.get_last_reading(conn, "bob", ALICE[1]) is None
+            assert readings_db.get_reading_header(conn, *ALICE) == ReadingHeader(
+                read_at=reading.read_at, database_interval=reading.database_interval, findings=reading.findings
+            )
+        for get in (readings_db.get_last_reading, readings_db.get_reading_header):
+            assert get(conn, "bob", ALICE[1]) is None
 
 
 def test_a_standstill_has_its_length_and_the_devices_that_are_active(database: Database) -> None:

@@ -1,12 +1,13 @@
 """`metadata.router`: with every answer about a router, how far what is stored of it can be taken for the present."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from db_operations import routers_db
-from server import Runtime
+from server import Runtime, create_app
 from services.context import RouterContext
 from simulator.clock import ManualClock
 from simulator.faults import Faults
@@ -97,6 +98,45 @@ def test_a_live_question_that_fails_is_the_last_attempt(
         router = body["metadata"]["router"]
         assert router == {**FRESH, "stale": True, "warning": body["data"]["warning"]}
         assert router["warning"]["code"] == "ROUTER_UNREACHABLE"
+
+
+@pytest.mark.parametrize("path", LIVE)
+def test_a_live_reading_is_not_shared_any_more_once_the_router_failed(
+    used: None,
+    make_runtime: Callable[..., Runtime],
+    hosted: HostedRouter,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    monkeypatch.setattr("services.device_usage_service.SHARE_LIVE_S", 60.0)
+    api = Api(create_app(make_runtime()).test_client())
+    assert api.data(f"{BASE}/{path}")["source"] == "live"
+    hosted.faults = Faults(refuse=True)
+    clock.advance(timedelta(seconds=1))
+    assert api.error(f"{BASE}/refresh", "POST")[0] == 502
+    asked = hosted.stats.connections
+    for _ in range(3):
+        body = api.body(f"{BASE}/{path}")
+        assert (body["data"]["source"], body["data"]["warning"]["code"]) == ("stored", "ROUTER_UNREACHABLE")
+        assert body["metadata"]["router"] == {**FRESH, "stale": True, "warning": body["data"]["warning"]}
+    assert hosted.stats.connections <= asked + 1, "and the failure is shared"
+
+
+def test_a_live_reading_that_succeeds_is_the_last_attempt(
+    used: None, api: Api, hosted: HostedRouter, clock: ManualClock
+) -> None:
+    hosted.faults = Faults(refuse=True)
+    clock.advance(30 * MINUTE)
+    assert api.error(f"{BASE}/refresh", "POST")[0] == 502
+    hosted.faults = Faults()
+    clock.advance(MINUTE)
+    for path in LIVE:
+        body = api.body(f"{BASE}/{path}")
+        now = body["data"]
+        assert (now["source"], now["stale"], now["warning"]) == ("live", False, None)
+        assert body["metadata"]["router"] == {"lastReadingAt": now["timestamp"], "stale": False, "warning": None}
+    assert told(api, "devices")["warning"]["code"] == "ROUTER_UNREACHABLE", "what is stored is as old as before"
 
 
 def test_a_refresh_is_what_is_stored_from_then_on(

@@ -94,6 +94,11 @@ def test_a_router_that_can_not_be_read_just_now_is_kept_with_a_warning(
     router = api.data("/api/routers", "POST", status=201, json=body_for(hosted))
     assert router["warning"]["code"] == code
     assert api.data(f"/api/routers/{router['id']}")["id"] == router["id"]
+    body = api.body("/api/device-usage/status")
+    told = body["data"]["router"]
+    assert (told["consecutiveFailures"], told["lastError"]["code"]) == (1, code)
+    assert told["reachable"] is (code != "ROUTER_UNREACHABLE")
+    assert body["metadata"]["router"] == {"lastReadingAt": None, "stale": True, "warning": router["warning"]}
 
 
 def test_a_router_without_nlbwmon_is_kept_with_what_to_run(

@@ -65,7 +65,7 @@ def test_the_status_and_the_answers_agree(runtime: Runtime, context: RouterConte
     runtime.collector.collect(context)
     for minutes in (0, 10, 1):
         clock.advance(minutes * MINUTE)
-        found = runtime.services.freshness_of(runtime.routers.get(context))
+        found = runtime.routers.freshness_of(runtime.routers.get(context))
         warned = [(one.code, one.message) for one in runtime.services.status.get_status(context).warnings]
         assert warned == ([(found.warning.code, found.warning.message)] if found.warning else [])
 
@@ -74,4 +74,4 @@ def test_it_asks_neither_the_router_nor_the_database(runtime: Runtime, context: 
     record = runtime.routers.get(context)
     runtime.connections.close()
     runtime.database.close()
-    assert runtime.services.freshness_of(record).last_reading_at is None
+    assert runtime.routers.freshness_of(record).last_reading_at is None

@@ -1,6 +1,8 @@
 """Refused credentials and changed host keys: what is sent to a router once, and what it takes to send it again."""
 
+import json
 import re
+import shlex
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -390,16 +392,61 @@ def test_a_changed_key_is_kept_for_a_person_to_accept_whoever_met_it(
     assert hosted.stats.auth_attempts == before, "no credentials were sent"
 
 
-def test_the_message_and_the_fix_tell_how_to_accept_the_key(
-    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter
+@pytest.mark.parametrize(
+    ("config", "url"),
+    [
+        ({}, "http://127.0.0.1:5000"),
+        ({"port": 8080, "host": "::1"}, "http://[::1]:8080"),
+        ({"public_url": "https://netpilot.example.org/a b/"}, "https://netpilot.example.org/a b"),
+    ],
+    ids=["default", "address", "public"],
+)
+def test_wherever_a_changed_key_is_told_of_stands_the_command_that_accepts_it(
+    make_runtime: Callable[..., Runtime], hosted: HostedRouter, clock: ManualClock, config: dict[str, Any], url: str
 ) -> None:
+    runtime = make_runtime(**config)
+    context = register(runtime, hosted)
+    runtime.collector.collect(context)
     show_another_key(hosted)
-    error = refresh(runtime, read_once)
+    clock.advance(MINUTE)
+    error = refresh(runtime, context)
     assert error is not None
-    assert f"POST /api/routers/{read_once.router_id}/host-key" in error.message
-    assert hosted.shown_key().fingerprint in error.message
     assert hosted.fingerprint in error.message
-    assert "/host-key" in (error.fix or "")
+    api = Api(create_app(runtime).test_client())
+    (told,) = [one for one in api.data(f"{BASE}/status")["warnings"] if one["code"] == "HOST_KEY_CHANGED"]
+    (check,) = api.data(f"/api/routers/{context.router_id}/test", "POST")["checks"]
+    messages = [
+        error.message,
+        told["message"],
+        check["message"],
+        api.data(f"{BASE}/current")["warning"]["message"],
+        api.body(f"{BASE}/devices")["metadata"]["router"]["warning"]["message"],
+    ]
+    for text in messages:
+        assert "{id}" not in text
+        assert "…" not in text
+    commands = {told["fix"], check["fix"], error.fix, *("curl " + text.partition(" curl ")[2] for text in messages)}
+    (command,) = commands
+    curl, address, *options = shlex.split(command)
+    path = f"/api/routers/{context.router_id}/host-key"
+    assert (curl, address) == ("curl", url + path)
+    header, body = options[1], options[3]
+    assert options == ["-H", header, "-d", body]
+    assert json.loads(body) == {"fingerprint": hosted.shown_key().fingerprint}
+    accepted = api.data(path, "POST", data=body, headers=dict([header.split(": ")]))
+    assert accepted["hostKeyFingerprint"] == hosted.shown_key().fingerprint
+    left = runtime.services.status.get_status(context).warnings
+    assert [warning.code for warning in left] == ["NO_READING_YET"]
+
+
+def test_without_a_key_to_accept_the_fix_has_no_placeholder(
+    runtime: Runtime, read_once: RouterContext, database: Database
+) -> None:
+    failed = "UPDATE routers SET consecutive_failures = 1, last_error_code = 'HOST_KEY_CHANGED' RETURNING 1"
+    ask(database, failed)
+    (warning,) = runtime.services.status.get_status(read_once).warnings
+    assert warning.fix == HostKeyChanged().fix
+    assert not set(warning.fix or "{") & set("{}…")
 
 
 def test_an_accepted_key_is_pinned_and_the_counters_behind_it_begin_anew(

@@ -1,6 +1,7 @@
 """Registering and choosing routers, beside what their endpoints' tests show."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -9,6 +10,7 @@ from server import Runtime
 from services.context import RouterContext
 from services.credentials import Credentials
 from services.routers import RouterRegistration, pin_host_key, target_of
+from simulator.clock import ManualClock
 from simulator.faults import Faults
 from simulator.ssh_server import HostedRouter
 from tests.homes import ALICE, START, ask, register
@@ -52,6 +54,45 @@ def test_the_log_says_why_a_new_router_can_not_be_read(
     (line,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert "ROUTER_AUTH_FAILED" in line.getMessage()
     assert "wrong" not in line.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("faults", "code", "is_reachable", "minutes"),
+    [
+        (Faults(refuse=True), "ROUTER_UNREACHABLE", False, 0.25),
+        (Faults(refuse_auth=True), "ROUTER_AUTH_FAILED", True, 15),
+        (Faults(stdout=b"<html>"), "BAD_ROUTER_OUTPUT", True, 0.25),
+    ],
+    ids=["refuse", "auth", "output"],
+)
+def test_a_first_contact_that_fails_is_the_first_failed_attempt(
+    runtime: Runtime,
+    hosted: HostedRouter,
+    clock: ManualClock,
+    faults: Faults,
+    code: str,
+    is_reachable: bool,
+    minutes: float,
+) -> None:
+    hosted.faults = faults
+    context = register(runtime, hosted)
+    router = runtime.routers.get(context)
+    assert (router.last_error_code, router.last_error_at, router.last_attempt_at) == (code, clock.now(), clock.now())
+    assert (router.consecutive_failures, router.last_success_at) == (1, None)
+    assert router.next_collect_at == clock.now() + timedelta(minutes=minutes)
+    status = runtime.services.status.get_status(context)
+    assert status.is_reachable is is_reachable
+    assert [warning.code for warning in status.warnings] == [code, "NO_READING_YET"]
+    freshness = runtime.routers.freshness_of(router)
+    assert freshness.is_stale
+    assert freshness.warning is not None
+    assert (freshness.warning.code, freshness.warning.message) == (code, router.last_error_message)
+
+
+def test_a_first_contact_that_succeeds_is_no_reading(runtime: Runtime, context: RouterContext) -> None:
+    router = runtime.routers.get(context)
+    assert (router.consecutive_failures, router.last_error_code, router.last_success_at) == (0, None, None)
+    assert runtime.services.status.get_status(context).is_reachable is None
 
 
 def test_a_router_whose_address_is_not_allowed_is_not_told_as_registered_or_deleted(

@@ -141,3 +141,30 @@ def test_what_was_under_way_does_not_replace_what_was_published_meanwhile() -> N
 
     assert flights.run("r1", overtaken) == "begun before"
     assert flights.run("r1", Work()) == "published meanwhile"
+
+
+def test_what_is_known_to_be_out_of_date_is_forgotten_and_nothing_newer_with_it() -> None:
+    work = Work()
+    flights: SingleFlight[str, str] = SingleFlight(keep_s=LONG)
+    first = flights.run("r", work)
+    assert flights.run("r", work) == first
+    flights.forget("r", first)
+    second = flights.run("r", work)
+    assert second == "turn 2"
+    flights.forget("r", first)
+    flights.forget("another", first)
+    assert flights.run("r", work) == second
+    assert work.turns == 2
+
+
+def test_a_failure_that_is_kept_and_work_that_runs_are_not_forgotten() -> None:
+    flights: SingleFlight[str, str] = SingleFlight(keep_s=LONG)
+
+    def runs() -> str:
+        flights.forget("r", "anything")
+        raise OSError("first")
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="first"):
+            flights.run("r", runs)
+        flights.forget("r", "anything")

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from db_operations.database import Database
+from db_operations.statements import execute
 from server import Runtime
 from services.context import RouterContext
 from simulator.clock import ManualClock
@@ -14,7 +15,7 @@ from simulator.faults import Faults
 from simulator.home import empty_router, office, typical_home
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer
-from tests.homes import PHONE, ask, register
+from tests.homes import LAPTOP, PHONE, START, ask, register
 from utils.errors import RouterError
 
 MINUTE = timedelta(minutes=1)
@@ -66,6 +67,30 @@ def test_what_a_reading_finds_is_warned_of_with_what_mends_it_until_it_is_mended
     runtime.collector.collect(context)
     assert warnings(runtime, context) == []
     assert ask(database, "SELECT findings FROM last_readings") == [(None,)]
+
+
+def test_it_does_not_look_at_what_the_router_printed(
+    runtime: Runtime, context: RouterContext, database: Database
+) -> None:
+    runtime.collector.collect(context)
+    before = runtime.services.status.get_status(context)
+    ask(database, "UPDATE last_readings SET usage_json = 'not even compressed' RETURNING 1")
+    assert runtime.services.status.get_status(context) == before
+
+
+def test_what_is_stored_is_told_without_counting_it(
+    runtime: Runtime, context: RouterContext, router: SimulatedRouter, clock: ManualClock, database: Database
+) -> None:
+    for mac in (PHONE, LAPTOP):
+        router.traffic(mac, rx=1)
+        runtime.collector.collect(context)
+        clock.advance(timedelta(days=1))
+    rows = ask(database, "SELECT count(*), min(timestamp), max(timestamp) FROM device_usage_monitoring")
+    stored = runtime.services.status.get_status(context).stored
+    assert (stored.snapshots, stored.oldest, stored.newest) == rows[0] == (3, START, START + timedelta(days=1))
+    with database.transaction() as conn:
+        execute(conn, "LOCK TABLE device_usage_monitoring IN ACCESS EXCLUSIVE MODE", {})
+        assert runtime.services.status.get_status(context).stored == stored, "nobody looks at the rows themselves"
 
 
 @pytest.mark.parametrize(("readings", "expected"), [(5, []), (6, ["ROWS_FROZEN"])])

@@ -1,0 +1,70 @@
+"""What no router is believed beyond: how many devices it names, and how fast its counters grow.
+
+`LimitedTaker` holds readings to it, for the collector and /current alike; the back-fill holds archives to it.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from commands_server_operations.nlbw_answers import Connections
+from db_operations.database import Database
+from db_operations.routers_db import RouterRecord
+from services.credentials import CredentialVault
+from services.quarantine import believing_links_of
+from services.router_readings import ReadingTaker, TakenReading
+from utils.errors import TooManyDevices
+from utils.mac import ZERO_MAC
+from utils.time import Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingLimits:
+    """As they are configured."""
+
+    #: MACs in one reading or one archive.
+    max_devices: int
+    max_link_gbitps: float
+
+    @property
+    def max_bytes_a_day(self) -> int:
+        """What the fastest link carries in a day."""
+        return int(self.max_link_gbitps * 1_000_000_000 / 8 * 86_400)
+
+    def check_devices(self, macs: Collection[str], *, where: str) -> None:
+        """Raises TooManyDevices. ``where`` they are named, as a sentence begins: "The router's answer"."""
+        if len(macs) > self.max_devices:
+            raise TooManyDevices(
+                f"{where} names {len(macs)} devices (MAC addresses), more than ROUTER_MAX_DEVICES "
+                f"({self.max_devices}) allows. Nothing of it was stored. If there are so many, raise "
+                "ROUTER_MAX_DEVICES and start the server again; otherwise look on the router at what makes them up: "
+                "nlbw -c json and cat /tmp/dhcp.leases"
+            )
+
+
+class LimitedTaker(ReadingTaker):
+    """Takes readings that keep to ``limits``."""
+
+    def __init__(
+        self,
+        database: Database,
+        connections: Connections,
+        vault: CredentialVault,
+        clock: Clock,
+        *,
+        limits: ReadingLimits,
+    ) -> None:
+        super().__init__(database, connections, vault, clock)
+        self._limits = limits
+
+    def take(self, router: RouterRecord) -> TakenReading:
+        """Read the router now. Raises RouterError, of which TooManyDevices is one; then nothing has changed."""
+        with believing_links_of(self._limits.max_link_gbitps):
+            taken = super().take(router)
+        where = f"The answer of the router at {router.host}"
+        macs = taken.totals.keys() | {device.mac for device in taken.devices}
+        self._limits.check_devices(macs - {ZERO_MAC}, where=where)
+        for period, _, totals in taken.finished_periods:
+            if totals is not None:
+                archive = f"The archive of {period.start} of the router at {router.host}"
+                self._limits.check_devices(totals, where=archive)
+        return taken

@@ -1,0 +1,117 @@
+"""What no router is believed beyond: devices by the hundred thousand, and counters that no link could have moved."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from db_operations.database import Database
+from server import Runtime, create_app
+from services.reading_limits import ReadingLimits
+from simulator.clock import ManualClock
+from simulator.router import SimulatedRouter
+from simulator.rows import row_key
+from simulator.ssh_server import HostedRouter, SshServer
+from tests.archived_homes import Ahead, archived, collect, lived_home, noon, states
+from tests.homes import LAPTOP, PHONE, START, TV, Api, ask, hourly, per_device, register
+from utils.errors import BadRouterOutput, TooManyDevices
+
+MINUTE = timedelta(minutes=1)
+STORED = ("last_readings", "devices", "events", "device_usage_monitoring", "device_usage_history")
+
+
+def counts(database: Database) -> dict[str, int]:
+    return {table: ask(database, f"SELECT count(*) FROM {table}")[0][0] for table in STORED}
+
+
+@pytest.mark.parametrize("claimed_by", ["counters", "leases", "neighbours"])
+def test_a_router_that_names_too_many_devices_is_not_stored_and_says_what_to_do(
+    make_runtime: Callable[..., Runtime],
+    hosted: HostedRouter,
+    router: SimulatedRouter,
+    clock: ManualClock,
+    database: Database,
+    claimed_by: str,
+) -> None:
+    runtime = make_runtime(router_max_devices=3)
+    context = register(runtime, hosted)
+    for mac in (PHONE, LAPTOP, TV):
+        router.add_host(mac)
+        router.traffic(mac, rx=10)
+    runtime.collector.collect(context)
+    before = counts(database)
+    assert before["devices"] == 3, "as many as that are fine"
+    one_more = "02:00:00:00:00:01"
+    if claimed_by == "counters":
+        router.traffic(one_more, rx=1)
+    else:
+        router.add_host(one_more, lease=claimed_by == "leases", state="" if claimed_by == "leases" else "REACHABLE")
+    clock.advance(5 * MINUTE)
+    with pytest.raises(TooManyDevices, match=r"names 4 devices .*ROUTER_MAX_DEVICES \(3\)") as caught:
+        runtime.collector.collect(context)
+    assert counts(database) == before
+    api = Api(create_app(runtime).test_client())
+    (warning,) = api.data("/api/device-usage/status")["warnings"]
+    assert (warning["code"], warning["message"]) == ("BAD_ROUTER_OUTPUT", caught.value.message)
+    assert "raise ROUTER_MAX_DEVICES" in warning["message"]
+    current = api.data("/api/device-usage/current")
+    assert (current["source"], len(current["devices"])) == ("stored", 3)
+    runtime = make_runtime(router_max_devices=4)
+    runtime.collector.collect(context)
+    assert counts(database)["devices"] == 4
+
+
+def test_an_archive_with_too_many_devices_is_not_used(
+    make_runtime: Callable[..., Runtime], ssh: SshServer, clock: ManualClock, database: Database, caplog: Any
+) -> None:
+    home = lived_home(clock, [(date(2031, 8, 10), PHONE, 1, 1)], until=noon(date(2031, 9, 10)))
+    guests = [f"02:00:00:00:00:0{number}" for number in range(3)]
+    home.load({row_key("TCP", 443, mac, f"192.168.1.{200 + at}"): (1, 2, 1, 1, 1) for at, mac in enumerate(guests)})
+    for month in (10, 11):
+        clock.set(noon(date(2031, month, 10)))
+        home.traffic(PHONE, rx=month)
+    clock.set(START)
+    runtime = make_runtime(Ahead(clock).now, backfill=True, router_max_devices=2)
+    context = register(runtime, ssh.add(home))
+    collect(runtime, context, times=6)
+    assert {start for start, _ in archived(database)} == {"2031-08-01", "2031-10-01"}
+    assert states(database)["2031-09-01"] == "missing"
+    assert "archive 2031-09-01 is not used" in caplog.text
+    assert "ROUTER_MAX_DEVICES" in caplog.text
+
+
+@pytest.mark.parametrize(("gbitps", "is_counted"), [(100, True), (2.5, True), (2.4, False), (0.001, False)])
+def test_the_fastest_link_is_configured(
+    make_runtime: Callable[..., Runtime],
+    hosted: HostedRouter,
+    router: SimulatedRouter,
+    clock: ManualClock,
+    database: Database,
+    gbitps: float,
+    is_counted: bool,
+) -> None:
+    runtime = make_runtime(router_max_link_gbitps=gbitps)
+    context = register(runtime, hosted)
+    router.traffic(PHONE, rx=5)
+    runtime.collector.collect(context)
+    used = 2_500_000_000 // 8 * 300
+    router.traffic(PHONE, rx=used)
+    clock.advance(5 * MINUTE)
+    runtime.collector.collect(context)
+    assert per_device(hourly(database, context)) == ({PHONE: (used, 0)} if is_counted else {})
+    events = [kind for (kind,) in ask(database, "SELECT type FROM events")]
+    assert ("implausible" in events) is not is_counted
+    other = make_runtime()
+    router.traffic(PHONE, rx=used)
+    clock.advance(5 * MINUTE)
+    other.collector.collect(context)
+    assert per_device(hourly(database, context))[PHONE][0] in (2 * used, used), "each server has its own"
+
+
+def test_a_limit_says_how_much_a_day_can_bring() -> None:
+    limits = ReadingLimits(max_devices=1, max_link_gbitps=100)
+    assert limits.max_bytes_a_day == 100 * 10**9 // 8 * 86_400
+    limits.check_devices({PHONE}, where="It")
+    with pytest.raises(BadRouterOutput):
+        limits.check_devices({PHONE, TV}, where="It")
