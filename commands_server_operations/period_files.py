@@ -100,7 +100,7 @@ def _file_times(names: Mapping[date, str], directory: str | None) -> dict[str, s
     """What asks when each file was written; nlbwmon packs its files or doesn't."""
     if directory is None or not _DIRECTORY.fullmatch(directory):
         return {}
-    commands = {}
+    commands: dict[str, str] = {}
     for start, name in names.items():
         file = f"{directory}/{_checked(name).replace('-', '')}.db"
         commands |= {f"packed {start}": f"date -r {file}.gz +%s", f"plain {start}": f"date -r {file} +%s"}
@@ -108,7 +108,8 @@ def _file_times(names: Mapping[date, str], directory: str | None) -> dict[str, s
 
 
 def _run_in_batches(connections: Connections, target: RouterTarget, commands: Mapping[str, str]) -> dict[str, Section]:
-    items, sections = list(commands.items()), {}
+    items = list(commands.items())
+    sections: dict[str, Section] = {}
     for first in range(0, len(items), _TIMES_AT_ONCE):
         sections |= run_script(connections, target, dict(items[first : first + _TIMES_AT_ONCE]))
     return sections
