@@ -12,7 +12,7 @@ from db_operations.statements import Connection, execute, fetch_all, fetch_one
 
 _COLUMNS = """
     read_at, usage_since, covered_since, period_start, period_end, uptime_s, boot_id, daemon_id, clock_skew_s,
-    router_zone, database_interval, unchanged_since, unchanged_readings, quarantined, findings, usage_json
+    router_zone, doubted, database_interval, unchanged_since, unchanged_readings, quarantined, findings, usage_json
 """
 
 
@@ -47,6 +47,8 @@ class ReadingRecord:
     clock_skew_s: float | None
     #: What its time zone is called; None where that was never stored.
     router_zone: str | None = None
+    #: Periods whose files may hold what was counted already under another name: its clock or zone was set.
+    doubted: Sequence[date] = ()
     #: nlbwmon's setting, None where the router doesn't tell.
     database_interval: str | None
     #: Since when no counter has moved, and how many readings in a row saw that.
@@ -99,12 +101,13 @@ def get_last_reading(conn: Connection, session_id: str, router_id: str) -> Readi
         daemon_id=row[7],
         clock_skew_s=row[8],
         router_zone=row[9],
-        database_interval=row[10],
-        unchanged_since=row[11],
-        unchanged_readings=row[12],
-        quarantined=row[13],
-        findings=_findings(row[14]),
-        usage_json=zlib.decompress(row[15]),
+        doubted=tuple(row[10]),
+        database_interval=row[11],
+        unchanged_since=row[12],
+        unchanged_readings=row[13],
+        quarantined=row[14],
+        findings=_findings(row[15]),
+        usage_json=zlib.decompress(row[16]),
     )
 
 
@@ -146,15 +149,15 @@ def upsert_last_reading(conn: Connection, session_id: str, router_id: str, readi
         INSERT INTO last_readings (router_id, session_id, {_COLUMNS})
         VALUES (%(router_id)s, %(session_id)s, %(read_at)s, %(usage_since)s, %(covered_since)s,
                 %(period_start)s, %(period_end)s, %(uptime_s)s, %(boot_id)s, %(daemon_id)s, %(clock_skew_s)s,
-                %(router_zone)s, %(database_interval)s, %(unchanged_since)s, %(unchanged_readings)s,
-                %(quarantined)s, %(findings)s, %(usage_json)s)
+                %(router_zone)s, %(doubted)s::date[], %(database_interval)s, %(unchanged_since)s,
+                %(unchanged_readings)s, %(quarantined)s, %(findings)s, %(usage_json)s)
         ON CONFLICT (router_id) DO UPDATE SET
             read_at = excluded.read_at, usage_since = excluded.usage_since,
             covered_since = excluded.covered_since, period_start = excluded.period_start,
             period_end = excluded.period_end, uptime_s = excluded.uptime_s, boot_id = excluded.boot_id,
             daemon_id = excluded.daemon_id, unchanged_since = excluded.unchanged_since,
             unchanged_readings = excluded.unchanged_readings, quarantined = excluded.quarantined,
-            clock_skew_s = excluded.clock_skew_s, router_zone = excluded.router_zone,
+            clock_skew_s = excluded.clock_skew_s, router_zone = excluded.router_zone, doubted = excluded.doubted,
             database_interval = excluded.database_interval,
             findings = excluded.findings, usage_json = excluded.usage_json
         """,
@@ -162,6 +165,7 @@ def upsert_last_reading(conn: Connection, session_id: str, router_id: str, readi
             "router_id": router_id,
             "session_id": session_id,
             **vars(reading),
+            "doubted": list(reading.doubted),
             "quarantined": None if reading.quarantined is None else Json(reading.quarantined),
             "findings": Json([asdict(finding) for finding in reading.findings]) if reading.findings else None,
             "usage_json": zlib.compress(reading.usage_json, level=1),

@@ -56,6 +56,7 @@ class Usage:
     #: What the next step needs to know of this one; see `Reading`.
     unchanged_since: datetime
     unchanged_readings: int = 0
+    doubted: frozenset[date] = frozenset()
     quarantined: Mapping[RowKey, Counters] = field(default_factory=dict)
 
     @property

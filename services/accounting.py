@@ -131,6 +131,7 @@ class _Step:
         self._parts: list[UsagePart] = []
         self._gaps: list[Span] = []
         self._notes: list[Note] = []
+        self._doubted = compared.previous.doubted
 
     def usage(self) -> Usage:
         previous, current = self._compared.previous, self._compared.current
@@ -156,6 +157,7 @@ class _Step:
             period_start=period_start,
             unchanged_since=unchanged_since,
             unchanged_readings=readings,
+            doubted=self._doubted,
             quarantined=quarantined,
         )
 
@@ -175,11 +177,13 @@ class _Step:
 
     def _without_names(self) -> date:
         """The router's clock or zone was set: only contents tell. Returns the period that the counters belong to."""
+        previous, current = self._compared.previous, self._compared.current
         proven = prove(self._compared, self._restart, self._tables)
         started = self._restarted_at()
         self._add(proven.left_over, Span(self._since, started), notes.saved_recovered)
         self._add(proven.rows, Span(started, self._now))
         if not proven.is_whole:
+            self._doubted |= {previous.period_start, current.period_start, proven.period_start}
             self._notes.append(notes.clock_was_set(Span(self._since, self._now)))
         self._note_evictions(Span(started, self._now), 0)
         return proven.period_start
@@ -248,6 +252,7 @@ class _Step:
             self._compared.current, saved
         )
         if origin is Origin.ZERO:
+            self._doubted |= {self._compared.previous.period_start} if saved else set()
             self._notes.append(notes.started_from_zero(on))
         elif is_doubtful:
             self._notes.append(notes.restored_from_unknown(on))
@@ -282,6 +287,8 @@ class _Step:
             span = self._clipped(period.span)
             archive = self._tables.get(period.start)
             self._notes.append(notes.rollover(span.end, period.start))
+            if was_archived(self._compared, self._files, period):
+                self._doubted -= {period.start}
             if archive is None:
                 self._add_gap(notes.archive_missing(span, period.start))
             elif goes_on_from(self._new, archive):  # under a clock set back the running table was saved by that name

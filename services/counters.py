@@ -43,6 +43,9 @@ class Reading:
     row_limit: int | None = None
     #: Whether the router hears from anybody on the LAN at the moment.
     has_active_neighbours: bool = False
+    #: Periods, by their first day, whose files may hold what was counted already under another name. Of a stored
+    #: reading.
+    doubted: frozenset[date] = frozenset()
     #: Since when no counter has moved, and how many readings in a row saw that. Of a stored reading.
     unchanged_since: datetime | None = None
     unchanged_readings: int = 0

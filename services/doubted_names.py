@@ -17,7 +17,6 @@ from services.restored_tables import (
     ROLLOVER_DELAY_S,
     Restart,
     RouterFiles,
-    is_taken_up,
 )
 
 #: No packet is smaller. Rows of fewer bytes may be alike by chance.
@@ -38,9 +37,12 @@ class Proven(NamedTuple):
 
 def goes_on_from(later: Table, earlier: Table) -> bool:
     """Whether ``later`` was ``earlier`` once, for certain."""
-    return _may_go_on_from(later, earlier) and any(
-        later[key] == counters and sum(counters) >= _SMALLEST_PACKET for key, counters in earlier.items()
-    )
+    return _may_go_on_from(later, earlier) and _has_unmoved(later, earlier)
+
+
+def _has_unmoved(later: Table, earlier: Table) -> bool:
+    """Whether a row is exactly what it was: it would not come back there by chance."""
+    return any(later.get(key) == counters and sum(counters) >= _SMALLEST_PACKET for key, counters in earlier.items())
 
 
 def _may_go_on_from(later: Table, earlier: Table) -> bool:
@@ -61,9 +63,15 @@ def are_doubtful(
 ) -> bool:
     """Whether the names of the router's files prove nothing: its clock or zone was set since the reading before. It
     says so, or a file is dated ahead of it, or the counters contradict the names: they went on though a period ended,
-    or began again though none did, or there was no archive written where one did.
+    or began again though none did, or there was no archive written where one did, or an older file has more than the
+    reading had. And a file that was in doubt once is so until its period ends in good order, for any restart.
     """
     if compared.current.clock_was_set or any(age_s < -FILE_TIME_TOLERANCE_S for age_s in files.ages_s.values()):
+        return True
+    periods = {compared.previous.period_start, compared.current.period_start, *(period.start for period in passed)}
+    if restart is not Restart.NONE and periods & compared.previous.doubted:
+        return True
+    if _is_of_another_table(compared, files, tables):
         return True
     if compared.current.period_start > compared.previous.period_start and _have_gone_on(compared, restart, tables):
         return True
@@ -74,19 +82,33 @@ def are_doubtful(
     return any(was_archived(compared, files, period) is False for period in passed)
 
 
+def _is_of_another_table(compared: Comparison, files: RouterFiles, tables: Mapping[date, Table]) -> bool:
+    """Whether the file of the earlier reading's period was written before that reading and has more than it: that
+    table has begun again in between. Where rows are evicted, it proves nothing.
+    """
+    start = compared.previous.period_start
+    file, age_s = tables.get(start), files.ages_s.get(start)
+    elapsed_s = (compared.current.read_at - compared.previous.read_at).total_seconds()
+    if file is None or age_s is None or age_s < elapsed_s + FILE_TIME_TOLERANCE_S or compared.current.row_limit is None:
+        return False
+    is_full = any(compared.current.would_be_full(table) for table in (file, compared.old))
+    return not is_full and not _may_go_on_from(compared.old, file)
+
+
 def _have_gone_on(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> bool:
-    """Whether the counters did not begin again since: for certain, or that period's archive lacks what was read."""
+    """Whether the counters did not begin again since: for certain, or that period's archive lacks what was read, or no
+    period has one.
+    """
+    if goes_on_from(compared.new, compared.old) or (
+        restart is Restart.NONE and _has_unmoved(compared.new, compared.old)
+    ):
+        return True
+    if restart is not Restart.NONE or compared.vanished or compared.shrunk or not compared.old:
+        return False
     if compared.current.may_be_full:
         return False
-    if goes_on_from(compared.new, compared.old):
-        return True
     archive = tables.get(compared.previous.period_start)
-    return (
-        restart is Restart.NONE
-        and archive is not None
-        and not (compared.vanished or compared.shrunk)
-        and any(not is_at_least(archive.get(key, NOTHING), counters) for key, counters in compared.old.items())
-    )
+    return not tables or (archive is not None and not _may_go_on_from(archive, compared.old))
 
 
 def was_archived(compared: Comparison, files: RouterFiles, period: PassedPeriod) -> bool | None:
@@ -112,7 +134,7 @@ def prove(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) 
     """Usage between the two readings. ``tables``: the files of both readings' periods, as far as there are any."""
     if restart is Restart.NONE:
         return _while_it_ran(compared, tables)
-    return _over_a_restart(compared, tables)
+    return _over_a_restart(compared, restart, tables)
 
 
 def _while_it_ran(compared: Comparison, tables: Mapping[date, Table]) -> Proven:
@@ -138,31 +160,37 @@ def has_begun_again(compared: Comparison) -> bool:
     return not is_full and bool(compared.vanished or compared.shrunk)
 
 
-def _over_a_restart(compared: Comparison, tables: Mapping[date, Table]) -> Proven:
-    """The daemon took up a copy of the last reading or one of the files. Of several that it may have been, it is the
-    one that leaves the least usage; only where it can have been none of them did it begin at zero.
+def _over_a_restart(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
+    """The daemon took up a copy of the last reading or one of the files, or began at zero. Of several that it went on
+    from for certain, it is the one that leaves the least usage; where it is none, only what lies above all of them
+    counts.
     """
     previous, current = compared.previous.period_start, compared.current.period_start
     # The period that it started in comes first: it is the likelier one of two that are alike.
-    files = [tables.get(current, {}), tables.get(previous, {})]
-    possible = [table for table in (*files, compared.old) if table and _is_possible(compared, table)]
-    proven = [table for table in possible if goes_on_from(compared.new, table)]
-    base = max(proven or possible, key=_size, default={})
+    candidates = [tables.get(current, {}), tables.get(previous, {}), compared.old]
+    proven = [table for table in candidates if goes_on_from(compared.new, table)]
+    # A copy in RAM may be a little behind the reading; no boot leaves one.
+    is_behind = restart is not Restart.ROUTER and not _may_go_on_from(compared.new, compared.old)
+    base = max(proven, key=_size) if proven and not is_behind else _most_of(candidates)
     # A row that a full table had forgotten can be back with what it was counted for.
     has_forgotten = any(compared.current.would_be_full(table) for table in (compared.old, compared.new, base))
     rows = {
-        key: gain(counters, base.get(key, NOTHING)) if is_at_least(counters, base.get(key, NOTHING)) else counters
+        key: gain(counters, base.get(key, NOTHING))
         for key, counters in compared.new.items()
         if key in base or not has_forgotten
     }
-    left_over = {} if base is compared.old else _left_over(compared, [files[1], files[0]], base)
-    return Proven(left_over, rows, previous if base is files[1] and base else current, is_whole=False)
+    left_over = {} if base is compared.old else _left_over(compared, [candidates[1], candidates[0]], base)
+    return Proven(left_over, rows, previous if base is candidates[1] else current, is_whole=False)
 
 
-def _is_possible(compared: Comparison, table: Table) -> bool:
-    if compared.current.may_be_full or compared.current.would_be_full(table):
-        return is_taken_up(compared.current, table)
-    return _may_go_on_from(compared.new, table)
+def _most_of(tables: Sequence[Table]) -> dict[RowKey, Counters]:
+    """Of each row the most that any of the tables has."""
+    most: dict[RowKey, Counters] = {}
+    for table in tables:
+        for key, (down, up) in table.items():
+            most_down, most_up = most.get(key, NOTHING)
+            most[key] = max(down, most_down), max(up, most_up)
+    return most
 
 
 def _left_over(compared: Comparison, files: list[Table], base: Table | None = None) -> dict[RowKey, Counters]:

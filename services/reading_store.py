@@ -243,6 +243,7 @@ def _record_of(taken: TakenReading, *, covered_since: datetime) -> ReadingRecord
         clock_skew_s=taken.clock_skew_s,
         router_zone=taken.router_zone.key,
         database_interval=taken.database_interval,
+        doubted=sorted(usage.doubted),
         unchanged_since=usage.unchanged_since,
         unchanged_readings=usage.unchanged_readings,
         quarantined=[[*key, *counters] for key, counters in usage.quarantined.items()] or None,

@@ -206,11 +206,13 @@ def usage_since_restore(compared: Comparison, saved: Table, files: RouterFiles, 
     before: dict[RowKey, Counters] = {}
     if not may_have_forgotten_rows(compared, saved) and _is_newer(compared, saved, files):
         before = {key: gain(counters, old.get(key, NOTHING)) for key, counters in saved.items()}
+    # A file that was written since the boot, and not taken up: the daemon came back from a copy in RAM behind it.
+    is_behind = not is_taken_up and bool(before) and _is_since_boot(compared, files)
     after: dict[RowKey, Counters] = {}
     for key, counters in compared.new.items():
-        start = saved.get(key, NOTHING) if is_taken_up else NOTHING
+        start = saved.get(key, NOTHING) if is_taken_up or is_behind else NOTHING
         # Below what it began with: evicted since, and back from zero.
-        after[key] = gain(counters, start) if is_at_least(counters, start) else counters
+        after[key] = gain(counters, start) if is_behind or is_at_least(counters, start) else counters
     return SinceRestore(before, after)
 
 
@@ -246,6 +248,11 @@ def _is_newer(compared: Comparison, saved: Table, files: RouterFiles) -> bool:
     if any(key in old and not is_at_least(old[key], counters) for key, counters in saved.items()):
         return True
     return len(saved) > len(old) and old.keys() <= saved.keys()
+
+
+def _is_since_boot(compared: Comparison, files: RouterFiles) -> bool:
+    age_s, uptime_s = files.ages_s.get(compared.previous.period_start), compared.current.uptime_s
+    return age_s is not None and uptime_s is not None and age_s + FILE_TIME_TOLERANCE_S < uptime_s
 
 
 def is_saved_since(compared: Comparison, files: RouterFiles, uptime_s: float) -> bool:

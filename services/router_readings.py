@@ -131,6 +131,7 @@ def as_reading(record: ReadingRecord) -> Reading:
         uptime_s=record.uptime_s,
         boot_id=record.boot_id,
         daemon_id=record.daemon_id,
+        doubted=frozenset(record.doubted),
         unchanged_since=record.unchanged_since,
         unchanged_readings=record.unchanged_readings,
         quarantined={(f, proto, port, mac, ip): (d, u) for f, proto, port, mac, ip, d, u in record.quarantined or ()},

@@ -7,7 +7,6 @@ import time
 
 from db_operations.migrations import migrate
 from tests.life.interruptions import MortalDatabase
-from tests.life.operations import OPEN
 from tests.life.processes import kill_again_and_again, restart_again_and_again
 from tests.life.soak import STEPS_A_LIFE, Script, live, shortened, soak
 from tests.life.watched_home import Tally
@@ -49,15 +48,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--life", type=int, help="one life of the seed alone: a difference seen before")
-    parser.add_argument(
-        "--all", action="store_true", help="also what is known to differ as yet (wrong clocks, other zones)"
-    )
     parser.add_argument("--keep-on", action="store_true", help="go on after a difference")
     parser.add_argument("--without", action="append", default=[], help="an operation to leave out")
     parser.add_argument("--kills", type=int, help="kill a collecting process so many times instead")
     parser.add_argument("--restarts", type=int, help="restart PostgreSQL under collection so many times instead")
     arguments = parser.parse_args()
-    arguments.without += () if arguments.all else OPEN
     if arguments.kills or arguments.restarts:
         return interrupt(arguments.kills or 0, arguments.restarts or 0, arguments.seed)
     logging.disable(logging.ERROR)  # routers that can't be read are what this is about

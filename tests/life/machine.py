@@ -59,6 +59,11 @@ def _rule_of(operation: Operation) -> Callable[..., None]:
     return precondition(lambda self: self.home is not None)(rule(details=DETAILS)(happen))
 
 
+class ClockMachine(LifeMachine):
+    """One whose clock and zone are set, right and wrong, besides."""
+
+
 for _operation in operations.OPERATIONS:
-    if _operation is not operations.read and _operation.__name__ not in operations.OPEN:
-        setattr(LifeMachine, _operation.__name__, _rule_of(_operation))
+    if _operation is not operations.read:
+        _machine = ClockMachine if _operation.__name__ in operations.CLOCKS else LifeMachine
+        setattr(_machine, _operation.__name__, _rule_of(_operation))

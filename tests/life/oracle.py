@@ -44,8 +44,6 @@ class View:
     left_in_file: set[int]
     #: Why it can't be known to the byte what should be stored.
     doubts: set[str]
-    #: The daemon counts in another period than the router's clock names.
-    is_misnamed: bool
 
     @classmethod
     def of(cls, router: TracedRouter) -> View:
@@ -61,7 +59,6 @@ class View:
             ended=list(daemon.ended),
             left_in_file=set(daemon.left_in_file),
             doubts=router.doubts | daemon.doubts,
-            is_misnamed=daemon.period != daemon.interval.name(router.wall_us // 1_000_000, router.zone),
         )
 
 
@@ -181,7 +178,7 @@ class Oracle:
         # - "committed again since a restart": the file is not what the table came back with any more;
         # - "a crash without a copy in RAM": somebody removed it; within seconds after a reading that looks like a crash
         #   that a copy was taken up after;
-        # - "wrong clock", "another zone": files carry names that nobody would look for.
+        # - "wrong clock", "another zone": from then on there may be files under names that nobody would look for.
         for reason in view.doubts:
             for charge in view.owed:
                 doubts[charge.mac].add(reason)
@@ -197,10 +194,7 @@ class Oracle:
         del daemon.taken_up[: len(view.taken_up)]
         del daemon.ended[: len(view.ended)]
         daemon.left_in_file -= view.left_in_file
-        self._router.doubts.clear()
         daemon.doubts.clear()
-        if view.is_misnamed:  # until a restart or a rollover, files get names that nobody would look for
-            self._router.doubts.add("wrong clock")
 
 
 def _reachable(view: View) -> Iterable[Charge]:

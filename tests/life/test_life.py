@@ -14,7 +14,7 @@ from simulator.router import SimulatedRouter
 from simulator.ssh_server import SshServer
 from tests.homes import make_config
 from tests.life.interruptions import MortalDatabase, without_waiting
-from tests.life.machine import LifeMachine
+from tests.life.machine import ClockMachine, LifeMachine
 from tests.life.operations import INTERVALS
 from tests.life.soak import Script, live, soak
 from tests.life.watched_home import Tally
@@ -40,8 +40,11 @@ def mortal(database_url: str) -> Iterator[MortalDatabase]:
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
-def test_whatever_happens_every_byte_is_stored_once_or_shown_as_lost(mortal: MortalDatabase, interval: str) -> None:
-    machine = type("Machine", (LifeMachine,), {"database": mortal, "interval": interval})
+@pytest.mark.parametrize("kind", [LifeMachine, ClockMachine])
+def test_whatever_happens_every_byte_is_stored_once_or_shown_as_lost(
+    mortal: MortalDatabase, kind: type[LifeMachine], interval: str
+) -> None:
+    machine = type("Machine", (kind,), {"database": mortal, "interval": interval})
     with without_waiting():
         run_state_machine_as_test(machine, settings=PROFILE)
 

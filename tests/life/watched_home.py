@@ -39,7 +39,7 @@ class TracedRouter(SimulatedRouter):
 
     def __init__(self, clock: ManualClock, *, zone: str, settings: NlbwmonSettings) -> None:
         super().__init__(clock, zone=zone, settings=settings)
-        #: Why it can't be known to the byte what the next reading should store.
+        #: Why it can't be known to the byte what any further reading should store.
         self.doubts: set[str] = set()
         self.daemon = TracedDaemon(settings, self.zone)
         self.daemon.start(self._at, self.wall_us)
