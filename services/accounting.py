@@ -252,7 +252,8 @@ class _Step:
             self._compared.current, saved
         )
         if origin is Origin.ZERO:
-            self._doubted |= {self._compared.previous.period_start} if saved else set()
+            if saved and self._restart is Restart.ROUTER:  # by a clock that was wrong at first it wasn't found
+                self._doubted |= {self._compared.previous.period_start}
             self._notes.append(notes.started_from_zero(on))
         elif is_doubtful:
             self._notes.append(notes.restored_from_unknown(on))

@@ -206,11 +206,19 @@ def usage_since_restore(compared: Comparison, saved: Table, files: RouterFiles, 
     before: dict[RowKey, Counters] = {}
     if not may_have_forgotten_rows(compared, saved) and _is_newer(compared, saved, files):
         before = {key: gain(counters, old.get(key, NOTHING)) for key, counters in saved.items()}
-    # A file that was written since the boot, and not taken up: the daemon came back from a copy in RAM behind it.
-    is_behind = not is_taken_up and bool(before) and _is_since_boot(compared, files)
+    base: Table = saved if is_taken_up else {}
+    # A file written since the boot by a daemon before this one: there may be a copy in RAM from before the file. Where
+    # that was taken up, the file's rows are counted by now, and what a full table had evicted by the file is back.
+    may_be_behind = _is_written_by_one_before(compared, files)
+    is_behind = may_be_behind and not is_taken_up and bool(before)
+    if may_be_behind and may_have_forgotten_rows(compared, saved):
+        base = {**old, **saved}
+        is_behind = True
+    elif is_behind:
+        base = saved
     after: dict[RowKey, Counters] = {}
     for key, counters in compared.new.items():
-        start = saved.get(key, NOTHING) if is_taken_up or is_behind else NOTHING
+        start = base.get(key, NOTHING)
         # Below what it began with: evicted since, and back from zero.
         after[key] = gain(counters, start) if is_behind or is_at_least(counters, start) else counters
     return SinceRestore(before, after)
@@ -250,9 +258,13 @@ def _is_newer(compared: Comparison, saved: Table, files: RouterFiles) -> bool:
     return len(saved) > len(old) and old.keys() <= saved.keys()
 
 
-def _is_since_boot(compared: Comparison, files: RouterFiles) -> bool:
-    age_s, uptime_s = files.ages_s.get(compared.previous.period_start), compared.current.uptime_s
-    return age_s is not None and uptime_s is not None and age_s + FILE_TIME_TOLERANCE_S < uptime_s
+def _is_written_by_one_before(compared: Comparison, files: RouterFiles) -> bool:
+    """Whether a daemon wrote the file after the boot, and another one came after it."""
+    age_s = files.ages_s.get(compared.previous.period_start)
+    uptime_s, daemon_uptime_s = compared.current.uptime_s, compared.current.daemon_uptime_s
+    if age_s is None or uptime_s is None or daemon_uptime_s is None:
+        return False
+    return daemon_uptime_s - FILE_TIME_TOLERANCE_S <= age_s < uptime_s - FILE_TIME_TOLERANCE_S
 
 
 def is_saved_since(compared: Comparison, files: RouterFiles, uptime_s: float) -> bool:
