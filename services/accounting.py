@@ -4,7 +4,8 @@ Pure: `(previous reading, this reading, what was fetched besides) -> usage per r
 that property tests can drive it through anything a router may do. services/router_readings.py calls it;
 docs/accounting.md explains it to users, with the same numbers as the tests.
 
-Some cases need the router's older files. `wanted_files` names them; they are fetched, only then `account` is called.
+Some cases need the router's older files. services/wanted_files.py names them; they are fetched, only then `account` is
+called.
 Where one can't be fetched for a reason that may pass, the reading is given up as a whole and the previous one stays the
 base: nothing is guessed that can still be known.
 """
@@ -26,19 +27,13 @@ from services.counters import (
     RowKey,
     Table,
     gain,
+    goes_on_from,
     index_rows,
     is_at_least,
     without_zeros,
 )
-from services.doubted_names import (
-    are_doubtful,
-    goes_on_from,
-    has_begun_again,
-    is_written_before,
-    needs_files,
-    prove,
-    was_archived,
-)
+from services.doubted_names import are_doubtful, is_written_before, was_archived
+from services.proven_usage import prove
 from services.quarantine import quarantine
 from services.restored_tables import (
     NO_FILES,
@@ -65,39 +60,9 @@ FROZEN_AFTER = 6
 FROZEN_EVERY = timedelta(minutes=10)
 
 
-# --- the first step ----------------------------------------------------------------------------------------
-
-
 def compare(previous: Reading | None, current: Reading) -> Comparison | None:
-    """The two side by side, for both steps; None at a first reading."""
+    """The two side by side; None at a first reading."""
     return Comparison(previous, current) if previous else None
-
-
-def wanted_files(compared: Comparison | None, passed: Sequence[PassedPeriod] = ()) -> list[date]:
-    """The periods whose files `account` needs besides the two readings; most of the time none.
-
-    ``passed``: the periods that ended between the readings, as far as the settings tell.
-    """
-    if compared is None:
-        return []
-    previous, current = compared.previous, compared.current
-    restart = find_restart(previous, current)
-    if current.clock_was_set:
-        return sorted({previous.period_start, current.period_start}) if needs_files(compared, restart) else []
-    if restart is Restart.NONE and not passed and has_begun_again(compared):
-        return [previous.period_start]
-    has_restarted = restart in (Restart.DAEMON, Restart.ROUTER)
-    if current.period_start > previous.period_start:
-        began_with = [current.period_start] if has_restarted else []
-        return sorted({previous.period_start, *(period.start for period in passed), *began_with})
-    if has_restarted and current.period_start < previous.period_start:
-        return [current.period_start, previous.period_start]
-    if has_restarted or (restart is Restart.UNKNOWN and compared.shrunk):
-        return [previous.period_start]
-    return []
-
-
-# --- the second step ---------------------------------------------------------------------------------------
 
 
 def account(

@@ -17,6 +17,9 @@ Table = Mapping[RowKey, Counters]
 
 NOTHING: Counters = (0, 0)
 
+#: No packet is smaller. Rows of fewer bytes may be alike by chance.
+_SMALLEST_PACKET = 28
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
@@ -151,3 +154,18 @@ def without_zeros(table: Table) -> dict[RowKey, Counters]:
 def covers(later: Table, earlier: Table) -> bool:
     """Whether the rows that both have can have grown from ``earlier`` to ``later``."""
     return all(is_at_least(later[key], counters) for key, counters in earlier.items() if key in later)
+
+
+def may_go_on_from(later: Table, earlier: Table) -> bool:
+    """Whether ``later`` can have been ``earlier`` once: it has all of its rows, none of them smaller."""
+    return all(key in later and is_at_least(later[key], counters) for key, counters in earlier.items())
+
+
+def goes_on_from(later: Table, earlier: Table) -> bool:
+    """Whether ``later`` was ``earlier`` once, for certain: one of its rows is exactly what it was."""
+    return may_go_on_from(later, earlier) and has_unmoved(later, earlier)
+
+
+def has_unmoved(later: Table, earlier: Table) -> bool:
+    """Whether a row is exactly what it was, and not by the chance of a few bytes."""
+    return any(later.get(key) == counters and sum(counters) >= _SMALLEST_PACKET for key, counters in earlier.items())

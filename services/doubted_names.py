@@ -1,57 +1,16 @@
-"""Usage where the router's clock or zone was set between two readings. Pure.
+"""Whether the names of the router's files can be believed. Pure.
 
 nlbwmon names its period and its files by the router's clock at that moment, right or wrong. Where that was set, a file
-can carry the name of another period, and a period's name can change without its counters beginning again. So here no
-name proves anything, contents do: a table goes on from another one if it has all of its rows, none of them smaller, and
-one that nobody used since is exactly what it was. What can't be proved is not counted, and noted as unknown.
+can carry the name of another period, and a period's name can change without its counters beginning again. Then
+services/proven_usage.py counts what contents prove.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import NamedTuple
 
 from services.accounted_usage import PassedPeriod
-from services.counters import NOTHING, Comparison, Counters, RowKey, Table, gain, is_at_least
-from services.restored_tables import (
-    FILE_TIME_TOLERANCE_S,
-    ROLLOVER_DELAY_S,
-    Restart,
-    RouterFiles,
-)
-
-#: No packet is smaller. Rows of fewer bytes may be alike by chance.
-_SMALLEST_PACKET = 28
-
-
-class Proven(NamedTuple):
-    """What can be told from contents alone."""
-
-    #: What a file holds above the last reading.
-    left_over: Mapping[RowKey, Counters]
-    #: What the later reading holds above the table that it counts on from.
-    rows: Mapping[RowKey, Counters]
-    period_start: date
-    #: Nothing else can have been counted in between.
-    is_whole: bool
-
-
-def goes_on_from(later: Table, earlier: Table) -> bool:
-    """Whether ``later`` was ``earlier`` once, for certain."""
-    return _may_go_on_from(later, earlier) and _has_unmoved(later, earlier)
-
-
-def _has_unmoved(later: Table, earlier: Table) -> bool:
-    """Whether a row is exactly what it was: it would not come back there by chance."""
-    return any(later.get(key) == counters and sum(counters) >= _SMALLEST_PACKET for key, counters in earlier.items())
-
-
-def _may_go_on_from(later: Table, earlier: Table) -> bool:
-    return all(key in later and is_at_least(later[key], counters) for key, counters in earlier.items())
-
-
-def needs_files(compared: Comparison, restart: Restart) -> bool:
-    """Whether the two readings alone don't tell."""
-    return restart is not Restart.NONE or has_begun_again(compared)
+from services.counters import Comparison, Table, goes_on_from, has_unmoved, may_go_on_from
+from services.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S, Restart, RouterFiles
 
 
 def are_doubtful(
@@ -73,13 +32,11 @@ def are_doubtful(
         return True
     if _is_of_another_table(compared, files, tables):
         return True
-    if compared.current.period_start > compared.previous.period_start and _have_gone_on(compared, restart, tables):
+    if compared.current.period_start <= compared.previous.period_start:
+        return restart is Restart.NONE and has_begun_again(compared)
+    if _have_gone_on(compared, restart, tables):
         return True
-    if restart is not Restart.NONE:
-        return False
-    if not passed:
-        return has_begun_again(compared)
-    return any(was_archived(compared, files, period) is False for period in passed)
+    return restart is Restart.NONE and any(was_archived(compared, files, period) is False for period in passed)
 
 
 def _is_of_another_table(compared: Comparison, files: RouterFiles, tables: Mapping[date, Table]) -> bool:
@@ -92,23 +49,23 @@ def _is_of_another_table(compared: Comparison, files: RouterFiles, tables: Mappi
     if file is None or age_s is None or age_s < elapsed_s + FILE_TIME_TOLERANCE_S or compared.current.row_limit is None:
         return False
     is_full = any(compared.current.would_be_full(table) for table in (file, compared.old))
-    return not is_full and not _may_go_on_from(compared.old, file)
+    return not is_full and not may_go_on_from(compared.old, file)
 
 
 def _have_gone_on(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> bool:
     """Whether the counters did not begin again since: for certain, or that period's archive lacks what was read, or no
     period has one.
     """
-    if goes_on_from(compared.new, compared.old) or (
-        restart is Restart.NONE and _has_unmoved(compared.new, compared.old)
-    ):
+    if goes_on_from(compared.new, compared.old):
         return True
-    if restart is not Restart.NONE or compared.vanished or compared.shrunk or not compared.old:
+    if restart is not Restart.NONE or compared.shrunk or not compared.old:
         return False
-    if compared.current.may_be_full:
+    if has_unmoved(compared.new, compared.old):
+        return True  # the others were evicted
+    if compared.vanished or compared.current.may_be_full:
         return False
     archive = tables.get(compared.previous.period_start)
-    return not tables or (archive is not None and not _may_go_on_from(archive, compared.old))
+    return not tables or (archive is not None and not may_go_on_from(archive, compared.old))
 
 
 def was_archived(compared: Comparison, files: RouterFiles, period: PassedPeriod) -> bool | None:
@@ -130,79 +87,10 @@ def is_written_before(compared: Comparison, files: RouterFiles, period: PassedPe
     return age_s > (compared.current.read_at - period.span.start).total_seconds() + FILE_TIME_TOLERANCE_S
 
 
-def prove(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
-    """Usage between the two readings. ``tables``: the files of both readings' periods, as far as there are any."""
-    if restart is Restart.NONE:
-        return _while_it_ran(compared, tables)
-    return _over_a_restart(compared, restart, tables)
-
-
-def _while_it_ran(compared: Comparison, tables: Mapping[date, Table]) -> Proven:
-    """A daemon that ran on rolls over or doesn't: where it did, all rows began again at zero."""
-    previous, current = compared.previous.period_start, compared.current.period_start
-    if has_begun_again(compared):
-        left_over = _left_over(compared, [tables.get(previous, {})])
-        return Proven(left_over, compared.new, max(previous, current), is_whole=False)
-    back = {key: compared.new[key] for key in compared.shrunk}  # evicted, and back from zero
-    age_s = compared.current.period_age_s
-    is_late = age_s is not None and age_s <= ROLLOVER_DELAY_S
-    return Proven(
-        {},
-        compared.gained | back,
-        previous if is_late else max(previous, current),
-        is_whole=goes_on_from(compared.new, compared.old),
-    )
-
-
 def has_begun_again(compared: Comparison) -> bool:
-    """Whether rows are gone or went back in a table that isn't full: a daemon that runs loses none otherwise."""
-    is_full = compared.current.may_be_full or compared.current.would_be_full(compared.old)
-    return not is_full and bool(compared.vanished or compared.shrunk)
-
-
-def _over_a_restart(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
-    """The daemon took up a copy of the last reading or one of the files, or began at zero. Of several that it went on
-    from for certain, it is the one that leaves the least usage; where it is none, only what lies above all of them
-    counts.
+    """Whether a daemon that ran on began again at zero: rows are gone or went back, none is what it was, and it isn't
+    that rows are evicted.
     """
-    previous, current = compared.previous.period_start, compared.current.period_start
-    # The period that it started in comes first: it is the likelier one of two that are alike.
-    candidates = [tables.get(current, {}), tables.get(previous, {}), compared.old]
-    proven = [table for table in candidates if goes_on_from(compared.new, table)]
-    # A copy in RAM may be a little behind the reading; no boot leaves one.
-    is_behind = restart is not Restart.ROUTER and not _may_go_on_from(compared.new, compared.old)
-    base = max(proven, key=_size) if proven and not is_behind else _most_of(candidates)
-    # A row that a full table had forgotten can be back with what it was counted for.
-    has_forgotten = any(compared.current.would_be_full(table) for table in (compared.old, compared.new, base))
-    rows = {
-        key: gain(counters, base.get(key, NOTHING))
-        for key, counters in compared.new.items()
-        if key in base or not has_forgotten
-    }
-    left_over = {} if base is compared.old else _left_over(compared, [candidates[1], candidates[0]], base)
-    return Proven(left_over, rows, previous if base is candidates[1] else current, is_whole=False)
-
-
-def _most_of(tables: Sequence[Table]) -> dict[RowKey, Counters]:
-    """Of each row the most that any of the tables has."""
-    most: dict[RowKey, Counters] = {}
-    for table in tables:
-        for key, (down, up) in table.items():
-            most_down, most_up = most.get(key, NOTHING)
-            most[key] = max(down, most_down), max(up, most_up)
-    return most
-
-
-def _left_over(compared: Comparison, files: list[Table], base: Table | None = None) -> dict[RowKey, Counters]:
-    """What the first file that goes on from the last reading holds above it, unless the table has it as well."""
-    old, new = compared.old, compared.new
-    for file in files:
-        is_full = compared.current.would_be_full(file) or compared.current.would_be_full(old)
-        is_in_table = file is not base and _may_go_on_from(new, file)
-        if not is_full and not is_in_table and goes_on_from(file, old):
-            return {key: gain(counters, old.get(key, NOTHING)) for key, counters in file.items()}
-    return {}
-
-
-def _size(table: Table) -> int:
-    return sum(down + up for down, up in table.values())
+    is_full = compared.current.may_be_full or compared.current.would_be_full(compared.old)
+    has_lost = bool(compared.vanished or compared.shrunk)
+    return has_lost and not is_full and not has_unmoved(compared.new, compared.old)

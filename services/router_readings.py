@@ -18,7 +18,7 @@ from db_operations.periods_db import NamedPeriod
 from db_operations.readings_db import ReadingRecord
 from db_operations.routers_db import RouterRecord
 from services.accounted_usage import Usage
-from services.accounting import account, compare, wanted_files
+from services.accounting import account, compare
 from services.accounting_periods import AccountingPeriod
 from services.counters import Counters, Reading
 from services.credentials import CredentialVault
@@ -27,6 +27,7 @@ from services.restored_tables import NO_FILES, RouterFiles
 from services.router_answers import ReadAnswer, passed_periods, read_answer, read_files, shown_zone
 from services.router_doctor import Check, diagnose
 from services.routers import target_of
+from services.wanted_files import wanted_files
 from utils.nlbwmon_parser import DeviceTotals, ObservedDevice, parse_nlbw_json
 from utils.time import Clock, Zone
 

@@ -1,0 +1,98 @@
+"""Usage where the names of the router's files prove nothing (services/doubted_names.py): from contents alone. Pure.
+
+A table goes on from another one for certain if it has all of its rows, none of them smaller, and one that nobody used
+since is exactly what it was. What can't be proved is not counted, and noted as unknown.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from services.counters import NOTHING, Comparison, Counters, RowKey, Table, gain, goes_on_from, may_go_on_from
+from services.doubted_names import has_begun_again
+from services.restored_tables import ROLLOVER_DELAY_S, Restart
+
+
+class Proven(NamedTuple):
+    """What can be told from contents alone."""
+
+    #: What a file holds above the last reading.
+    left_over: Mapping[RowKey, Counters]
+    #: What the later reading holds above the table that it counts on from.
+    rows: Mapping[RowKey, Counters]
+    period_start: date
+    #: Nothing else can have been counted in between.
+    is_whole: bool
+
+
+def prove(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
+    """Usage between the two readings. ``tables``: the files of both readings' periods, as far as there are any."""
+    if restart is Restart.NONE:
+        return _while_it_ran(compared, tables)
+    return _over_a_restart(compared, restart, tables)
+
+
+def _while_it_ran(compared: Comparison, tables: Mapping[date, Table]) -> Proven:
+    """A daemon that ran on rolls over or doesn't: where it did, all rows began again at zero."""
+    previous, current = compared.previous.period_start, compared.current.period_start
+    # Back from zero. A row that isn't below what it was counts from there, though it may have begun again as well.
+    rows = compared.gained | {key: compared.new[key] for key in compared.shrunk}
+    if has_begun_again(compared):
+        left_over = _left_over(compared, [tables.get(previous, {})])
+        return Proven(left_over, rows, max(previous, current), is_whole=False)
+    age_s = compared.current.period_age_s
+    is_late = age_s is not None and age_s <= ROLLOVER_DELAY_S
+    return Proven(
+        {},
+        rows,
+        previous if is_late else max(previous, current),
+        is_whole=goes_on_from(compared.new, compared.old),
+    )
+
+
+def _over_a_restart(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
+    """The daemon took up a copy of the last reading or one of the files, or began at zero. Of several that it went on
+    from for certain, it is the one that leaves the least usage; where it is none, only what lies above all of them
+    counts.
+    """
+    previous, current = compared.previous.period_start, compared.current.period_start
+    # The period that it started in comes first: it is the likelier one of two that are alike.
+    candidates = [tables.get(current, {}), tables.get(previous, {}), compared.old]
+    proven = [table for table in candidates if goes_on_from(compared.new, table)]
+    # A copy in RAM may be a little behind the reading; no boot leaves one.
+    is_behind = restart is not Restart.ROUTER and not may_go_on_from(compared.new, compared.old)
+    base = max(proven, key=_size) if proven and not is_behind else _most_of(candidates)
+    # A row that a full table had forgotten can be back with what it was counted for.
+    has_forgotten = any(compared.current.would_be_full(table) for table in (compared.old, compared.new, base))
+    rows = {
+        key: gain(counters, base.get(key, NOTHING))
+        for key, counters in compared.new.items()
+        if key in base or not has_forgotten
+    }
+    left_over = {} if base is compared.old else _left_over(compared, [candidates[1], candidates[0]], base)
+    return Proven(left_over, rows, previous if base is candidates[1] else current, is_whole=False)
+
+
+def _most_of(tables: Sequence[Table]) -> dict[RowKey, Counters]:
+    """Of each row the most that any of the tables has."""
+    most: dict[RowKey, Counters] = {}
+    for table in tables:
+        for key, (down, up) in table.items():
+            most_down, most_up = most.get(key, NOTHING)
+            most[key] = max(down, most_down), max(up, most_up)
+    return most
+
+
+def _left_over(compared: Comparison, files: list[Table], base: Table | None = None) -> dict[RowKey, Counters]:
+    """What the first file that goes on from the last reading holds above it, unless the table has it as well."""
+    old, new = compared.old, compared.new
+    for file in files:
+        is_full = compared.current.would_be_full(file) or compared.current.would_be_full(old)
+        is_in_table = file is not base and may_go_on_from(new, file)
+        if not is_full and not is_in_table and goes_on_from(file, old):
+            return {key: gain(counters, old.get(key, NOTHING)) for key, counters in file.items()}
+    return {}
+
+
+def _size(table: Table) -> int:
+    return sum(down + up for down, up in table.values())

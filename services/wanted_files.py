@@ -1,0 +1,31 @@
+"""Which of the router's files the accounting needs besides two readings. Pure."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from services.accounted_usage import PassedPeriod
+from services.counters import Comparison
+from services.doubted_names import has_begun_again
+from services.restored_tables import Restart, find_restart
+
+
+def wanted_files(compared: Comparison | None, passed: Sequence[PassedPeriod] = ()) -> list[date]:
+    """The periods whose files `account` needs besides the two readings; most of the time none.
+
+    ``passed``: the periods that ended between the readings, as far as the settings tell.
+    """
+    if compared is None:
+        return []
+    previous, current = compared.previous, compared.current
+    restart = find_restart(previous, current)
+    has_restarted = restart in (Restart.DAEMON, Restart.ROUTER)
+    if current.clock_was_set:
+        needs_files = restart is not Restart.NONE or has_begun_again(compared)
+        return sorted({previous.period_start, current.period_start}) if needs_files else []
+    if current.period_start > previous.period_start:
+        began_with = [current.period_start] if has_restarted else []
+        return sorted({previous.period_start, *(period.start for period in passed), *began_with})
+    if has_restarted and current.period_start < previous.period_start:
+        return [current.period_start, previous.period_start]
+    went_back = compared.shrunk if restart is Restart.UNKNOWN else has_begun_again(compared)
+    return [previous.period_start] if has_restarted or went_back else []
