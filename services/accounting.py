@@ -30,6 +30,7 @@ from services.counters import (
     goes_on_from,
     index_rows,
     is_at_least,
+    may_go_on_from,
     without_zeros,
 )
 from services.doubted_names import are_doubtful, is_written_before, was_archived
@@ -149,6 +150,7 @@ class _Step:
         self._add(proven.rows, Span(started, self._now))
         if not proven.is_whole:
             self._doubted |= {previous.period_start, current.period_start, proven.period_start}
+            self._doubted -= {proven.taken_up}  # the table goes on from it
             self._notes.append(notes.clock_was_set(Span(self._since, self._now)))
         self._note_evictions(Span(started, self._now), 0)
         return proven.period_start
@@ -173,6 +175,7 @@ class _Step:
                     self._old
                 ):  # one that isn't in the last reading may have been in an earlier one
                     rows = {key: used for key, used in rows.items() if key in self._old}
+            self._doubt_file_ahead(saved or {})
             if current.would_be_full(self._old):
                 rows = rows | above_commit(self._compared, rows, saved or {})
             self._note_evictions(on, 0)
@@ -217,14 +220,18 @@ class _Step:
             self._compared.current, saved
         )
         if origin is Origin.ZERO:
-            if saved and self._restart is Restart.ROUTER:  # by a clock that was wrong at first it wasn't found
-                self._doubted |= {self._compared.previous.period_start}
+            self._doubt_file_ahead(saved)
             self._notes.append(notes.started_from_zero(on))
         elif is_doubtful:
             self._notes.append(notes.restored_from_unknown(on))
         elif self._restart is Restart.ROUTER and not goes_on_from(self._new, saved):
             self._notes.append(notes.booted_with_doubtful_clock(on))
         self._note_evictions(on, 0)
+
+    def _doubt_file_ahead(self, saved: Table) -> None:
+        """A file that has more than the table: it was counted, and the next power loss may bring it back."""
+        if not may_go_on_from(self._new, saved) and not may_have_forgotten_rows(self._compared, saved):
+            self._doubted |= {self._compared.previous.period_start}
 
     def _into_earlier_period(self, period_start: date) -> None:
         """The clock was set back while the router was down: the daemon took up the file of an earlier period."""

@@ -23,6 +23,8 @@ class Proven(NamedTuple):
     period_start: date
     #: Nothing else can have been counted in between.
     is_whole: bool
+    #: The period whose file was taken up, for certain; None: it can't be told.
+    taken_up: date | None = None
 
 
 def prove(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
@@ -51,16 +53,19 @@ def _while_it_ran(compared: Comparison, tables: Mapping[date, Table]) -> Proven:
 
 
 def _over_a_restart(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
-    """The daemon took up a copy of the last reading or one of the files, or began at zero. Of several that it went on
-    from for certain, it is the one that leaves the least usage; where it is none, only what lies above all of them
-    counts.
+    """The daemon took up a file or, where the router didn't boot, its copy in RAM; or it began at zero. Of several that
+    it went on from for certain, it is the one that leaves the least usage; of those that it may have gone on from, only
+    what lies above all of them counts.
     """
     previous, current = compared.previous.period_start, compared.current.period_start
     # The period that it started in comes first: it is the likelier one of two that are alike.
-    candidates = [tables.get(current, {}), tables.get(previous, {}), compared.old]
-    proven = [table for table in candidates if goes_on_from(compared.new, table)]
-    # A copy in RAM may be a little behind the reading; no boot leaves one.
+    files = [tables.get(current, {}), tables.get(previous, {})]
+    if restart is Restart.ROUTER:
+        candidates = [table for table in files if may_go_on_from(compared.new, table)]
+    else:  # the copy in RAM may be a little behind the reading
+        candidates = [*files, compared.old]
     is_behind = restart is not Restart.ROUTER and not may_go_on_from(compared.new, compared.old)
+    proven = [table for table in candidates if goes_on_from(compared.new, table)]
     base = max(proven, key=_size) if proven and not is_behind else _most_of(candidates)
     # A row that a full table had forgotten can be back with what it was counted for.
     has_forgotten = any(compared.current.would_be_full(table) for table in (compared.old, compared.new, base))
@@ -69,8 +74,10 @@ def _over_a_restart(compared: Comparison, restart: Restart, tables: Mapping[date
         for key, counters in compared.new.items()
         if key in base or not has_forgotten
     }
-    left_over = {} if base is compared.old else _left_over(compared, [candidates[1], candidates[0]], base)
-    return Proven(left_over, rows, previous if base is candidates[1] else current, is_whole=False)
+    left_over = {} if base is compared.old else _left_over(compared, files[::-1], base)
+    start = previous if base is files[1] else current
+    taken_up = start if any(base is file for file in files) else None
+    return Proven(left_over, rows, start, is_whole=False, taken_up=taken_up)
 
 
 def _most_of(tables: Sequence[Table]) -> dict[RowKey, Counters]:

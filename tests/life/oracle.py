@@ -58,7 +58,7 @@ class View:
             taken_up=list(daemon.taken_up),
             ended=list(daemon.ended),
             left_in_file=set(daemon.left_in_file),
-            doubts=router.doubts | daemon.doubts,
+            doubts=router.doubts | daemon.doubts | ({"a file ahead of its table"} if daemon.has_file_ahead else set()),
         )
 
 
@@ -178,6 +178,7 @@ class Oracle:
         # - "committed again since a restart": the file is not what the table came back with any more;
         # - "a crash without a copy in RAM": somebody removed it; within seconds after a reading that looks like a crash
         #   that a copy was taken up after;
+        # - "a file ahead of its table": a crash put the table back behind it, and it can be taken up once more;
         # - "wrong clock", "another zone": from then on there may be files under names that nobody would look for.
         for reason in view.doubts:
             for charge in view.owed:

@@ -74,6 +74,8 @@ class TracedDaemon(Nlbwmon):
         self.ended: list[Traced] = []
         #: Charges that a crash took out of the table, though a commit just before it has them.
         self.left_in_file: set[int] = set()
+        #: There was a crash that did so: that file may be taken up at any later start.
+        self.has_file_ahead = False
         self.now_us = 0
         self._is_starting = False
 
@@ -95,8 +97,10 @@ class TracedDaemon(Nlbwmon):
         if self.running and self.traced.ram_copy is None:
             self.doubts.add("a crash without a copy in RAM")
         super().crash(mono, wall)
+        before = len(self.left_in_file)
         kept = {id(charge) for chain in self.traced.rows.values() for charge in unseen(chain)}
         self.left_in_file |= {id(one) for chain in had.values() for one in unseen(chain) if id(one) not in kept}
+        self.has_file_ahead |= len(self.left_in_file) > before
 
     def stop(self, wall: int) -> None:
         super().stop(wall)
