@@ -17,7 +17,7 @@ from commands_server_operations.nlbw_answers import (
     raise_for_nlbw,
     twice,
 )
-from commands_server_operations.period_files import get_archived_periods
+from commands_server_operations.period_files import file_time, file_time_commands, get_archived_periods
 from commands_server_operations.router_script import Section, run_script
 from commands_server_operations.router_target import RouterTarget
 from utils.errors import BadRouterOutput, NlbwmonDown, NlbwmonMissing
@@ -117,6 +117,8 @@ class BandwidthAnswer:
     zone_name: str | None
     #: uci -q show nlbwmon
     settings: str | None
+    #: date -r of the file of the period asked for: when nlbwmon last wrote it, by the router's clock
+    last_commit: str | None
     facts: FactsAnswer
     devices: DeviceListAnswer
 
@@ -132,15 +134,21 @@ class NlbwmonStatus:
     usage_json: bytes = field(default=b"", repr=False)
 
 
-def get_current_bandwidth_data(connections: Connections, target: RouterTarget) -> BandwidthAnswer:
+def get_current_bandwidth_data(
+    connections: Connections, target: RouterTarget, *, period: str | None = None, directory: str | None = None
+) -> BandwidthAnswer:
     """The counters of the current accounting period and all that is needed to account for them.
 
-    Raises NlbwmonMissing, NlbwmonDown (after a second try, 0.2 s later), BadRouterOutput, and what
+    ``period``: what the router called that period last; ``directory``: its `database_directory`. With both, when
+    nlbwmon last wrote the period's file is asked in the same breath. Raises ValueError for a period that is not of the
+    form YYYY-MM-DD, NlbwmonMissing, NlbwmonDown (after a second try, 0.2 s later), BadRouterOutput, and what
     connections.run raises.
     """
+    # Asked before the clock, which no moment told by it can then be ahead of.
+    script = {**(file_time_commands(period, directory) if period else {}), **_BANDWIDTH}
     for attempt in twice():
         with attempt:
-            sections = run_script(connections, target, _BANDWIDTH)
+            sections = run_script(connections, target, script)
             usage = nlbw_output(sections["usage"], target)
     return BandwidthAnswer(
         usage_json=usage,
@@ -153,6 +161,7 @@ def get_current_bandwidth_data(connections: Connections, target: RouterTarget) -
         router_mac=sections["router_mac"].text,
         zone_name=sections["zone_name"].text,
         settings=sections["settings"].text,
+        last_commit=file_time(period, sections) if period else None,
         facts=_facts(sections),
         devices=_devices(sections),
     )

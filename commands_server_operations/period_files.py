@@ -78,33 +78,38 @@ def get_period_files(
     """
     tables = _usable_files(connections, target, names)
     # After the files, so that one that was written meanwhile is noticed; and the clock after the moments told by it.
-    asked = {**_file_times(names, directory), **_COPY_TIMES, "clock": "date +%s"}
-    times = _run_in_batches(connections, target, asked)
-    written: dict[date, str] = {}
-    for start in names:
-        for kind in ("plain", "packed"):
-            section = times.get(f"{kind} {start}")
-            if section and section.text:
-                written[start] = section.text
+    asked: dict[str, str] = {}
+    for name in names.values():
+        asked |= file_time_commands(name, directory)
+    times = _run_in_batches(connections, target, {**asked, **_COPY_TIMES, "clock": "date +%s"})
     copy = times["ram_copy"].exit_status
     return PeriodFilesAnswer(
         tables=tables,
         clock=times["clock"].text,
-        written=written,
+        written={start: text for start, name in names.items() if (text := file_time(name, times))},
         ram_copy=times["ram_copy_time"].text,
         has_ram_copy=None if copy == NOT_FOUND else copy == 0,
     )
 
 
-def _file_times(names: Mapping[date, str], directory: str | None) -> dict[str, str]:
-    """What asks when each file was written; nlbwmon packs its files or doesn't."""
+def file_time_commands(name: str, directory: str | None) -> dict[str, str]:
+    """What asks when the file of the period called ``name`` was written; nlbwmon packs its files or doesn't.
+
+    Nothing where ``directory`` is unknown or may not get into a command. Raises ValueError for a name that may not.
+    """
     if directory is None or not _DIRECTORY.fullmatch(directory):
         return {}
-    commands: dict[str, str] = {}
-    for start, name in names.items():
-        file = f"{directory}/{_checked(name).replace('-', '')}.db"
-        commands |= {f"packed {start}": f"date -r {file}.gz +%s", f"plain {start}": f"date -r {file} +%s"}
-    return commands
+    file = f"{directory}/{_checked(name).replace('-', '')}.db"
+    return {f"packed {name}": f"date -r {file}.gz +%s", f"plain {name}": f"date -r {file} +%s"}
+
+
+def file_time(name: str, sections: Mapping[str, Section]) -> str | None:
+    """The answer to `file_time_commands`; None where nothing was asked or there is no such file."""
+    for kind in ("packed", "plain"):
+        section = sections.get(f"{kind} {name}")
+        if section and section.text:
+            return section.text
+    return None
 
 
 def _run_in_batches(connections: Connections, target: RouterTarget, commands: Mapping[str, str]) -> dict[str, Section]:

@@ -12,7 +12,8 @@ from db_operations.statements import Connection, execute, fetch_all, fetch_one
 
 _COLUMNS = """
     read_at, usage_since, covered_since, period_start, period_end, uptime_s, boot_id, daemon_id, clock_skew_s,
-    router_zone, doubted, database_interval, unchanged_since, unchanged_readings, quarantined, findings, usage_json
+    router_zone, doubted, database_interval, unchanged_since, unchanged_readings, quarantined, findings, usage_json,
+    database_directory, period_name, last_commit_at
 """
 
 
@@ -51,6 +52,11 @@ class ReadingRecord:
     doubted: Sequence[date] = ()
     #: nlbwmon's setting, None where the router doesn't tell.
     database_interval: str | None
+    #: Where nlbwmon keeps its files, and what the router calls the period; None where that isn't known.
+    database_directory: str | None = None
+    period_name: str | None = None
+    #: When nlbwmon last wrote the period's file, server time; None where that isn't known.
+    last_commit_at: datetime | None = None
     #: Since when no counter has moved, and how many readings in a row saw that.
     unchanged_since: datetime | None = None
     unchanged_readings: int = 0
@@ -67,6 +73,7 @@ class ReadingHeader:
 
     read_at: datetime
     database_interval: str | None
+    last_commit_at: datetime | None = None
     findings: Sequence[Finding] = ()
 
 
@@ -108,6 +115,9 @@ def get_last_reading(conn: Connection, session_id: str, router_id: str) -> Readi
         quarantined=row[14],
         findings=_findings(row[15]),
         usage_json=zlib.decompress(row[16]),
+        database_directory=row[17],
+        period_name=row[18],
+        last_commit_at=row[19],
     )
 
 
@@ -115,12 +125,14 @@ def get_reading_header(conn: Connection, session_id: str, router_id: str) -> Rea
     row = fetch_one(
         conn,
         """
-        SELECT read_at, database_interval, findings FROM last_readings
+        SELECT read_at, database_interval, last_commit_at, findings FROM last_readings
         WHERE session_id = %(session_id)s AND router_id = %(router_id)s
         """,
         {"session_id": session_id, "router_id": router_id},
     )
-    return ReadingHeader(read_at=row[0], database_interval=row[1], findings=_findings(row[2])) if row else None
+    if row is None:
+        return None
+    return ReadingHeader(read_at=row[0], database_interval=row[1], last_commit_at=row[2], findings=_findings(row[3]))
 
 
 def _findings(stored: list[dict[str, str]] | None) -> tuple[Finding, ...]:
@@ -150,7 +162,8 @@ def upsert_last_reading(conn: Connection, session_id: str, router_id: str, readi
         VALUES (%(router_id)s, %(session_id)s, %(read_at)s, %(usage_since)s, %(covered_since)s,
                 %(period_start)s, %(period_end)s, %(uptime_s)s, %(boot_id)s, %(daemon_id)s, %(clock_skew_s)s,
                 %(router_zone)s, %(doubted)s::date[], %(database_interval)s, %(unchanged_since)s,
-                %(unchanged_readings)s, %(quarantined)s, %(findings)s, %(usage_json)s)
+                %(unchanged_readings)s, %(quarantined)s, %(findings)s, %(usage_json)s,
+                %(database_directory)s, %(period_name)s, %(last_commit_at)s)
         ON CONFLICT (router_id) DO UPDATE SET
             read_at = excluded.read_at, usage_since = excluded.usage_since,
             covered_since = excluded.covered_since, period_start = excluded.period_start,
@@ -158,7 +171,8 @@ def upsert_last_reading(conn: Connection, session_id: str, router_id: str, readi
             daemon_id = excluded.daemon_id, unchanged_since = excluded.unchanged_since,
             unchanged_readings = excluded.unchanged_readings, quarantined = excluded.quarantined,
             clock_skew_s = excluded.clock_skew_s, router_zone = excluded.router_zone, doubted = excluded.doubted,
-            database_interval = excluded.database_interval,
+            database_interval = excluded.database_interval, database_directory = excluded.database_directory,
+            period_name = excluded.period_name, last_commit_at = excluded.last_commit_at,
             findings = excluded.findings, usage_json = excluded.usage_json
         """,
         {

@@ -249,6 +249,10 @@ class RouterStatusOut(Out):
 class NlbwmonOut(Out):
     running: bool | None = Field(description="null where it isn't known")
     database_interval: str | None
+    last_commit: datetime | None = Field(
+        description="when nlbwmon last wrote the running accounting period's file, as of the last reading; "
+        "null where it isn't known"
+    )
 
 
 class StorageOut(Out):

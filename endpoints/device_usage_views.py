@@ -135,7 +135,11 @@ def status_view(status: MonitoringStatus) -> out.StatusOut:
             last_error=error,
             consecutive_failures=router.consecutive_failures,
         ),
-        nlbwmon=out.NlbwmonOut(running=status.is_nlbwmon_running, database_interval=status.database_interval),
+        nlbwmon=out.NlbwmonOut(
+            running=status.is_nlbwmon_running,
+            database_interval=status.database_interval,
+            last_commit=status.last_commit_at,
+        ),
         storage=out.StorageOut(
             snapshots=status.stored.snapshots, oldest=status.stored.oldest, newest=status.stored.newest
         ),

@@ -22,6 +22,7 @@ from services.accounting import account, compare
 from services.accounting_periods import AccountingPeriod
 from services.counters import Counters, Reading
 from services.credentials import CredentialVault
+from services.last_commits import last_commit_of
 from services.past_periods import FinishedPeriod, find_earlier_periods, find_finished_periods
 from services.restored_tables import NO_FILES, RouterFiles
 from services.router_answers import ReadAnswer, passed_periods, read_answer, read_files, shown_zone
@@ -60,6 +61,12 @@ class TakenReading:
     clock_skew_s: float | None
     #: nlbwmon's `database_interval`; None where the router doesn't tell.
     database_interval: str | None
+    #: nlbwmon's `database_directory`, and what the router calls ``period``: its file is known by both. None where the
+    #: router doesn't tell.
+    database_directory: str | None = None
+    period_name: str | None = None
+    #: When nlbwmon last wrote that file; None where that isn't known.
+    last_commit_at: datetime | None = None
     #: What in the router's settings should be mended.
     findings: Sequence[Check] = ()
     #: What the router printed, as it came.
@@ -84,7 +91,12 @@ class ReadingTaker:
         # Before the router is asked: were a newer reading stored meanwhile, this one must not pass for its follower.
         with self._database.transaction() as conn:
             previous = readings_db.get_last_reading(conn, router.session_id, router.id)
-        answer = get_current_bandwidth_data(self._connections, target)
+        answer = get_current_bandwidth_data(
+            self._connections,
+            target,
+            period=previous.period_name if previous else None,
+            directory=previous.database_directory if previous else None,
+        )
         # Stamped when the answer is here: the wait for a router that is busy belongs to the time before.
         read = read_answer(answer, router, previous, self._clock())
         passed = passed_periods(read, previous) if previous else []
@@ -107,6 +119,9 @@ class ReadingTaker:
             finished_periods=find_finished_periods(read, previous, ended, files.tables) if previous else [],
             clock_skew_s=read.time.skew_s,
             database_interval=read.database_interval,
+            database_directory=read.facts.database_directory,
+            period_name=read.name_of(usage.period_start),
+            last_commit_at=last_commit_of(answer.last_commit, previous, read, usage.period_start),
             findings=[check for check in diagnose(read.facts) if not check.ok],
             usage_json=answer.usage_json,
             duration_s=time.monotonic() - started,

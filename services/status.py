@@ -52,6 +52,8 @@ class MonitoringStatus:
     #: None where that isn't known: the router can't be asked.
     is_nlbwmon_running: bool | None
     database_interval: str | None
+    #: When nlbwmon had last written the running period's file at the last reading; None where that isn't known.
+    last_commit_at: datetime | None
     stored: StoredSnapshots
     #: Which share of the last 24 hours lies between good readings, 0 to 1.
     coverage_24h: float
@@ -87,6 +89,7 @@ class StatusService:
             is_reachable=_is_reachable(router),
             is_nlbwmon_running=_is_nlbwmon_running(router),
             database_interval=last.database_interval if last else None,
+            last_commit_at=last.last_commit_at if last else None,
             stored=stored,
             coverage_24h=covered_share(day, [Span(*stretch) for stretch in stretches], now),
             warnings=[

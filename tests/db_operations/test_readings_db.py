@@ -18,7 +18,13 @@ def test_a_reading_is_read_back_byte_for_byte_and_replaced_by_the_next(database:
         Finding(code="DATABASE_IN_RAM", message='It\'s in /tmp: "lost" 客厅 %s', fix="uci set a.@b[0].c='d'; reboot"),
         Finding(code="TIMEZONE", message="no rule", fix=None),
     )
-    first = reading_at(AT, findings=findings)
+    first = reading_at(
+        AT,
+        findings=findings,
+        database_directory="/etc/nlbwmon",
+        period_name="2031-11-01",
+        last_commit_at=AT - timedelta(hours=1),
+    )
     second = reading_at(
         LATER,
         usage_since=AT,
@@ -37,7 +43,10 @@ def test_a_reading_is_read_back_byte_for_byte_and_replaced_by_the_next(database:
             readings_db.upsert_last_reading(conn, *ALICE, reading)
             assert readings_db.get_last_reading(conn, *ALICE) == reading
             assert readings_db.get_reading_header(conn, *ALICE) == ReadingHeader(
-                read_at=reading.read_at, database_interval=reading.database_interval, findings=reading.findings
+                read_at=reading.read_at,
+                database_interval=reading.database_interval,
+                last_commit_at=reading.last_commit_at,
+                findings=reading.findings,
             )
         for get in (readings_db.get_last_reading, readings_db.get_reading_header):
             assert get(conn, "bob", ALICE[1]) is None

@@ -39,7 +39,7 @@ def test_the_status_before_and_after_the_first_readings(
     assert set(before) >= {"collector", "router", "nlbwmon", "storage", "coverage24h", "warnings"}
     assert set(before["collector"]) == {"running", "intervalMinutes", "nextRunAt"}
     assert set(before["router"]) == {"reachable", "lastSuccessAt", "lastError", "consecutiveFailures"}
-    assert {"running", "databaseInterval"} <= set(before["nlbwmon"])
+    assert before["nlbwmon"] == {"running": None, "databaseInterval": None, "lastCommit": None}
     assert before["storage"] == {"snapshots": 0, "oldest": None, "newest": None}
     assert [warning["code"] for warning in before["warnings"]] == ["NO_READING_YET"]
     router.traffic(PHONE, rx=1)
@@ -47,7 +47,7 @@ def test_the_status_before_and_after_the_first_readings(
     read()
     after = api.data(f"{BASE}/status")
     assert (after["router"]["reachable"], after["router"]["lastSuccessAt"]) == (True, "2031-11-11T09:10:00Z")
-    assert (after["nlbwmon"]["running"], after["nlbwmon"]["databaseInterval"]) == (True, "1")
+    assert after["nlbwmon"] == {"running": True, "databaseInterval": "1", "lastCommit": None}
     assert after["storage"] == {
         "snapshots": 2,
         "oldest": "2031-11-11T09:05:00Z",
@@ -55,3 +55,6 @@ def test_the_status_before_and_after_the_first_readings(
     }
     assert after["coverage24h"] == pytest.approx(5 / (24 * 60))
     assert after["warnings"] == []
+    router.commit()
+    read()
+    assert api.data(f"{BASE}/status")["nlbwmon"]["lastCommit"] == "2031-11-11T09:10:00Z"

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from commands_server_operations import device_usage_execute as execute
+from commands_server_operations.period_files import file_time_commands
 from commands_server_operations.router_target import CommandResult, RouterTarget
 from db_operations.database import Database
 from server import Runtime
@@ -20,7 +21,10 @@ from utils.errors import BadRouterOutput, NlbwmonDown, NlbwmonMissing, RouterErr
 from utils.nlbwmon_parser import parse_nlbw_json
 
 SECOND = timedelta(seconds=1)
-MARKER = re.compile(rb"([0-9a-f]{32} (\w+)) (\d+)\n")
+MARKER = re.compile(rb"([0-9a-f]{32} ([\w -]+)) (\d+)\n")
+#: The file of the running period, as the reading before names it.
+PERIOD, DIRECTORY = "2031-11-01", "/etc/nlbwmon"
+SCRIPT = {**file_time_commands(PERIOD, DIRECTORY), **execute._BANDWIDTH}
 
 
 def kept(database: Database) -> dict[str, list[str]]:
@@ -29,8 +33,8 @@ def kept(database: Database) -> dict[str, list[str]]:
 
 
 def whole_answer(router: SimulatedRouter) -> bytes:
-    """What the script of a reading prints."""
-    lines = (f'{command}; echo "{"0" * 32} {name} $?"' for name, command in execute._BANDWIDTH.items())
+    """What the script of a reading prints, a first one left out."""
+    lines = (f'{command}; echo "{"0" * 32} {name} $?"' for name, command in SCRIPT.items())
     return router.run("; ".join(lines)).stdout
 
 
@@ -39,6 +43,7 @@ def lively(router: SimulatedRouter) -> SimulatedRouter:
     """A router with something in every section of its answer."""
     router.add_host(PHONE, "192.168.1.2", "phone")
     router.add_host(LAPTOP, "192.168.1.3", "laptop")
+    router.commit()
     return router
 
 
@@ -67,7 +72,7 @@ def test_a_connection_cut_at_any_byte_stores_nothing_and_the_next_reading_brings
     """
     runtime.collector.collect(context)
     answer = whole_answer(lively)
-    assert set(execute._BANDWIDTH) == {found[2].decode() for found in MARKER.finditer(answer)}
+    assert set(SCRIPT) == {found[2].decode() for found in MARKER.finditer(answer)}
     stored, used = kept(database), 0
     for number, offset in enumerate(offsets_of(answer, max(1, 8 // SOAK))):
         lively.traffic(PHONE, rx=offset + 1, tx=3)
@@ -148,8 +153,10 @@ def test_an_answer_that_ends_at_any_byte_with_success_is_refused(lively: Simulat
     answer = whole_answer(lively)
     for ends_after in range(len(answer)):
         with pytest.raises(BadRouterOutput):
-            execute.get_current_bandwidth_data(Ended(answer, ends_after), target)
-    assert execute.get_current_bandwidth_data(Ended(answer, len(answer)), target).devices.board
+            execute.get_current_bandwidth_data(Ended(answer, ends_after), target, period=PERIOD, directory=DIRECTORY)
+    whole = execute.get_current_bandwidth_data(Ended(answer, len(answer)), target, period=PERIOD, directory=DIRECTORY)
+    assert whole.devices.board
+    assert whole.last_commit
 
 
 def test_nlbws_own_output_is_refused_wherever_it_ends(lively: SimulatedRouter) -> None:
