@@ -33,7 +33,7 @@ from services.counters import (
     may_go_on_from,
     without_zeros,
 )
-from services.doubted_names import are_doubtful, is_written_before, was_archived
+from services.doubted_names import are_doubtful, is_written_before, rolled_over_at, was_archived
 from services.proven_usage import prove
 from services.quarantine import quarantine
 from services.restored_tables import (
@@ -252,7 +252,7 @@ class _Step:
     def _over_rollover(self) -> None:
         """(final value of the old period - last reading) + whole periods in between + the new period so far."""
         first = self._compared.previous.period_start
-        passed = list(self._passed)
+        passed = rolled_over_at(self._compared, self._files, self._passed)
         if all(period.start != first for period in passed):  # its end can't be told
             passed.insert(0, PassedPeriod(start=first, span=Span(self._since, self._now)))
         began = self._since
@@ -264,7 +264,8 @@ class _Step:
                 self._doubted -= {period.start}
             if archive is None:
                 self._add_gap(notes.archive_missing(span, period.start))
-            elif goes_on_from(self._new, archive):  # under a clock set back the running table was saved by that name
+            elif goes_on_from(self._new, archive) and not was_archived(self._compared, self._files, period):
+                # Under a clock set back the running table was saved by that name.
                 self._add_gap(notes.archive_overwritten(span, period.start))
             elif is_written_before(self._compared, self._files, period):
                 if self._restarted_at() < span.end:  # else nothing ran in it, and the gap before the restart says so

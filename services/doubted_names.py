@@ -6,11 +6,15 @@ services/proven_usage.py counts what contents prove.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from services.accounted_usage import PassedPeriod
-from services.counters import Comparison, Table, goes_on_from, has_unmoved, may_go_on_from
+from services.buckets import Span
+from services.counters import NOTHING, Comparison, Table, goes_on_from, has_unmoved, is_at_least, may_go_on_from
 from services.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S, Restart, RouterFiles
+
+#: A router that was stopped at a period's start is back within this time.
+_SLOW_BOOT_S = 600
 
 
 def are_doubtful(
@@ -27,16 +31,42 @@ def are_doubtful(
     """
     if compared.current.clock_was_set or any(age_s < -FILE_TIME_TOLERANCE_S for age_s in files.ages_s.values()):
         return True
+    has_restarted = restart in (Restart.DAEMON, Restart.ROUTER)
     periods = {compared.previous.period_start, compared.current.period_start, *(period.start for period in passed)}
-    if restart is not Restart.NONE and periods & compared.previous.doubted:
+    if has_restarted and periods & compared.previous.doubted:
+        return True
+    if has_restarted and _has_taken_old_period_along(compared, files, tables, passed):
         return True
     if _is_of_another_table(compared, files, tables):
         return True
     if compared.current.period_start <= compared.previous.period_start:
         return restart is Restart.NONE and has_begun_again(compared)
+    period_age_s = compared.current.period_age_s
+    if not has_restarted and period_age_s is not None and period_age_s <= ROLLOVER_DELAY_S:
+        return False  # it may not have begun yet: services/counted_periods.py
+    if passed and all(was_archived(compared, files, period) for period in passed):
+        return False
     if _have_gone_on(compared, restart, tables):
         return True
     return restart is Restart.NONE and any(was_archived(compared, files, period) is False for period in passed)
+
+
+def _has_taken_old_period_along(
+    compared: Comparison, files: RouterFiles, tables: Mapping[date, Table], passed: Sequence[PassedPeriod]
+) -> bool:
+    """Whether the running period's file has the old period's table: a daemon that is stopped in the seconds between a
+    period's start and its next look at the date saves what it has by the new name, and takes it up again.
+    """
+    file = tables.get(compared.current.period_start)
+    if not passed or not file:
+        return False
+    since_s = (compared.current.read_at - passed[-1].span.end).total_seconds()
+    age_s, uptime_s = files.ages_s.get(compared.current.period_start), compared.current.daemon_uptime_s
+    if age_s is not None and 0 <= since_s - age_s + FILE_TIME_TOLERANCE_S <= ROLLOVER_DELAY_S:
+        return True
+    reached = sum(1 for key, counters in compared.old.items() if is_at_least(file.get(key, NOTHING), counters))
+    has_just_started = uptime_s is not None and 0 <= since_s - uptime_s + FILE_TIME_TOLERANCE_S <= _SLOW_BOOT_S
+    return has_just_started and 2 * reached > len(compared.old)
 
 
 def _is_of_another_table(compared: Comparison, files: RouterFiles, tables: Mapping[date, Table]) -> bool:
@@ -60,7 +90,7 @@ def _have_gone_on(compared: Comparison, restart: Restart, tables: Mapping[date, 
         return True
     if restart is not Restart.NONE or compared.shrunk or not compared.old:
         return False
-    if has_unmoved(compared.new, compared.old):
+    if has_unmoved(compared.new, compared.old) and not has_begun_again(compared):
         return True  # the others were evicted
     if compared.vanished or compared.current.may_be_full:
         return False
@@ -77,6 +107,18 @@ def was_archived(compared: Comparison, files: RouterFiles, period: PassedPeriod)
         return None
     late_s = (compared.current.read_at - period.span.end).total_seconds() - age_s
     return -FILE_TIME_TOLERANCE_S <= late_s <= ROLLOVER_DELAY_S + FILE_TIME_TOLERANCE_S
+
+
+def rolled_over_at(compared: Comparison, files: RouterFiles, passed: Sequence[PassedPeriod]) -> list[PassedPeriod]:
+    """``passed``, each ended where its archive was written, as far as that is told: some seconds after it was due."""
+    found: list[PassedPeriod] = []
+    for period in passed:
+        start = found[-1].span.end if found else period.span.start
+        end = period.span.end
+        if was_archived(compared, files, period):
+            end = max(end, compared.current.read_at - timedelta(seconds=files.ages_s[period.start]))
+        found.append(PassedPeriod(start=period.start, span=Span(start, end)))
+    return found
 
 
 def is_written_before(compared: Comparison, files: RouterFiles, period: PassedPeriod) -> bool:

@@ -4,8 +4,8 @@ All times are given from outside, as microseconds: `mono` is true time (what tim
 router's clock says (what periods are named by). Traffic is `add`ed; between two additions the owner asks `next_event`
 and calls `do_due`.
 
-Left out, because nobody could tell from outside: the up to 30 s by which a rollover waits for the next refresh (here
-it is on time), and the RAM copy that keeps the old period's rows until the refresh after it.
+Left out, because nobody could tell from outside: the RAM copy that keeps the old period's rows until the refresh after
+a rollover. The up to 30 s by which that waits for the next refresh are a setting, none by default.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ class NlbwmonSettings:
     #: OpenWrt's own default, /var/lib/nlbwmon, is in RAM; this one is on flash
     database_directory: str = "/etc/nlbwmon"
     database_generations: int = 10
+    #: seconds by which a rollover is late: upstream looks at the date when it refreshes. Until then, what is saved of
+    #: the old period goes into the file of the new one.
+    rollover_delay: int = 0
     #: rows; 0 is no limit
     database_limit: int = 10_000
     #: bytes that conntrack's messages may wait in; the kernel caps it
@@ -136,7 +139,7 @@ class Nlbwmon:
 
     def do_due(self, mono: int, wall: int) -> None:
         """Roll over and commit if it is time. A clock that went back rolls nothing over."""
-        if self._name(wall) > self.period:
+        if self._name(wall - self.settings.rollover_delay * SECOND_US) > self.period:
             self._roll_over(wall)
         self._rollover_wall = self._next_start(wall)
         while mono >= self._commit_due:
@@ -189,7 +192,8 @@ class Nlbwmon:
         return self.interval.name(wall // SECOND_US, self.zone, offset)
 
     def _next_start(self, wall: int) -> int:
-        return self.interval.next_start(wall // SECOND_US, self.zone) * SECOND_US
+        delay = self.settings.rollover_delay
+        return (self.interval.next_start(wall // SECOND_US - delay, self.zone) + delay) * SECOND_US
 
 
 def load_rows(table: dict[str, list[list[int | str | None]]]) -> Rows:

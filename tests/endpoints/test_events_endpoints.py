@@ -20,6 +20,7 @@ MINUTE = timedelta(minutes=1)
 def restarted(runtime: Runtime, context: RouterContext, router: SimulatedRouter, clock: ManualClock) -> None:
     """Read at 9:00, a power loss at 9:02, read at 9:05 and 9:10."""
     router.traffic(PHONE, rx=1_000, tx=10)
+    router.traffic(PHONE, rx=400, tx=40, port=53)  # nobody uses it again: it proves what the router came back with
     router.commit()
     runtime.collector.collect(context)
     clock.advance(2 * MINUTE)

@@ -87,6 +87,7 @@ class HomePlan:
     on_disk: bool = True
     commit_interval: int = 86_400
     generations: int = 10
+    rollover_delay: int = 0
 
     def settings(self) -> NlbwmonSettings:
         return NlbwmonSettings(
@@ -95,6 +96,7 @@ class HomePlan:
             database_directory="/etc/nlbwmon" if self.on_disk else "/var/lib/nlbwmon",
             commit_interval=self.commit_interval,
             database_generations=self.generations,
+            rollover_delay=self.rollover_delay,
         )
 
 

@@ -67,3 +67,76 @@ def test_an_archive_that_holds_the_running_table_is_not_counted_beside_it() -> N
 
     assert usage.rows == {WEB: (1_000, 100), SSH: (70, 7)}
     assert NoteKind.ARCHIVE_MISSING in kinds(usage)
+
+
+# -- what tells that names can't be believed -------------------------------------------------------------------
+
+
+def test_a_file_that_was_not_written_at_its_periods_end_is_no_archive() -> None:
+    """The table went on: the file is a commit of it, under the name of a day that nlbwmon did not begin."""
+    before = reading({WEB: (1_000, 100), SSH: (60, 0)}, period=OCTOBER, daemon_id="a", row_limit=100)
+    after = reading({WEB: (1_500, 100), SSH: (90, 0)}, minutes=60, daemon_id="a", row_limit=100, period_age_s=3_000)
+    file = {OCTOBER: {WEB: (1_200, 100), SSH: (70, 0)}}
+
+    ended = [passed(OCTOBER, until=10)]
+    commit = usage_between(before, after, file, ended, committed_age_s=3_500)
+    archive = usage_between(before, after, file, ended, committed_age_s=2_990)
+
+    assert commit.rows == {WEB: (500, 0), SSH: (30, 0)}
+    assert archive.rows == {WEB: (200 + 1_500, 100), SSH: (10 + 90, 0)}
+
+
+def test_rows_alike_by_chance_do_not_keep_a_period_from_ending() -> None:
+    """The router asks for the time once a day, and the answer is always as long."""
+    before = reading({WEB: (1_000_000, 100), SSH: (76, 76)}, period=OCTOBER, daemon_id="a", row_limit=100)
+    after = reading({WEB: (500, 0), SSH: (76, 76)}, minutes=60, daemon_id="a", row_limit=100, period_age_s=3_000)
+    file = {OCTOBER: {WEB: (4_000_000, 100), SSH: (76, 76)}}
+
+    told = usage_between(before, after, file, [passed(OCTOBER, until=10)], committed_age_s=2_990)
+
+    assert told.rows == {WEB: (3_000_500, 0), SSH: (76, 76)}
+    assert NoteKind.COUNTERS_WENT_BACK not in kinds(told)
+    assert not told.doubted
+
+
+def test_a_file_dated_ahead_of_the_routers_clock_is_not_counted_by_its_name() -> None:
+    before = reading({}, daemon_id="a", boot_id="a", uptime_s=900, row_limit=100)
+    after = reading({WEB: (9_000, 900)}, minutes=5, daemon_id="b", boot_id="b", uptime_s=60, row_limit=100)
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (9_000, 900)}}, committed_age_s=-86_400)
+
+    assert usage.rows == {}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+    assert usage.doubted == frozenset()  # the table goes on from it
+
+
+def test_a_file_in_doubt_is_so_for_the_next_restart_and_no_longer_once_it_was_taken_up() -> None:
+    before = reading({}, daemon_id="a", boot_id="a", uptime_s=900, row_limit=100, doubted=frozenset({NOVEMBER}))
+    after = reading({WEB: (9_500, 900), SSH: (70, 7)}, minutes=5, boot_id="b", uptime_s=60, row_limit=100)
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (9_000, 900), SSH: (70, 7)}}, committed_age_s=10)
+
+    assert usage.rows == {WEB: (500, 0)}
+    assert usage.doubted == frozenset()
+
+
+def test_a_router_that_does_not_tell_its_daemons_start_is_not_doubted_at_each_reading() -> None:
+    before = reading({WEB: (1_000, 100)}, doubted=frozenset({NOVEMBER}), row_limit=100)
+    after = reading({WEB: (1_500, 100), SSH: (70, 7)}, minutes=5, row_limit=100)
+
+    usage = usage_between(before, after)
+
+    assert usage.rows == {WEB: (500, 0), SSH: (70, 7)}
+    assert kinds(usage) == []
+
+
+def test_where_a_period_ends_in_good_order_its_file_is_in_doubt_no_longer() -> None:
+    before = reading({WEB: (1_000, 100)}, period=OCTOBER, daemon_id="a", doubted=frozenset({OCTOBER}), row_limit=100)
+    after = reading({WEB: (5, 0)}, minutes=60, daemon_id="a", row_limit=100, period_age_s=3_000)
+
+    usage = usage_between(
+        before, after, {OCTOBER: {WEB: (1_200, 100)}}, [passed(OCTOBER, until=10)], committed_age_s=2_990
+    )
+
+    assert usage.rows == {WEB: (205, 0)}
+    assert usage.doubted == frozenset()
