@@ -1,6 +1,7 @@
 """Where the router's clock or zone was set, names of periods and files prove nothing: contents do."""
 
 from dataclasses import replace
+from datetime import date
 
 from services.accounting_notes import NoteKind
 from tests.services.router_rows import (
@@ -140,3 +141,16 @@ def test_where_a_period_ends_in_good_order_its_file_is_in_doubt_no_longer() -> N
 
     assert usage.rows == {WEB: (205, 0)}
     assert usage.doubted == frozenset()
+
+
+def test_after_a_boot_in_1970_what_the_file_has_above_the_reading_counts_and_the_new_table_from_zero() -> None:
+    before = reading({WEB: (1_000, 0), SSH: (70, 0)}, boot_id="a", row_limit=100)
+    after = reading({WEB: (60, 0)}, minutes=5, period=date(1970, 1, 1), boot_id="b", uptime_s=60, row_limit=100)
+    after = replace(after, clock_was_set=True)
+
+    told = usage_between(before, after, {NOVEMBER: {WEB: (1_010, 0), SSH: (70, 0)}})
+    moved = usage_between(before, after, {NOVEMBER: {WEB: (1_010, 0), SSH: (71, 0)}})
+
+    assert told.rows == {WEB: (10 + 60, 0)}
+    assert moved.rows == {WEB: (60, 0)}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(told)
