@@ -57,6 +57,8 @@ class Usage:
     unchanged_since: datetime
     unchanged_readings: int = 0
     doubted: frozenset[date] = frozenset()
+    #: Periods that ended, by their first day, whose files are their archives.
+    archived: frozenset[date] = frozenset()
     quarantined: Mapping[RowKey, Counters] = field(default_factory=dict)
 
     @property

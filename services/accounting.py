@@ -98,6 +98,7 @@ class _Step:
         self._gaps: list[Span] = []
         self._notes: list[Note] = []
         self._doubted = compared.previous.doubted
+        self._archived: frozenset[date] = frozenset()
 
     def usage(self) -> Usage:
         previous, current = self._compared.previous, self._compared.current
@@ -124,6 +125,7 @@ class _Step:
             unchanged_since=unchanged_since,
             unchanged_readings=readings,
             doubted=self._doubted,
+            archived=self._archived,
             quarantined=quarantined,
         )
 
@@ -271,6 +273,7 @@ class _Step:
                 if self._restarted_at() < span.end:  # else nothing ran in it, and the gap before the restart says so
                     self._add_gap(notes.archive_overwritten(span, period.start))
             else:
+                self._archived |= {period.start}
                 is_first = period.start == first or goes_on_from(archive, self._old)
                 rows = self._tail(archive, span) if is_first else archive
                 self._add(rows, span, partial(notes.archive_recovered, period_start=period.start))

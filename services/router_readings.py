@@ -104,6 +104,7 @@ class ReadingTaker:
         files = self._files(target, read, previous, wanted_files(compared, passed))
         usage = account(compared, read.reading, files, passed)
         ended = [period.start for period in passed if period.start < usage.period_start]
+        archives = {start: rows for start, rows in files.tables.items() if start in usage.archived}
         return TakenReading(
             reading=read.reading,
             period=_period_of(usage, read),
@@ -116,7 +117,7 @@ class ReadingTaker:
             zone=shown_zone(router, answer),
             router_zone=read.time.zone,
             earlier_periods=[] if previous else find_earlier_periods(read),
-            finished_periods=find_finished_periods(read, previous, ended, files.tables) if previous else [],
+            finished_periods=find_finished_periods(read, previous, ended, archives) if previous else [],
             clock_skew_s=read.time.skew_s,
             database_interval=read.database_interval,
             database_directory=read.facts.database_directory,

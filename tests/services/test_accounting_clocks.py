@@ -84,6 +84,7 @@ def test_a_file_that_was_not_written_at_its_periods_end_is_no_archive() -> None:
     archive = usage_between(before, after, file, ended, committed_age_s=2_990)
 
     assert commit.rows == {WEB: (500, 0), SSH: (30, 0)}
+    assert (commit.archived, archive.archived) == (frozenset(), {OCTOBER})
     assert archive.rows == {WEB: (200 + 1_500, 100), SSH: (10 + 90, 0)}
 
 
