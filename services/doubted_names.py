@@ -62,11 +62,12 @@ def _has_taken_old_period_along(
         return False
     since_s = (compared.current.read_at - passed[-1].span.end).total_seconds()
     age_s, uptime_s = files.ages_s.get(compared.current.period_start), compared.current.daemon_uptime_s
-    if age_s is not None and 0 <= since_s - age_s + FILE_TIME_TOLERANCE_S <= ROLLOVER_DELAY_S:
-        return True
+    is_recent = any(
+        moment_s is not None and 0 <= since_s - moment_s + FILE_TIME_TOLERANCE_S <= _SLOW_BOOT_S
+        for moment_s in (age_s, uptime_s)
+    )
     reached = sum(1 for key, counters in compared.old.items() if is_at_least(file.get(key, NOTHING), counters))
-    has_just_started = uptime_s is not None and 0 <= since_s - uptime_s + FILE_TIME_TOLERANCE_S <= _SLOW_BOOT_S
-    return has_just_started and 2 * reached > len(compared.old)
+    return is_recent and 2 * reached > len(compared.old)
 
 
 def _is_of_another_table(compared: Comparison, files: RouterFiles, tables: Mapping[date, Table]) -> bool:

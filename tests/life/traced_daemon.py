@@ -56,6 +56,10 @@ class Tables:
     files: dict[str, Traced] = field(default_factory=dict)
 
 
+def _is_at_least(later: Charge, earlier: Charge) -> bool:
+    return later.total_down >= earlier.total_down and later.total_up >= earlier.total_up
+
+
 class TracedDaemon(Nlbwmon):
     """A daemon whose bytes have names."""
 
@@ -74,7 +78,7 @@ class TracedDaemon(Nlbwmon):
         self.ended: list[Traced] = []
         #: Charges that a crash took out of the table, though a commit just before it has them.
         self.left_in_file: set[int] = set()
-        #: There was a crash that did so: that file may be taken up at any later start.
+        #: A crash put the table back behind its file, which may be taken up at any later start.
         self.has_file_ahead = False
         self.now_us = 0
         self._is_starting = False
@@ -97,10 +101,11 @@ class TracedDaemon(Nlbwmon):
         if self.running and self.traced.ram_copy is None:
             self.doubts.add("a crash without a copy in RAM")
         super().crash(mono, wall)
-        before = len(self.left_in_file)
         kept = {id(charge) for chain in self.traced.rows.values() for charge in unseen(chain)}
         self.left_in_file |= {id(one) for chain in had.values() for one in unseen(chain) if id(one) not in kept}
-        self.has_file_ahead |= len(self.left_in_file) > before
+        file = self.traced.files.get(self.period, {})
+        rows = self.traced.rows
+        self.has_file_ahead |= any(key not in rows or not _is_at_least(rows[key], one) for key, one in file.items())
 
     def stop(self, wall: int) -> None:
         super().stop(wall)
