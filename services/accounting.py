@@ -218,9 +218,8 @@ class _Step:
         self._add(rows.before, up_to, notes.saved_recovered)
         self._add(rows.after, on)
         age_s = (self._now - started).total_seconds()
-        is_doubtful = is_saved_since(self._compared, self._files, age_s) or is_partly_gone(
-            self._compared.current, saved
-        )
+        is_rewritten = is_saved_since(self._compared, self._files, age_s)
+        is_doubtful = is_rewritten or rows.is_behind or is_partly_gone(self._compared.current, saved)
         if origin is Origin.ZERO:
             self._doubt_file_ahead(saved)
             self._notes.append(notes.started_from_zero(on))

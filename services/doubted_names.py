@@ -44,7 +44,8 @@ def are_doubtful(
     period_age_s = compared.current.period_age_s
     if not has_restarted and period_age_s is not None and period_age_s <= ROLLOVER_DELAY_S:
         return False  # it may not have begun yet: services/counted_periods.py
-    if passed and all(was_archived(compared, files, period) for period in passed):
+    has_lost = bool(compared.vanished or compared.shrunk)
+    if has_lost and passed and all(was_archived(compared, files, period) for period in passed):
         return False
     if _have_gone_on(compared, restart, tables):
         return True

@@ -193,6 +193,8 @@ class SinceRestore(NamedTuple):
 
     before: dict[RowKey, Counters]
     after: dict[RowKey, Counters]
+    #: The table may come from before the file, so that less than all was counted.
+    is_behind: bool
 
 
 def usage_since_restore(compared: Comparison, saved: Table, files: RouterFiles, *, is_taken_up: bool) -> SinceRestore:
@@ -221,7 +223,7 @@ def usage_since_restore(compared: Comparison, saved: Table, files: RouterFiles, 
         start = base.get(key, NOTHING)
         # Below what it began with: evicted since, and back from zero.
         after[key] = gain(counters, start) if is_behind or is_at_least(counters, start) else counters
-    return SinceRestore(before, after)
+    return SinceRestore(before, after, is_behind)
 
 
 def may_have_forgotten_rows(compared: Comparison, saved: Table) -> bool:

@@ -155,3 +155,14 @@ def test_after_a_boot_in_1970_what_the_file_has_above_the_reading_counts_and_the
     assert told.rows == {WEB: (10 + 60, 0)}
     assert moved.rows == {WEB: (60, 0)}
     assert NoteKind.COUNTERS_WENT_BACK in kinds(told)
+
+
+def test_a_clock_set_back_over_a_periods_start_makes_no_second_end_of_it() -> None:
+    """Its archive is dated at the period's end, and yet no row began again."""
+    table = {WEB: (1_000, 100), SSH: (70, 7)}
+    before = reading(table, period=OCTOBER, daemon_id="a", row_limit=100)
+    after = reading(table, minutes=60, daemon_id="a", row_limit=100, period_age_s=3_000)
+
+    usage = usage_between(before, after, {OCTOBER: {}}, [passed(OCTOBER, until=10)], committed_age_s=3_000)
+
+    assert usage.rows == {}
