@@ -124,7 +124,8 @@ class _Step:
             period_start=period_start,
             unchanged_since=unchanged_since,
             unchanged_readings=readings,
-            doubted=self._doubted,
+            # Only a clock that goes back finds an older one, and that is noticed.
+            doubted=frozenset(start for start in self._doubted if start >= min(previous.period_start, period_start)),
             archived=self._archived,
             quarantined=quarantined,
         )

@@ -123,13 +123,14 @@ def test_a_file_in_doubt_is_so_for_the_next_restart_and_no_longer_once_it_was_ta
 
 
 def test_a_router_that_does_not_tell_its_daemons_start_is_not_doubted_at_each_reading() -> None:
-    before = reading({WEB: (1_000, 100)}, doubted=frozenset({NOVEMBER}), row_limit=100)
+    before = reading({WEB: (1_000, 100)}, doubted=frozenset({OCTOBER, NOVEMBER}), row_limit=100)
     after = reading({WEB: (1_500, 100), SSH: (70, 7)}, minutes=5, row_limit=100)
 
     usage = usage_between(before, after)
 
     assert usage.rows == {WEB: (500, 0), SSH: (70, 7)}
     assert kinds(usage) == []
+    assert usage.doubted == {NOVEMBER}  # October is over
 
 
 def test_where_a_period_ends_in_good_order_its_file_is_in_doubt_no_longer() -> None:
