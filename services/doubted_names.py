@@ -44,6 +44,8 @@ def are_doubtful(
     period_age_s = compared.current.period_age_s
     if not has_restarted and period_age_s is not None and period_age_s <= ROLLOVER_DELAY_S:
         return False  # it may not have begun yet: services/counted_periods.py
+    if restart is Restart.NONE and _lacks_what_was_read(compared, tables):
+        return True
     has_lost = bool(compared.vanished or compared.shrunk)
     if has_lost and passed and all(was_archived(compared, files, period) for period in passed):
         return False
@@ -82,6 +84,15 @@ def _is_of_another_table(compared: Comparison, files: RouterFiles, tables: Mappi
         return False
     is_full = any(compared.current.would_be_full(table) for table in (file, compared.old))
     return not is_full and not may_go_on_from(compared.old, file)
+
+
+def _lacks_what_was_read(compared: Comparison, tables: Mapping[date, Table]) -> bool:
+    """Whether the file of the earlier reading's period can't be the archive of what was read, as no row was evicted."""
+    archive = tables.get(compared.previous.period_start)
+    if archive is None or compared.current.row_limit is None:
+        return False
+    is_full = any(compared.current.would_be_full(table) for table in (archive, compared.old))
+    return not is_full and not may_go_on_from(archive, compared.old)
 
 
 def _have_gone_on(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> bool:

@@ -10,6 +10,7 @@ from tests.services.router_rows import (
     OCTOBER,
     SSH,
     WEB,
+    WEB6,
     kinds,
     passed,
     reading,
@@ -167,3 +168,14 @@ def test_a_clock_set_back_over_a_periods_start_makes_no_second_end_of_it() -> No
     usage = usage_between(before, after, {OCTOBER: {}}, [passed(OCTOBER, until=10)], committed_age_s=3_000)
 
     assert usage.rows == {}
+
+
+def test_an_archive_without_what_was_read_is_not_the_end_of_that_table_though_a_row_was_evicted_since() -> None:
+    before = reading({WEB: (1_000, 100), SSH: (70, 7)}, period=OCTOBER, daemon_id="a", row_limit=3)
+    new = {WEB: (1_500, 100), LAPTOP_WEB: (5, 5), WEB6: (1, 0)}
+    after = reading(new, minutes=60, daemon_id="a", row_limit=3, period_age_s=3_000)
+
+    usage = usage_between(before, after, {OCTOBER: {}}, [passed(OCTOBER, until=10)], committed_age_s=3_000)
+
+    assert usage.rows == {WEB: (500, 0), LAPTOP_WEB: (5, 5), WEB6: (1, 0)}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
