@@ -96,9 +96,7 @@ def _lacks_what_was_read(compared: Comparison, tables: Mapping[date, Table]) -> 
 
 
 def _have_gone_on(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> bool:
-    """Whether the counters did not begin again since: for certain, or that period's archive lacks what was read, or no
-    period has one.
-    """
+    """Whether the counters did not begin again since: for certain, or as far as they tell where no file is left."""
     if goes_on_from(compared.new, compared.old):
         return True
     if restart is not Restart.NONE or compared.shrunk or not compared.old:
@@ -107,8 +105,7 @@ def _have_gone_on(compared: Comparison, restart: Restart, tables: Mapping[date, 
         return True  # the others were evicted
     if compared.vanished or compared.current.may_be_full:
         return False
-    archive = tables.get(compared.previous.period_start)
-    return not tables or (archive is not None and not may_go_on_from(archive, compared.old))
+    return not tables
 
 
 def was_archived(compared: Comparison, files: RouterFiles, period: PassedPeriod) -> bool | None:

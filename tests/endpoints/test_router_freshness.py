@@ -123,14 +123,18 @@ def test_a_live_reading_is_not_shared_any_more_once_the_router_failed(
     assert hosted.stats.connections <= asked + 1, "and the failure is shared"
 
 
-def test_a_live_reading_that_succeeds_is_the_last_attempt(
-    used: None, api: Api, hosted: HostedRouter, clock: ManualClock
-) -> None:
+def fail_and_come_back(api: Api, hosted: HostedRouter, clock: ManualClock) -> None:
     hosted.faults = Faults(refuse=True)
     clock.advance(30 * MINUTE)
     assert api.error(f"{BASE}/refresh", "POST")[0] == 502
     hosted.faults = Faults()
     clock.advance(MINUTE)
+
+
+def test_a_live_reading_that_succeeds_is_the_last_attempt(
+    used: None, api: Api, hosted: HostedRouter, clock: ManualClock
+) -> None:
+    fail_and_come_back(api, hosted, clock)
     for path in LIVE:
         body = api.body(f"{BASE}/{path}")
         now = body["data"]
@@ -142,11 +146,7 @@ def test_a_live_reading_that_succeeds_is_the_last_attempt(
 def test_a_refresh_is_what_is_stored_from_then_on(
     used: None, api: Api, hosted: HostedRouter, clock: ManualClock
 ) -> None:
-    hosted.faults = Faults(refuse=True)
-    clock.advance(30 * MINUTE)
-    assert api.error(f"{BASE}/refresh", "POST")[0] == 502
-    hosted.faults = Faults()
-    clock.advance(MINUTE)
+    fail_and_come_back(api, hosted, clock)
     now = {"lastReadingAt": "2031-11-11T09:36:00Z", "stale": False, "warning": None}
     assert told(api, "refresh", "POST") == now
     assert told(api, "history") == now
