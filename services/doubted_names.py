@@ -44,7 +44,7 @@ def are_doubtful(
     period_age_s = compared.current.period_age_s
     if not has_restarted and period_age_s is not None and period_age_s <= ROLLOVER_DELAY_S:
         return False  # it may not have begun yet: services/counted_periods.py
-    if restart is Restart.NONE and _lacks_what_was_read(compared, tables):
+    if restart is Restart.NONE and (_lacks_what_was_read(compared, tables) or _has_kept_doubted_rows(compared)):
         return True
     has_lost = bool(compared.vanished or compared.shrunk)
     if has_lost and passed and all(was_archived(compared, files, period) for period in passed):
@@ -87,12 +87,25 @@ def _is_of_another_table(compared: Comparison, files: RouterFiles, tables: Mappi
 
 
 def _lacks_what_was_read(compared: Comparison, tables: Mapping[date, Table]) -> bool:
-    """Whether the file of the earlier reading's period can't be the archive of what was read, as no row was evicted."""
+    """Whether the file of the earlier reading's period can't be the archive of what was read: it has fewer rows, though
+    a table only ever overwrites one, or not the same ones, though none was overwritten.
+    """
     archive = tables.get(compared.previous.period_start)
-    if archive is None or compared.current.row_limit is None:
+    if archive is None:
+        return False
+    if len(archive) < len(compared.old):
+        return True
+    if compared.current.row_limit is None:
         return False
     is_full = any(compared.current.would_be_full(table) for table in (archive, compared.old))
     return not is_full and not may_go_on_from(archive, compared.old)
+
+
+def _has_kept_doubted_rows(compared: Comparison) -> bool:
+    """Whether a table of a doubted name has rows that nobody used since it was read: then no period ended for it,
+    whatever was archived by that name. Rows of a full table are overwritten meanwhile, so that some may be gone.
+    """
+    return compared.previous.period_start in compared.previous.doubted and has_unmoved(compared.new, compared.old)
 
 
 def _have_gone_on(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> bool:
