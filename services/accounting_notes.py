@@ -175,6 +175,11 @@ def archive_overwritten(span: Span, period_start: date) -> Note:
     return _about(span, NoteKind.ARCHIVE_MISSING, message, Quality.UNKNOWN)
 
 
+def carried_over(span: Span) -> Note:
+    message = "nlbwmon may have taken an ended period's counters along into the next one: at least so much was used."
+    return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
+
+
 def booted_with_doubtful_clock(span: Span) -> Note:
     message = (
         "The router's clock may have been wrong after its start, and what nlbwmon counted by then may be in another "

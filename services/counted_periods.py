@@ -3,35 +3,31 @@
 Its name comes from the router's clock, and that can be wrong, set, or seconds ahead of the daemon.
 """
 
-from collections.abc import Mapping, Sequence
 from datetime import date
 
-from services.accounted_usage import PassedPeriod
-from services.counters import Comparison, Table, covers
-from services.restored_tables import ROLLOVER_DELAY_S, Restart, is_rather
+from services.counters import covers
+from services.reading_step import ReadingStep
+from services.restored_tables import ROLLOVER_DELAY_S, is_rather
 from utils.errors import RolloverInProgress
 
 
-def find_period_start(
-    compared: Comparison, restart: Restart, tables: Mapping[date, Table], passed: Sequence[PassedPeriod]
-) -> date:
+def find_period_start(step: ReadingStep) -> date:
     """The period that the later reading's counters belong to. A daemon that runs on never goes back to an earlier one,
-    and just after midnight its counters decide. ``tables``: the router's files, by the period's first day.
+    and just after midnight its counters decide.
 
     Raises RolloverInProgress where even they leave it open; a minute later it is plain.
     """
+    compared, tables = step.compared, step.tables
     previous, current = compared.previous.period_start, compared.current.period_start
     if current < previous:
         # Was the clock wrong before nlbwmon started, or set back since? What it counts on from tells.
-        has_restarted = restart in (Restart.DAEMON, Restart.ROUTER)
         is_same = is_rather(compared.current, tables.get(previous, {}), tables.get(current, {}))
-        return current if has_restarted and not is_same else previous
+        return current if step.has_restarted and not is_same else previous
     if current == previous:
         return current
-    age_s = compared.current.period_age_s
-    if age_s is None or age_s > ROLLOVER_DELAY_S or _has_restarted_within(age_s, compared, restart):
+    if not may_be_before_rollover(step):
         return current
-    if any(period.start > previous for period in passed):
+    if any(period.start > previous for period in step.passed):
         raise RolloverInProgress  # of which period these counters are, nothing that was read before can tell
     # What the router serves under the old name: the archive after the rollover, the last commit before it. A row that
     # is gone tells nothing, it may have been evicted. Those still there decide.
@@ -46,7 +42,12 @@ def find_period_start(
     raise RolloverInProgress
 
 
-def _has_restarted_within(age_s: float, compared: Comparison, restart: Restart) -> bool:
-    """Whether the daemon started within the last ``age_s`` seconds: it begins in the period that it finds."""
-    uptimes = [up for up in (compared.current.daemon_uptime_s, compared.current.uptime_s) if up is not None]
-    return restart in (Restart.DAEMON, Restart.ROUTER) and bool(uptimes) and min(uptimes) < age_s
+def may_be_before_rollover(step: ReadingStep) -> bool:
+    """Whether the period's name is so new that the daemon may not have looked at the date since. One that started
+    since began in the period that it found.
+    """
+    age_s = step.current.period_age_s
+    if step.current.period_start <= step.previous.period_start or age_s is None or age_s > ROLLOVER_DELAY_S:
+        return False
+    uptimes = [up for up in (step.current.daemon_uptime_s, step.current.uptime_s) if up is not None]
+    return not (step.has_restarted and uptimes and min(uptimes) < age_s)

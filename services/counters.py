@@ -4,7 +4,7 @@ A row is told apart by family, protocol, port, MAC and IP. Differences are taken
 shrink (eviction) although nothing restarted. services/accounting.py makes usage out of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -145,6 +145,16 @@ def gain(new: Counters, old: Counters) -> Counters:
 def is_at_least(new: Counters, old: Counters) -> bool:
     """Whether a row can have grown from ``old`` to ``new``: neither counter went back."""
     return new[0] >= old[0] and new[1] >= old[1]
+
+
+def most_of(tables: Iterable[Table]) -> dict[RowKey, Counters]:
+    """Of each row the most that any of the tables has, each counter by itself."""
+    most: dict[RowKey, Counters] = {}
+    for table in tables:
+        for key, (down, up) in table.items():
+            most_down, most_up = most.get(key, NOTHING)
+            most[key] = max(down, most_down), max(up, most_up)
+    return most
 
 
 def without_zeros(table: Table) -> dict[RowKey, Counters]:

@@ -5,151 +5,123 @@ can carry the name of another period, and a period's name can change without its
 services/proven_usage.py counts what contents prove.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 from services.accounted_usage import PassedPeriod
 from services.buckets import Span
-from services.counters import NOTHING, Comparison, Table, goes_on_from, has_unmoved, is_at_least, may_go_on_from
-from services.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S, Restart, RouterFiles
-
-#: A router that was stopped at a period's start is back within this time.
-_SLOW_BOOT_S = 600
+from services.counters import Comparison, goes_on_from, has_unmoved, may_go_on_from
+from services.reading_step import ReadingStep
+from services.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S, Restart
 
 
-def are_doubtful(
-    compared: Comparison,
-    restart: Restart,
-    files: RouterFiles,
-    tables: Mapping[date, Table],
-    passed: Sequence[PassedPeriod],
-) -> bool:
+def are_doubtful(step: ReadingStep) -> bool:
     """Whether the names of the router's files prove nothing: its clock or zone was set since the reading before. It
-    says so, or a file is dated ahead of it, or the counters contradict the names: they went on though a period ended,
-    or began again though none did, or there was no archive written where one did, or an older file has more than the
-    reading had. And a file that was in doubt once is so until its period ends in good order, for any restart.
+    says so, or a file is dated ahead of it, or a file that was in doubt once may have been taken up, or the counters
+    contradict the names.
     """
-    if compared.current.clock_was_set or any(age_s < -FILE_TIME_TOLERANCE_S for age_s in files.ages_s.values()):
+    is_dated_ahead = any(age_s < -FILE_TIME_TOLERANCE_S for age_s in step.files.ages_s.values())
+    if step.current.clock_was_set or is_dated_ahead:
         return True
-    has_restarted = restart in (Restart.DAEMON, Restart.ROUTER)
-    periods = {compared.previous.period_start, compared.current.period_start, *(period.start for period in passed)}
-    if has_restarted and periods & compared.previous.doubted:
+    periods = {step.previous.period_start, step.current.period_start, *(period.start for period in step.passed)}
+    if step.has_restarted and periods & step.previous.doubted:
         return True
-    if has_restarted and _has_taken_old_period_along(compared, files, tables, passed):
+    if _is_of_another_table(step):
         return True
-    if _is_of_another_table(compared, files, tables):
-        return True
-    if compared.current.period_start <= compared.previous.period_start:
-        return restart is Restart.NONE and has_begun_again(compared)
-    period_age_s = compared.current.period_age_s
-    if not has_restarted and period_age_s is not None and period_age_s <= ROLLOVER_DELAY_S:
+    if step.current.period_start <= step.previous.period_start:
+        return step.restart is Restart.NONE and has_begun_again(step.compared)
+    return _has_ended_none(step)
+
+
+def _has_ended_none(step: ReadingStep) -> bool:
+    """Whether no period ended, for all that the counters tell, though the name is another one."""
+    age_s = step.current.period_age_s
+    if not step.has_restarted and age_s is not None and age_s <= ROLLOVER_DELAY_S:
         return False  # it may not have begun yet: services/counted_periods.py
-    if restart is Restart.NONE and (_lacks_what_was_read(compared, tables) or _has_kept_doubted_rows(compared)):
+    in_order = [was_archived(step, period) for period in step.passed]
+    if step.restart is not Restart.NONE:
+        # One that was stopped at a period's start takes its table along: services/rollovers.py.
+        return bool(in_order) and all(in_order) and goes_on_from(step.new, step.old)
+    if _lacks_what_was_read(step) or _has_kept_doubted_rows(step):
         return True
-    has_lost = bool(compared.vanished or compared.shrunk)
-    if has_lost and passed and all(was_archived(compared, files, period) for period in passed):
+    has_lost = bool(step.compared.vanished or step.compared.shrunk)
+    if has_lost and in_order and all(in_order):
         return False
-    if _have_gone_on(compared, restart, tables):
-        return True
-    return restart is Restart.NONE and any(was_archived(compared, files, period) is False for period in passed)
+    return _have_gone_on(step) or any(one is False for one in in_order)
 
 
-def _has_taken_old_period_along(
-    compared: Comparison, files: RouterFiles, tables: Mapping[date, Table], passed: Sequence[PassedPeriod]
-) -> bool:
-    """Whether the running period's file has the old period's table: a daemon that is stopped in the seconds between a
-    period's start and its next look at the date saves what it has by the new name, and takes it up again.
-    """
-    file = tables.get(compared.current.period_start)
-    if not passed or not file:
-        return False
-    since_s = (compared.current.read_at - passed[-1].span.end).total_seconds()
-    age_s, uptime_s = files.ages_s.get(compared.current.period_start), compared.current.daemon_uptime_s
-    is_recent = any(
-        moment_s is not None and 0 <= since_s - moment_s + FILE_TIME_TOLERANCE_S <= _SLOW_BOOT_S
-        for moment_s in (age_s, uptime_s)
-    )
-    reached = sum(1 for key, counters in compared.old.items() if is_at_least(file.get(key, NOTHING), counters))
-    return is_recent and 2 * reached > len(compared.old)
-
-
-def _is_of_another_table(compared: Comparison, files: RouterFiles, tables: Mapping[date, Table]) -> bool:
+def _is_of_another_table(step: ReadingStep) -> bool:
     """Whether the file of the earlier reading's period was written before that reading and has more than it: that
     table has begun again in between. Where rows are evicted, it proves nothing.
     """
-    start = compared.previous.period_start
-    file, age_s = tables.get(start), files.ages_s.get(start)
-    elapsed_s = (compared.current.read_at - compared.previous.read_at).total_seconds()
-    if file is None or age_s is None or age_s < elapsed_s + FILE_TIME_TOLERANCE_S or compared.current.row_limit is None:
+    file, written = step.tables.get(step.previous.period_start), step.written_at(step.previous.period_start)
+    if file is None or written is None or step.current.row_limit is None:
         return False
-    is_full = any(compared.current.would_be_full(table) for table in (file, compared.old))
-    return not is_full and not may_go_on_from(compared.old, file)
+    is_older = written < step.since - timedelta(seconds=FILE_TIME_TOLERANCE_S)
+    return is_older and not step.would_be_full(file, step.old) and not may_go_on_from(step.old, file)
 
 
-def _lacks_what_was_read(compared: Comparison, tables: Mapping[date, Table]) -> bool:
+def _lacks_what_was_read(step: ReadingStep) -> bool:
     """Whether the file of the earlier reading's period can't be the archive of what was read: it has fewer rows, though
     a table only ever overwrites one, or not the same ones, though none was overwritten.
     """
-    archive = tables.get(compared.previous.period_start)
+    archive = step.tables.get(step.previous.period_start)
     if archive is None:
         return False
-    if len(archive) < len(compared.old):
+    if len(archive) < len(step.old):
         return True
-    if compared.current.row_limit is None:
-        return False
-    is_full = any(compared.current.would_be_full(table) for table in (archive, compared.old))
-    return not is_full and not may_go_on_from(archive, compared.old)
+    is_full = step.current.row_limit is None or step.would_be_full(archive, step.old)
+    return not is_full and not may_go_on_from(archive, step.old)
 
 
-def _has_kept_doubted_rows(compared: Comparison) -> bool:
+def _has_kept_doubted_rows(step: ReadingStep) -> bool:
     """Whether a table of a doubted name has rows that nobody used since it was read: then no period ended for it,
     whatever was archived by that name. Rows of a full table are overwritten meanwhile, so that some may be gone.
     """
-    return compared.previous.period_start in compared.previous.doubted and has_unmoved(compared.new, compared.old)
+    return step.previous.period_start in step.previous.doubted and has_unmoved(step.new, step.old)
 
 
-def _have_gone_on(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> bool:
+def _have_gone_on(step: ReadingStep) -> bool:
     """Whether the counters did not begin again since: for certain, or as far as they tell where no file is left."""
-    if goes_on_from(compared.new, compared.old):
+    compared = step.compared
+    if goes_on_from(step.new, step.old):
         return True
-    if restart is not Restart.NONE or compared.shrunk or not compared.old:
+    if compared.shrunk or not step.old:
         return False
-    if has_unmoved(compared.new, compared.old) and not has_begun_again(compared):
+    if has_unmoved(step.new, step.old) and not has_begun_again(compared):
         return True  # the others were evicted
-    if compared.vanished or compared.current.may_be_full:
-        return False
-    return not tables
+    return not (compared.vanished or step.current.may_be_full or step.tables)
 
 
-def was_archived(compared: Comparison, files: RouterFiles, period: PassedPeriod) -> bool | None:
+def was_archived(step: ReadingStep, period: PassedPeriod) -> bool | None:
     """Whether the period's file was written where the period ended, as a daemon does whose clock is right; None where
     that isn't told.
     """
-    age_s = files.ages_s.get(period.start)
-    if age_s is None:
+    written = step.written_at(period.start)
+    if written is None:
         return None
-    late_s = (compared.current.read_at - period.span.end).total_seconds() - age_s
-    return -FILE_TIME_TOLERANCE_S <= late_s <= ROLLOVER_DELAY_S + FILE_TIME_TOLERANCE_S
+    late_s = (written - period.span.end).total_seconds()
+    delay_s = max(ROLLOVER_DELAY_S, 2 * step.files.refresh_interval_s)
+    return -FILE_TIME_TOLERANCE_S <= late_s <= delay_s + FILE_TIME_TOLERANCE_S
 
 
-def rolled_over_at(compared: Comparison, files: RouterFiles, passed: Sequence[PassedPeriod]) -> list[PassedPeriod]:
-    """``passed``, each ended where its archive was written, as far as that is told: some seconds after it was due."""
+def rolled_over_at(step: ReadingStep) -> list[PassedPeriod]:
+    """The periods that ended, each ended where its archive was written, as far as that is told: some seconds after it
+    was due.
+    """
     found: list[PassedPeriod] = []
-    for period in passed:
+    for period in step.passed:
         start = found[-1].span.end if found else period.span.start
-        end = period.span.end
-        if was_archived(compared, files, period):
-            end = max(end, compared.current.read_at - timedelta(seconds=files.ages_s[period.start]))
+        end, written = period.span.end, step.written_at(period.start)
+        if written is not None and was_archived(step, period):
+            end = max(end, written)
         found.append(PassedPeriod(start=period.start, span=Span(start, end)))
     return found
 
 
-def is_written_before(compared: Comparison, files: RouterFiles, period: PassedPeriod) -> bool:
+def is_written_before(step: ReadingStep, period: PassedPeriod) -> bool:
     """Whether the period's file was written before that part of it which lies between the readings."""
-    age_s = files.ages_s.get(period.start)
-    if age_s is None:
-        return False
-    return age_s > (compared.current.read_at - period.span.start).total_seconds() + FILE_TIME_TOLERANCE_S
+    written = step.written_at(period.start)
+    return written is not None and written < period.span.start - timedelta(seconds=FILE_TIME_TOLERANCE_S)
 
 
 def has_begun_again(compared: Comparison) -> bool:

@@ -4,13 +4,14 @@ A table goes on from another one for certain if it has all of its rows, none of 
 since is exactly what it was. What can't be proved is not counted, and noted as unknown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
-from services.counters import NOTHING, Comparison, Counters, RowKey, Table, gain, goes_on_from, may_go_on_from
+from services.counters import NOTHING, Counters, RowKey, Table, gain, goes_on_from, may_go_on_from, most_of
 from services.doubted_names import has_begun_again
-from services.restored_tables import ROLLOVER_DELAY_S, Restart
+from services.reading_step import ReadingStep
+from services.restored_tables import Restart
 
 
 class Proven(NamedTuple):
@@ -27,36 +28,29 @@ class Proven(NamedTuple):
     taken_up: date | None = None
 
 
-def prove(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
-    """Usage between the two readings. ``tables``: the files of both readings' periods, as far as there are any."""
-    if restart is Restart.NONE:
-        return _while_it_ran(compared, tables)
-    return _over_a_restart(compared, restart, tables)
+def prove(step: ReadingStep) -> Proven:
+    """Usage between the two readings."""
+    return _while_it_ran(step) if step.restart is Restart.NONE else _over_a_restart(step)
 
 
-def _while_it_ran(compared: Comparison, tables: Mapping[date, Table]) -> Proven:
+def _while_it_ran(step: ReadingStep) -> Proven:
     """A daemon that ran on rolls over or doesn't: where it did, all rows began again at zero."""
+    compared, tables = step.compared, step.tables
     previous, current = compared.previous.period_start, compared.current.period_start
     # Back from zero. A row that isn't below what it was counts from there, though it may have begun again as well.
     rows = compared.gained | {key: compared.new[key] for key in compared.shrunk}
     if has_begun_again(compared):
-        left_over = _left_over(compared, [tables.get(previous, {})])
+        left_over = _left_over(step, [tables.get(previous, {})])
         return Proven(left_over, rows, max(previous, current), is_whole=False)
-    age_s = compared.current.period_age_s
-    is_late = age_s is not None and age_s <= ROLLOVER_DELAY_S
-    return Proven(
-        {},
-        rows,
-        previous if is_late else max(previous, current),
-        is_whole=goes_on_from(compared.new, compared.old),
-    )
+    return Proven({}, rows, max(previous, current), is_whole=goes_on_from(compared.new, compared.old))
 
 
-def _over_a_restart(compared: Comparison, restart: Restart, tables: Mapping[date, Table]) -> Proven:
+def _over_a_restart(step: ReadingStep) -> Proven:
     """The daemon took up a file or, where the router didn't boot, its copy in RAM; or it began at zero. Of several that
     it went on from for certain, it is the one that leaves the least usage; of those that it may have gone on from, only
     what lies above all of them counts.
     """
+    compared, restart, tables = step.compared, step.restart, step.tables
     previous, current = compared.previous.period_start, compared.current.period_start
     # The period that it started in comes first: it is the likelier one of two that are alike.
     files = [tables.get(current, {}), tables.get(previous, {})]
@@ -66,35 +60,25 @@ def _over_a_restart(compared: Comparison, restart: Restart, tables: Mapping[date
         candidates = [*files, compared.old]
     is_behind = restart is not Restart.ROUTER and not may_go_on_from(compared.new, compared.old)
     proven = [table for table in candidates if goes_on_from(compared.new, table)]
-    base = max(proven, key=_size) if proven and not is_behind else _most_of(candidates)
+    base = max(proven, key=_size) if proven and not is_behind else most_of(candidates)
     # A row that a full table had forgotten can be back with what it was counted for.
-    has_forgotten = any(compared.current.would_be_full(table) for table in (compared.old, compared.new, base))
+    has_forgotten = step.would_be_full(compared.old, compared.new, base)
     rows = {
         key: gain(counters, base.get(key, NOTHING))
         for key, counters in compared.new.items()
         if key in base or not has_forgotten
     }
-    left_over = {} if base is compared.old else _left_over(compared, files[::-1], base)
+    left_over = {} if base is compared.old else _left_over(step, files[::-1], base)
     start = previous if base is files[1] else current
     taken_up = start if any(base is file for file in files) else None
     return Proven(left_over, rows, start, is_whole=False, taken_up=taken_up)
 
 
-def _most_of(tables: Sequence[Table]) -> dict[RowKey, Counters]:
-    """Of each row the most that any of the tables has."""
-    most: dict[RowKey, Counters] = {}
-    for table in tables:
-        for key, (down, up) in table.items():
-            most_down, most_up = most.get(key, NOTHING)
-            most[key] = max(down, most_down), max(up, most_up)
-    return most
-
-
-def _left_over(compared: Comparison, files: list[Table], base: Table | None = None) -> dict[RowKey, Counters]:
+def _left_over(step: ReadingStep, files: list[Table], base: Table | None = None) -> dict[RowKey, Counters]:
     """What the first file that goes on from the last reading holds above it, unless the table has it as well."""
-    old, new = compared.old, compared.new
+    old, new = step.old, step.new
     for file in files:
-        is_full = compared.current.would_be_full(file) or compared.current.would_be_full(old)
+        is_full = step.would_be_full(file, old)
         is_in_table = file is not base and may_go_on_from(new, file)
         if not is_full and not is_in_table and goes_on_from(file, old):
             return {key: gain(counters, old.get(key, NOTHING)) for key, counters in file.items()}

@@ -181,7 +181,9 @@ def passed_periods(answer: ReadAnswer, previous: ReadingRecord) -> list[PassedPe
     seen_until = told.zone.day_of(told.by_router(previous.read_at)) - timedelta(days=1)
     later = rule.starts_between(max(previous.period_start, seen_until), current, told.zone)
     begins = [(start, told.by_server(rule.began_at(start, told.zone))) for start in (*later, current)]
-    begins = [(start, began) for start, began in begins if began > previous.read_at or start == current]
+    # That reading's counters may have been those of a period that was over by some seconds.
+    seen = previous.read_at - _ROLLOVER_DELAY
+    begins = [(start, max(began, previous.read_at)) for start, began in begins if began > seen or start == current]
     passed, since, start = [], previous.read_at, previous.period_start
     for following, began in begins:
         passed.append(PassedPeriod(start=start, span=Span(since, began)))

@@ -38,6 +38,7 @@ def draw_plan(rng: Random, interval: str | None = None) -> HomePlan:
         on_disk=rng.random() < 0.8,
         commit_interval=rng.choice((3_600, 86_400, 86_400)),
         generations=rng.choice((2, 10, 10)),
+        rollover_delay=rng.choice((0, 0, 10, 25)),
     )
 
 

@@ -68,7 +68,8 @@ def test_an_archive_that_holds_the_running_table_is_not_counted_beside_it() -> N
     usage = usage_between(before, after, {OCTOBER: {SSH: (70, 7)}}, [passed(OCTOBER, until=4)])
 
     assert usage.rows == {WEB: (1_000, 100), SSH: (70, 7)}
-    assert NoteKind.ARCHIVE_MISSING in kinds(usage)
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+    assert usage.archived == frozenset()
 
 
 # -- what tells that names can't be believed -------------------------------------------------------------------

@@ -1,0 +1,86 @@
+"""One step from a reading to the next: what is known of it, and what is put together of it. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import cached_property
+
+from services.accounted_usage import PassedPeriod, UsagePart
+from services.accounting_notes import Note
+from services.buckets import Span
+from services.counters import Comparison, Table, index_rows, without_zeros
+from services.restored_tables import Restart, RouterFiles, find_restart
+
+
+class ReadingStep:
+    """What is known of the time between two readings."""
+
+    def __init__(self, compared: Comparison, files: RouterFiles, passed: Sequence[PassedPeriod]) -> None:
+        self.compared = compared
+        self.previous, self.current = compared.previous, compared.current
+        self.old, self.new = compared.old, compared.new
+        self.files = files
+        #: The router's files, by their period's first day.
+        self.tables: Mapping[date, Table] = {start: index_rows(rows) for start, rows in files.tables.items()}
+        #: The periods that ended, as far as the settings tell.
+        self.passed = passed
+        self.restart = find_restart(compared.previous, compared.current)
+        self.since, self.now = compared.previous.read_at, compared.current.read_at
+
+    @property
+    def has_restarted(self) -> bool:
+        """Whether the daemon or its router did, for certain."""
+        return self.restart in (Restart.DAEMON, Restart.ROUTER)
+
+    @cached_property
+    def restarted_at(self) -> datetime:
+        """When the table began that was read now; the last reading where that can't be told."""
+        uptimes = [
+            self.current.daemon_uptime_s,
+            self.current.uptime_s if self.restart is Restart.ROUTER else None,
+        ]
+        # nlbwmon starts after its router, and may have been down again since.
+        known = [uptime_s for uptime_s in uptimes if uptime_s is not None]
+        if not known or self.restart is Restart.UNKNOWN:
+            return self.since
+        return min(max(self.since, self.now - timedelta(seconds=min(known))), self.now)
+
+    def written_at(self, start: date) -> datetime | None:
+        """When the router's file of that period was written, by server time; None where it isn't told."""
+        age_s = self.files.ages_s.get(start)
+        return None if age_s is None else self.now - timedelta(seconds=age_s)
+
+    def would_be_full(self, *tables: Table) -> bool:
+        """Whether any of the tables has as many rows as nlbwmon holds."""
+        return any(map(self.current.would_be_full, tables))
+
+
+class GatheredUsage:
+    """The parts, gaps and notes of a step, while they are put together."""
+
+    def __init__(self, since: datetime, now: datetime) -> None:
+        self._whole = Span(since, now)
+        self.parts: list[UsagePart] = []
+        self.gaps: list[Span] = []
+        self.notes: list[Note] = []
+
+    def add(self, rows: Table, span: Span, note: Callable[[Span], Note] | None = None) -> None:
+        """Usage of rows in a span, and what is to be said of it where there is any."""
+        used = without_zeros(rows)
+        if not used:
+            return
+        if span.end <= span.start:  # its place in time can't be told
+            span = self._whole
+        self.parts.append(UsagePart(rows=used, span=span))
+        if note:
+            self.notes.append(note(span))
+
+    def add_gap(self, note: Note) -> None:
+        """A span of which a part was not seen."""
+        if note.end > note.start:
+            self.gaps.append(note.span)
+            self.notes.append(note)
+
+    def clipped(self, span: Span) -> Span:
+        """What of the span lies between the readings."""
+        start = min(max(span.start, self._whole.start), self._whole.end)
+        return Span(start, min(max(span.end, start), self._whole.end))

@@ -1,0 +1,202 @@
+"""Usage over the end of one or more accounting periods: (final value of the old period - last reading) + whole periods
+in between + the new period so far. Pure.
+
+nlbwmon looks at the date once a refresh interval. Where it or its router stopped before it had looked, the old period's
+table was saved by the new period's name, and counts on: a table that was carried over so counts only above the old one.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from typing import NamedTuple
+
+from services import accounting_notes as notes
+from services.accounted_usage import PassedPeriod
+from services.accounting_notes import Note
+from services.buckets import Span
+from services.counters import (
+    NOTHING,
+    Counters,
+    RowKey,
+    Table,
+    gain,
+    goes_on_from,
+    has_unmoved,
+    is_at_least,
+    may_go_on_from,
+    most_of,
+)
+from services.doubted_names import is_written_before, rolled_over_at, was_archived
+from services.reading_step import GatheredUsage, ReadingStep
+from services.restored_tables import FILE_TIME_TOLERANCE_S, Restart, is_taken_up, may_have_forgotten_rows
+
+
+class RolledOver(NamedTuple):
+    """What is told of the periods that ended, by their first days."""
+
+    #: Those whose files are their archives, and those whose archives were written where they ended.
+    archived: frozenset[date]
+    in_good_order: frozenset[date]
+
+
+class _Carried(StrEnum):
+    """Whether a table is the one of the period before, counting on."""
+
+    NO = "no"
+    PERHAPS = "perhaps"
+    YES = "yes"
+
+
+def account_rollover(step: ReadingStep, gathered: GatheredUsage) -> RolledOver:
+    """Put together what was used from the last reading to this one, over all periods that ended in between."""
+    passed = rolled_over_at(step)
+    first = step.previous.period_start
+    if all(period.start != first for period in passed):  # its end can't be told
+        passed.insert(0, PassedPeriod(start=first, span=Span(step.since, step.now)))
+    rollover = _Rollover(step, gathered)
+    for period in passed:
+        rollover.end(period)
+    rollover.begin()
+    if step.restart is Restart.ROUTER:
+        gathered.notes.append(notes.booted_with_doubtful_clock(_until_clock_was_right(step, passed)))
+    return RolledOver(frozenset(rollover.archived), frozenset(rollover.in_good_order))
+
+
+class _Rollover:
+    """Period by period."""
+
+    def __init__(self, step: ReadingStep, gathered: GatheredUsage) -> None:
+        self._step = step
+        self._gathered = gathered
+        #: The table that may be carried over, as it was seen last; what was counted of it, and up to when.
+        self._table: Table = step.old
+        self._counted: Table = step.old
+        self._since = step.since
+        self._ended = step.since
+        self._last = step.previous.period_start
+        #: Whether the router doesn't tell when it wrote the last archive: then it is taken for one.
+        self._is_trusted = False
+        #: What is unknown unless the next table is the same one.
+        self._pending: list[Note] = []
+        self.archived: set[date] = set()
+        self.in_good_order: set[date] = set()
+
+    def end(self, period: PassedPeriod) -> None:
+        """Count what the archive of a period that ended holds."""
+        step = self._step
+        span = self._gathered.clipped(period.span)
+        archive = step.tables.get(period.start)
+        is_in_order = was_archived(step, period)
+        self._gathered.notes.append(notes.rollover(span.end, period.start))
+        self._ended = max(self._ended, span.end)
+        if archive is None:
+            span = self._gathered.clipped(Span(span.start, span.end + timedelta(seconds=step.files.refresh_interval_s)))
+            self._ended = max(self._ended, span.end)
+            self._pending.append(notes.archive_missing(span, period.start))
+        elif is_written_before(step, period):
+            if step.restarted_at < span.end:  # else nothing ran in it, and the gap before the restart says so
+                self._pending.append(notes.archive_overwritten(span, period.start))
+        else:
+            self._count_archive(period.start, archive, span, is_in_order=is_in_order)
+        self._last = period.start
+        self._is_trusted = is_in_order is None and archive is not None
+        if is_in_order:
+            self.in_good_order |= {period.start}
+            self._table = {}
+
+    def begin(self) -> None:
+        """Count what the running period has."""
+        rows = self._rows_of(self._step.new, self._is_carried_into_running())
+        self._gathered.add(rows, Span(self._since, self._step.now))
+        if self._step.current.is_full:
+            self._gathered.notes.append(notes.rows_evicted(Span(self._since, self._step.now), 0))
+
+    def _count_archive(self, start: date, archive: Table, span: Span, *, is_in_order: bool | None) -> None:
+        if start == self._step.previous.period_start:
+            rows = self._tail(archive, span)
+        else:
+            rows = self._rows_of(archive, self._is_carried(archive))
+        end, written = span.end, self._step.written_at(start)
+        if not is_in_order and written is not None:
+            end = min(max(self._since, written), end)
+        self._gathered.add(rows, Span(self._since, end), partial(notes.archive_recovered, period_start=start))
+        if self._step.would_be_full(archive):
+            self._gathered.notes.append(notes.rows_evicted(span, 0))
+        self._since = end
+        self._table, self._counted = archive, most_of([self._counted, archive])
+        self.archived |= {start}
+
+    def _rows_of(self, table: Table, carried: _Carried) -> dict[RowKey, Counters]:
+        """What of a table wasn't counted yet."""
+        if carried is not _Carried.YES:
+            for note in self._pending:
+                self._gathered.add_gap(note)
+            self._since = max(self._since, self._ended)
+        self._pending.clear()
+        if carried is _Carried.NO:
+            self._counted = {}
+            return dict(table)
+        self.archived -= {self._last}  # only a commit
+        if carried is _Carried.PERHAPS or self._step.restart is Restart.NONE:
+            self._gathered.notes.append(notes.carried_over(Span(self._since, self._step.now)))
+        # A row that a full table had forgotten can be back with what it was counted for.
+        has_forgotten = self._step.would_be_full(table, self._counted)
+        return {
+            key: gain(counters, self._counted.get(key, NOTHING))
+            for key, counters in table.items()
+            if key in self._counted or not has_forgotten
+        }
+
+    def _is_carried(self, table: Table) -> _Carried:
+        before = self._table
+        if goes_on_from(table, before):
+            return _Carried.YES
+        if not before or self._is_trusted or self._step.restart is Restart.NONE:
+            return _Carried.NO
+        if may_go_on_from(table, before):
+            return _Carried.PERHAPS
+        # Of a full one, rows were overwritten since.
+        is_full = self._step.would_be_full(table, before)
+        return _Carried.PERHAPS if is_full and has_unmoved(table, before) else _Carried.NO
+
+    def _is_carried_into_running(self) -> _Carried:
+        """The running period's own file tells, unless it was written since. After a boot, there is no other way."""
+        step, start = self._step, self._step.current.period_start
+        file, written = step.tables.get(start), step.written_at(start)
+        if file is None or not is_taken_up(step.current, file):
+            return _Carried.NO if step.restart is Restart.ROUTER else self._is_carried(step.new)
+        is_rewritten = written is not None and written > step.restarted_at + timedelta(seconds=FILE_TIME_TOLERANCE_S)
+        return self._is_carried(step.new if is_rewritten else file)
+
+    def _tail(self, archive: Table, span: Span) -> dict[RowKey, Counters]:
+        """What the old period's archive holds above the last reading."""
+        step, noted = self._step, self._gathered.notes
+        tail: dict[RowKey, Counters] = {}
+        if step.has_restarted and may_have_forgotten_rows(step.compared, archive):
+            noted.append(notes.restored_from_unknown(span))
+            return tail
+        shrunk = 0
+        for key, counters in archive.items():
+            before = step.old.get(key, NOTHING)
+            if is_at_least(counters, before):
+                tail[key] = gain(counters, before)
+            else:
+                shrunk += 1
+                if step.restart is Restart.NONE:
+                    tail[key] = counters  # evicted, and back from zero
+        vanished = len(step.old.keys() - archive.keys())
+        if step.restart is Restart.NONE and (shrunk or vanished):
+            noted.append(notes.rows_evicted(span, shrunk + vanished))
+        elif step.restart is Restart.UNKNOWN and shrunk:
+            noted.append(notes.went_back(span, shrunk))
+        elif step.has_restarted and step.restarted_at < span.end:
+            noted.append(notes.restored_from_unknown(Span(step.restarted_at, span.end)))
+        return tail
+
+
+def _until_clock_was_right(step: ReadingStep, passed: Sequence[PassedPeriod]) -> Span:
+    """From the boot on to the first end of a period at which the daemon wrote its archive."""
+    booted: datetime = step.restarted_at
+    ends = [period.span.end for period in passed if period.span.end > booted and was_archived(step, period)]
+    return Span(booted, min(ends, default=step.now))
