@@ -34,6 +34,8 @@ def are_doubtful(step: ReadingStep) -> bool:
 
 def _has_ended_none(step: ReadingStep) -> bool:
     """Whether no period ended, for all that the counters tell, though the name is another one."""
+    if step.restart is Restart.NONE and _has_kept_doubted_rows(step):
+        return True
     age_s = step.current.period_age_s
     if not step.has_restarted and age_s is not None and age_s <= ROLLOVER_DELAY_S:
         return False  # it may not have begun yet: services/counted_periods.py
@@ -41,7 +43,7 @@ def _has_ended_none(step: ReadingStep) -> bool:
     if step.restart is not Restart.NONE:
         # One that was stopped at a period's start takes its table along: services/rollovers.py.
         return bool(in_order) and all(in_order) and goes_on_from(step.new, step.old)
-    if _lacks_what_was_read(step) or _has_kept_doubted_rows(step):
+    if _lacks_what_was_read(step):
         return True
     has_lost = bool(step.compared.vanished or step.compared.shrunk)
     if has_lost and in_order and all(in_order):

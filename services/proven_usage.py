@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
-from services.counters import NOTHING, Counters, RowKey, Table, gain, goes_on_from, may_go_on_from, most_of
+from services.counters import NOTHING, Counters, RowKey, Table, gain, goes_on_from, has_unmoved, may_go_on_from, most_of
 from services.doubted_names import has_begun_again
 from services.reading_step import ReadingStep
-from services.restored_tables import Restart
+from services.restored_tables import Restart, is_written_by_one_before
 
 
 class Proven(NamedTuple):
@@ -30,7 +30,9 @@ class Proven(NamedTuple):
 
 def prove(step: ReadingStep) -> Proven:
     """Usage between the two readings."""
-    return _while_it_ran(step) if step.restart is Restart.NONE else _over_a_restart(step)
+    is_growth = not step.compared.shrunk and has_unmoved(step.new, step.old)
+    has_run_on = step.restart is Restart.NONE or (step.restart is Restart.UNKNOWN and is_growth)
+    return _while_it_ran(step) if has_run_on else _over_a_restart(step)
 
 
 def _while_it_ran(step: ReadingStep) -> Proven:
@@ -46,19 +48,28 @@ def _while_it_ran(step: ReadingStep) -> Proven:
 
 
 def _over_a_restart(step: ReadingStep) -> Proven:
-    """The daemon took up a file or, where the router didn't boot, its copy in RAM; or it began at zero. Of several that
-    it went on from for certain, it is the one that leaves the least usage; of those that it may have gone on from, only
-    what lies above all of them counts.
+    """The daemon took up a file or, where it wasn't the first one since the boot, a copy in RAM; or it began at zero.
+    Of several that it went on from for certain, it is the one that leaves the least usage; of those that it may have
+    gone on from, only what lies above all of them counts.
     """
     compared, restart, tables = step.compared, step.restart, step.tables
     previous, current = compared.previous.period_start, compared.current.period_start
     # The period that it started in comes first: it is the likelier one of two that are alike.
     files = [tables.get(current, {}), tables.get(previous, {})]
     if restart is Restart.ROUTER:
-        candidates = [table for table in files if may_go_on_from(compared.new, table)]
-    else:  # the copy in RAM may be a little behind the reading
+        # A copy in RAM may be a little behind a file that was written since the boot.
+        behind = [
+            tables[start]
+            for start in (current, previous)
+            if start in tables
+            and not may_go_on_from(compared.new, tables[start])
+            and is_written_by_one_before(step.current, step.files, start)
+        ]
+        candidates = [*behind, *(table for table in files if may_go_on_from(compared.new, table))]
+        is_behind = bool(behind)
+    else:  # or behind the reading
         candidates = [*files, compared.old]
-    is_behind = restart is not Restart.ROUTER and not may_go_on_from(compared.new, compared.old)
+        is_behind = not may_go_on_from(compared.new, compared.old)
     proven = [table for table in candidates if goes_on_from(compared.new, table)]
     base = max(proven, key=_size) if proven and not is_behind else most_of(candidates)
     # A row that a full table had forgotten can be back with what it was counted for.

@@ -211,7 +211,7 @@ def usage_since_restore(compared: Comparison, saved: Table, files: RouterFiles, 
     base: Table = saved if is_taken_up else {}
     # A file written since the boot by a daemon before this one: there may be a copy in RAM from before the file. Where
     # that was taken up, the file's rows are counted by now, and what a full table had evicted by the file is back.
-    may_be_behind = _is_written_by_one_before(compared, files)
+    may_be_behind = is_written_by_one_before(compared.current, files, compared.previous.period_start)
     is_behind = may_be_behind and not is_taken_up and bool(before)
     if may_be_behind and may_have_forgotten_rows(compared, saved):
         base = {**old, **saved}
@@ -260,10 +260,9 @@ def _is_newer(compared: Comparison, saved: Table, files: RouterFiles) -> bool:
     return len(saved) > len(old) and old.keys() <= saved.keys()
 
 
-def _is_written_by_one_before(compared: Comparison, files: RouterFiles) -> bool:
-    """Whether a daemon wrote the file after the boot, and another one came after it."""
-    age_s = files.ages_s.get(compared.previous.period_start)
-    uptime_s, daemon_uptime_s = compared.current.uptime_s, compared.current.daemon_uptime_s
+def is_written_by_one_before(current: Reading, files: RouterFiles, start: date) -> bool:
+    """Whether a daemon wrote the file of that period after the boot, and another one came after it."""
+    age_s, uptime_s, daemon_uptime_s = files.ages_s.get(start), current.uptime_s, current.daemon_uptime_s
     if age_s is None or uptime_s is None or daemon_uptime_s is None:
         return False
     return daemon_uptime_s - FILE_TIME_TOLERANCE_S <= age_s < uptime_s - FILE_TIME_TOLERANCE_S

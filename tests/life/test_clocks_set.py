@@ -7,7 +7,7 @@ import pytest
 
 from tests.homes import PHONE
 from tests.life.interruptions import MortalDatabase, without_waiting
-from tests.life.operations import DAY, EPOCH, MINUTE, SECOND
+from tests.life.operations import DAY, EPOCH, HOUR, MINUTE, SECOND
 from tests.life.watched_home import HomePlan, Tally, WatchedHome
 
 MoveIn = Callable[..., WatchedHome]
@@ -131,4 +131,59 @@ def test_what_flows_until_a_late_rollover_belongs_to_the_old_period(move_in: Mov
     assert home.read()
     home.router.traffic(PHONE, rx=2_000, tx=20)
     home.wait(MINUTE)
+    assert home.read()
+
+
+def test_a_period_that_began_seconds_before_a_reading_is_read_from_its_archive_after_the_next_one_began(
+    move_in: MoveIn,
+) -> None:
+    home = move_in(start=datetime(2032, 4, 2, 9, tzinfo=UTC), zone="UTC", interval="2031-10-01/1", rollover_delay=25)
+    home.reach(datetime(2032, 4, 3, 0, 0, 12, tzinfo=UTC))
+    assert home.read()
+    home.router.traffic(PHONE, rx=700, tx=7)
+    home.wait(MINUTE)
+    home.router.traffic(PHONE, rx=9_000, tx=90)
+    home.reach(datetime(2032, 4, 4, 0, 5, tzinfo=UTC))
+    assert home.read()
+
+
+def test_what_a_late_rollover_takes_into_an_archive_that_is_gone_is_shown(move_in: MoveIn) -> None:
+    home = move_in(start=datetime(2031, 10, 24, 9, tzinfo=UTC), zone="UTC", generations=2, rollover_delay=25)
+    home.reach(datetime(2031, 11, 1, 0, 0, 9, tzinfo=UTC))
+    home.router.traffic(PHONE, rx=3_000, tx=30)
+    home.reach(datetime(2032, 1, 1, 0, 5, tzinfo=UTC))
+    assert home.read()
+
+
+def test_a_crash_before_nlbwmon_has_looked_at_the_date_is_known_after_the_next_period_too(move_in: MoveIn) -> None:
+    """Its copy in RAM has the old period's counters."""
+    home = move_in(start=datetime(2032, 4, 2, 9, tzinfo=UTC), zone="UTC", interval="2031-10-01/1", rollover_delay=25)
+    for port in (80, 81):
+        home.router.traffic(PHONE, rx=100_000_000, tx=1_000_000, port=port)
+    home.wait(5 * MINUTE)
+    assert home.read()
+    home.router.traffic(PHONE, rx=3_000, tx=30)
+    home.reach(datetime(2032, 4, 3, 0, 0, 5, tzinfo=UTC))
+    home.router.crash()
+    home.wait(MINUTE)
+    home.router.traffic(PHONE, rx=2_000, tx=20)
+    home.reach(datetime(2032, 4, 4, 0, 5, tzinfo=UTC))
+    assert home.read()
+
+
+def test_a_clock_set_back_over_a_periods_start_with_a_full_table_counts_nothing_twice(move_in: MoveIn) -> None:
+    home = move_in(start=datetime(2031, 11, 30, 21, tzinfo=UTC), zone="UTC", limit=2)
+    for port in (80, 81):
+        home.router.traffic(PHONE, rx=100_000_000, tx=1_000_000, port=port)
+    home.wait(MINUTE)
+    assert home.read()
+    home.reach(datetime(2031, 12, 1, 0, 2, tzinfo=UTC))
+    home.router.set_clock(-HOUR)
+    for port in (82, 83):
+        home.router.traffic(PHONE, rx=5_000_000, tx=50_000, port=port)
+        home.wait(MINUTE)
+    assert home.read()
+    home.reach(datetime(2031, 12, 1, 1, 0, 1, tzinfo=UTC))
+    home.router.traffic(PHONE, rx=70, tx=7, port=84)
+    home.wait(SECOND)
     assert home.read()

@@ -3,20 +3,25 @@
 from dataclasses import replace
 from datetime import date
 
+import pytest
+
 from services.accounting_notes import NoteKind
 from tests.services.router_rows import (
+    LAPTOP,
     LAPTOP_WEB,
     NOVEMBER,
     OCTOBER,
     SSH,
     WEB,
     WEB6,
+    key,
     kinds,
     passed,
     reading,
     usage_between,
     wanted,
 )
+from utils.errors import RolloverInProgress
 
 
 def test_a_table_that_went_on_under_another_name_is_growth() -> None:
@@ -179,4 +184,57 @@ def test_an_archive_without_what_was_read_is_not_the_end_of_that_table_though_a_
     usage = usage_between(before, after, {OCTOBER: {}}, [passed(OCTOBER, until=10)], committed_age_s=3_000)
 
     assert usage.rows == {WEB: (500, 0), LAPTOP_WEB: (5, 5), WEB6: (1, 0)}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+def test_a_table_of_a_doubted_name_that_kept_its_rows_ended_no_period_whatever_was_archived() -> None:
+    """nlbwmon began November by a right clock; that was set back, and the reading found October's name."""
+    table = {WEB: (1_000, 100), SSH: (70, 7)}
+    before = reading(table, period=OCTOBER, daemon_id="a", row_limit=2, doubted=frozenset({OCTOBER}))
+    after = reading({WEB: (1_000, 100), WEB6: (9, 9)}, minutes=60, daemon_id="a", row_limit=2, period_age_s=3_000)
+    archive = {LAPTOP_WEB: (5_000, 0), key(LAPTOP, port=22): (500, 5)}
+
+    usage = usage_between(before, after, {OCTOBER: archive}, [passed(OCTOBER, until=10)], committed_age_s=2_990)
+
+    assert usage.rows == {WEB6: (9, 9)}
+
+
+def test_a_file_with_fewer_rows_than_were_read_is_not_their_archive_though_the_table_is_full() -> None:
+    """A full table overwrites rows, and never has fewer."""
+    before = reading({WEB: (1_000, 100), SSH: (70, 7)}, period=OCTOBER, daemon_id="a", row_limit=2)
+    after = reading({WEB: (1_000, 100), WEB6: (9, 9)}, minutes=60, daemon_id="a", row_limit=2, period_age_s=3_000)
+
+    usage = usage_between(before, after, {OCTOBER: {}}, [passed(OCTOBER, until=10)], committed_age_s=2_990)
+
+    assert usage.rows == {WEB6: (9, 9)}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+def test_a_clock_set_seconds_after_a_periods_start_puts_the_reading_off() -> None:
+    """nlbwmon may not have looked at the date since: what flows until it does will be in October's archive."""
+    before = reading({WEB: (1_000, 100), SSH: (70, 7)}, period=OCTOBER, daemon_id="a", row_limit=100)
+    after = reading({WEB: (1_500, 100), SSH: (70, 7)}, minutes=60, daemon_id="a", row_limit=100, period_age_s=20)
+
+    with pytest.raises(RolloverInProgress):
+        usage_between(before, replace(after, clock_was_set=True))
+
+
+def test_a_full_table_whose_daemon_tells_no_start_counts_its_new_rows_though_the_clock_was_set() -> None:
+    before = reading({WEB: (1_000, 100), SSH: (70, 7)}, row_limit=2)
+    after = replace(reading({WEB: (1_000, 100), WEB6: (9, 9)}, minutes=5, row_limit=2), clock_was_set=True)
+
+    assert usage_between(before, after).rows == {WEB6: (9, 9)}
+
+
+def test_a_copy_in_ram_behind_a_commit_of_the_same_boot_is_not_counted_from_zero_though_the_zone_is_another() -> None:
+    before = reading({}, period=NOVEMBER, boot_id="a", uptime_s=900, daemon_id="1", row_limit=100)
+    table = {WEB: (9_000, 900), SSH: (70, 7)}
+    after = reading(
+        table, minutes=10, period=OCTOBER, boot_id="b", uptime_s=500, daemon_id="2", daemon_uptime_s=300, row_limit=100
+    )
+    commit = {**table, LAPTOP_WEB: (8, 8)}
+
+    usage = usage_between(before, replace(after, clock_was_set=True), {OCTOBER: commit}, ages_s={OCTOBER: 301.0})
+
+    assert usage.rows == {}
     assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)

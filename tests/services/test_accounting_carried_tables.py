@@ -1,0 +1,121 @@
+"""A table that was carried over a period's end: nlbwmon was stopped before it had looked at the date."""
+
+from datetime import date
+
+import pytest
+
+from services.accounting_notes import NoteKind
+from services.buckets import Span
+from services.counters import Counters, Reading, RowKey
+from tests.services.router_rows import (
+    LAPTOP_WEB,
+    NOON,
+    NOVEMBER,
+    OCTOBER,
+    SSH,
+    WEB,
+    at,
+    kinds,
+    passed,
+    reading,
+    usage_between,
+)
+
+SEPTEMBER = date(2026, 9, 1)
+
+#: October ends at 13:00.
+ENDED = [passed(OCTOBER, until=60)]
+READ = {WEB: (1_000, 100), SSH: (70, 7)}
+
+
+def after_restart(
+    rows: dict[RowKey, Counters], *, restarted: float, of: str = "daemon", minutes: float = 65
+) -> Reading:
+    """A reading some minutes after noon, ``restarted`` at such a minute."""
+    up = (minutes - restarted) * 60
+    booted = {"boot_id": "b", "uptime_s": up} if of == "router" else {"boot_id": "a", "uptime_s": 86_400 + minutes * 60}
+    return reading(rows, minutes=minutes, daemon_id="2", daemon_uptime_s=up, row_limit=100, **booted)
+
+
+def before_restart(rows: dict[RowKey, Counters]) -> Reading:
+    return reading(rows, period=OCTOBER, boot_id="a", uptime_s=86_400, daemon_id="1", row_limit=100)
+
+
+@pytest.mark.parametrize("of", ["daemon", "router"])
+def test_what_was_saved_by_the_new_periods_name_seconds_after_it_began_is_counted_once(of: str) -> None:
+    saved = {WEB: (1_400, 100), SSH: (70, 7)}
+    before = before_restart(READ)
+    after = after_restart({WEB: (1_500, 100), SSH: (70, 7), LAPTOP_WEB: (9, 9)}, restarted=60.2, of=of)
+    files = {OCTOBER: {WEB: (900, 100), SSH: (70, 7)}, NOVEMBER: saved}
+
+    usage = usage_between(before, after, files, ENDED, ages_s={OCTOBER: 70 * 60.0, NOVEMBER: 4.9 * 60})
+
+    assert usage.rows == {WEB: (500, 0), LAPTOP_WEB: (9, 9)}
+    assert usage.period_start == NOVEMBER
+    assert usage.archived == frozenset()  # the file of October is a commit
+
+
+def test_a_boot_after_the_periods_end_that_finds_no_file_of_the_new_one_began_at_zero() -> None:
+    before = before_restart({WEB: (1_000, 100)})
+    after = after_restart({WEB: (1_500, 100)}, restarted=62, of="router")
+
+    usage = usage_between(before, after, {OCTOBER: {WEB: (1_000, 100)}}, ENDED, ages_s={OCTOBER: 20 * 60.0})
+
+    assert usage.rows == {WEB: (1_500, 100)}
+
+
+def test_an_archive_of_the_next_period_that_has_the_old_ones_table_counts_only_above_it() -> None:
+    """Read only after the next period had ended, too."""
+    before = reading(READ, period=SEPTEMBER, boot_id="a", uptime_s=86_400, daemon_id="1", row_limit=100)
+    after = after_restart({WEB: (30, 3)}, restarted=20)
+    archives = {SEPTEMBER: {WEB: (1_100, 100), SSH: (70, 7)}, OCTOBER: {WEB: (5_000, 500), SSH: (70, 7)}}
+    ages_s = {SEPTEMBER: 55 * 60.0, OCTOBER: 5 * 60.0}  # October's alone was written where it ended
+
+    usage = usage_between(
+        before, after, archives, [passed(SEPTEMBER, until=20), passed(OCTOBER, until=60)], ages_s=ages_s
+    )
+
+    assert usage.rows == {WEB: (4_000 + 30, 400 + 3)}
+    assert usage.archived == {OCTOBER}
+
+
+def test_where_it_cannot_be_told_only_what_lies_above_the_old_table_counts_and_that_is_said() -> None:
+    """No row is what it was, and the file was written anew since."""
+    before = before_restart({WEB: (1_000, 100)})
+    after = after_restart({WEB: (5_000, 500)}, restarted=60.2)
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (4_000, 400)}}, ENDED, ages_s={NOVEMBER: 60.0})
+
+    assert usage.rows == {WEB: (4_000, 400)}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+def test_a_full_table_that_was_carried_over_counts_no_row_that_may_have_been_counted() -> None:
+    before = before_restart({WEB: (1_000, 100), SSH: (70, 7), LAPTOP_WEB: (8, 8)})
+    before = reading(before.counters, period=OCTOBER, boot_id="a", uptime_s=86_400, daemon_id="1", row_limit=3)
+    other = (4, "UDP", 53, WEB[3], WEB[4])
+    after = reading(
+        {WEB: (1_300, 100), SSH: (70, 7), other: (50, 5)},
+        minutes=65,
+        boot_id="a",
+        uptime_s=86_400 + 65 * 60,
+        daemon_id="2",
+        daemon_uptime_s=290,
+        row_limit=3,
+    )
+
+    usage = usage_between(before, after, {}, ENDED)
+
+    assert usage.rows == {WEB: (300, 0)}
+    assert NoteKind.ROWS_EVICTED in kinds(usage)
+
+
+def test_a_missing_archive_leaves_no_gap_where_the_table_is_the_same_one() -> None:
+    before = before_restart(READ)
+    after = after_restart({WEB: (1_500, 100), SSH: (70, 7)}, restarted=60.2)
+
+    usage = usage_between(before, after, {}, ENDED)
+
+    assert usage.rows == {WEB: (500, 0)}
+    assert NoteKind.ARCHIVE_MISSING not in kinds(usage)
+    assert usage.gaps == (Span(NOON, at(60.2)),)  # the restart's
