@@ -76,10 +76,12 @@ def _lacks_what_was_read(step: ReadingStep) -> bool:
 
 
 def _has_kept_doubted_rows(step: ReadingStep) -> bool:
-    """Whether a table of a doubted name has rows that nobody used since it was read: then no period ended for it,
-    whatever was archived by that name. Rows of a full table are overwritten meanwhile, so that some may be gone.
+    """Whether a table of a doubted name looks as if it had gone on since it was read: then no period ended for it,
+    whatever was archived by that name. Of a full table, rows that nobody used since are enough.
     """
-    return step.previous.period_start in step.previous.doubted and has_unmoved(step.new, step.old)
+    if step.previous.period_start not in step.previous.doubted or not step.old:
+        return False
+    return has_unmoved(step.new, step.old) or may_go_on_from(step.new, step.old)
 
 
 def _have_gone_on(step: ReadingStep) -> bool:
