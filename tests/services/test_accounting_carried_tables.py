@@ -119,3 +119,15 @@ def test_a_missing_archive_leaves_no_gap_where_the_table_is_the_same_one() -> No
     assert usage.rows == {WEB: (500, 0)}
     assert NoteKind.ARCHIVE_MISSING not in kinds(usage)
     assert usage.gaps == (Span(NOON, at(60.2)),)  # the restart's
+
+
+def test_the_worked_example_of_a_restart_just_after_midnight() -> None:
+    """docs/accounting.md: November's counters go on in December."""
+    before = before_restart({WEB: (700_000_000, 0), SSH: (70, 7)})
+    after = after_restart({WEB: (700_900_000, 0), SSH: (70, 7)}, restarted=60.2)
+
+    usage = usage_between(
+        before, after, {NOVEMBER: {WEB: (700_100_000, 0), SSH: (70, 7)}}, ENDED, ages_s={NOVEMBER: 290}
+    )
+
+    assert usage.rows == {WEB: (900_000, 0)}
