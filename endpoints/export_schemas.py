@@ -1,21 +1,12 @@
 """What /api/device-usage/export takes, and what its JSON has."""
 
-from datetime import datetime
-from enum import StrEnum
+from datetime import date, datetime
 
 from pydantic import Field
 
-from endpoints.common_schemas import IsoDate, Mac, Out, RouterQuery
-from endpoints.device_usage_schemas import NamedOut, UsageOut
-from services.buckets import Granularity
-from services.device_usage_export import ExportRequest
-
-
-class ExportedGranularity(StrEnum):
-    """What a row of an export is."""
-
-    HOUR = "hour"
-    DAY = "day"
+from endpoints.common_schemas import IsoDate, Mac, NullableBytes, Out, RouterQuery
+from endpoints.device_usage_schemas import NamedOut, UsageOrNothingOut
+from services.export_selection import ExportedGranularity, ExportRequest, UsageSelection
 
 
 class ExportQuery(RouterQuery):
@@ -27,10 +18,7 @@ class ExportQuery(RouterQuery):
     def request(self) -> ExportRequest:
         """What is asked for, for the service."""
         return ExportRequest(
-            start_date=self.start_date,
-            end_date=self.end_date,
-            granularity=Granularity(self.granularity),
-            mac=self.mac,
+            start_date=self.start_date, end_date=self.end_date, granularity=self.granularity, mac=self.mac
         )
 
 
@@ -38,10 +26,30 @@ class CsvQuery(ExportQuery):
     bom: bool = Field(default=False, description="begin with a byte order mark, by which Excel knows UTF-8")
 
 
-class ExportedRowOut(UsageOut, NamedOut):
-    start: datetime
-    end: datetime
+class ExportedRowOut(UsageOrNothingOut, NamedOut):
+    """Usage is null in a first reading alone."""
+
+    start: datetime | None = Field(default=None, description="not with raw")
+    end: datetime | None = Field(default=None, description="not with raw; not included")
+    timestamp: datetime | None = Field(default=None, description="of the reading; with raw alone")
+    counter_down: NullableBytes = Field(default=None, description="nlbwmon's total of its period; with raw alone")
+    counter_up: NullableBytes = Field(default=None, description="nlbwmon's total of its period; with raw alone")
 
 
 class ExportOut(Out):
-    rows: list[ExportedRowOut] = Field(description="by time and MAC; only where there was usage")
+    granularity: ExportedGranularity
+    timezone: str
+    start_date: date
+    end_date: date
+    rows: list[ExportedRowOut] = Field(description="by time and MAC; only where there was usage, or with raw a reading")
+
+
+def without_rows(selection: UsageSelection) -> ExportOut:
+    """All of the document but its rows, which the service writes."""
+    return ExportOut(
+        granularity=selection.granularity,
+        timezone=selection.timezone,
+        start_date=selection.days.first,
+        end_date=selection.days.last,
+        rows=[],
+    )

@@ -4,6 +4,7 @@ import errno
 import secrets
 import socket
 import time
+from contextlib import suppress
 from http import HTTPStatus
 from threading import Event
 from typing import Any
@@ -26,6 +27,9 @@ WEB_THREADS = 96
 #: the database they stay below 1,024 open files, a usual limit.
 MAX_CONNECTIONS = 900
 SILENCE_S = 30
+
+#: Of an answer that is made as it is sent: so much waits in memory for a slow client, then its making waits.
+MAX_WAITING_BYTES = 2**18
 
 #: The server stops reading a body here; the application refuses far smaller ones by their declared length.
 MAX_BODY_BYTES = 2**20
@@ -113,6 +117,12 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         else:
             self._drained += len(self.recv(2**16))  # closes the channel when the client has closed its side
 
+    def check_client_disconnected(self) -> bool:
+        """Whether the client has hung up, for what asks it while a request is served: nobody reads the socket then."""
+        with suppress(OSError):  # there is nothing to read, or it is closed already
+            return not self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return not self.connected
+
     # --- while the server stops --------------------------------------------------------------------------
 
     @property
@@ -170,6 +180,7 @@ class WebServer:
                 max_request_body_size=MAX_BODY_BYTES,
                 connection_limit=MAX_CONNECTIONS,
                 channel_timeout=SILENCE_S,
+                outbuf_high_watermark=MAX_WAITING_BYTES,
                 cleanup_interval=10,
             )
         except OSError as error:
