@@ -15,7 +15,7 @@ from db_operations.database import Database
 from db_operations.statements import Connection
 from utils.errors import DatabaseUnavailable
 
-_CHUNK_BYTES: Final = 64 * 1024
+_CHUNK_BYTES: Final = 256 * 1024
 
 #: So many chunks may wait for the reader; then the server waits, too.
 _MOST_CHUNKS: Final = 4
@@ -127,6 +127,10 @@ class CopyStream(Iterator[bytes]):
                     sink = io.BufferedWriter(_Sink(self._pass_on), _CHUNK_BYTES)  # type: ignore[type-var]
                     self._copy(conn, sink)
                     sink.flush()
+                except BaseException:
+                    with contextlib.suppress(psycopg2.Error):
+                        conn.cancel()  # else the rollback would wait for all rows that are left
+                    raise
                 finally:
                     self._hold(None)
         except BaseException as raised:  # the reader's to handle, whatever it is

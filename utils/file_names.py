@@ -5,7 +5,7 @@ import unicodedata
 from urllib.parse import quote
 
 #: What some file system or shell takes for something else.
-_FORBIDDEN = re.compile(r"""[\s/\\:*?"'<>|%$`;&#~]+""")
+_FORBIDDEN = re.compile(r"""(?:[\s/\\:*?"'<>|%$`;&#~]|\.{2,})+""")
 
 #: Joiners that emoji and some scripts need; all other characters without a shape of their own go.
 _JOINERS = "\u200c\u200d"
