@@ -62,7 +62,7 @@ def export(options: Options) -> Iterator[Result | Memory]:
 
 
 def _warm_up(port: int) -> None:
-    """Small downloads on as many threads as the C library keeps memory for, so that later growth is the downloads' own."""
+    """Small downloads on as many threads as the C library keeps memory for: later growth is the large ones' own."""
     for _ in range(40):
         for kind in RowFormat:
             for gzip in (False, True):

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from pydantic import Field
 
 from endpoints.common_schemas import IsoDate, Mac, NullableBytes, Out, RouterQuery
-from endpoints.device_usage_schemas import NamedOut, UsageOrNothingOut
+from endpoints.device_usage_schemas import NamedOut, SpanOut, UsageOrNothingOut, UsageOut
 from services.export_selection import ExportedGranularity, ExportRequest, UsageSelection
 
 
@@ -26,14 +26,16 @@ class CsvQuery(ExportQuery):
     bom: bool = Field(default=False, description="begin with a byte order mark, by which Excel knows UTF-8")
 
 
-class ExportedRowOut(UsageOrNothingOut, NamedOut):
-    """Usage is null in a first reading alone."""
+class ExportedUsageOut(UsageOut, NamedOut, SpanOut):
+    """A device in an hour, day, week or month."""
 
-    start: datetime | None = Field(default=None, description="not with raw")
-    end: datetime | None = Field(default=None, description="not with raw; not included")
-    timestamp: datetime | None = Field(default=None, description="of the reading; with raw alone")
-    counter_down: NullableBytes = Field(default=None, description="nlbwmon's total of its period; with raw alone")
-    counter_up: NullableBytes = Field(default=None, description="nlbwmon's total of its period; with raw alone")
+
+class ExportedReadingOut(UsageOrNothingOut, NamedOut):
+    """A device in a reading: usage since the one before, null in a first one, and nlbwmon's totals of its period."""
+
+    timestamp: datetime
+    counter_down: NullableBytes
+    counter_up: NullableBytes
 
 
 class ExportOut(Out):
@@ -41,7 +43,9 @@ class ExportOut(Out):
     timezone: str
     start_date: date
     end_date: date
-    rows: list[ExportedRowOut] = Field(description="by time and MAC; only where there was usage, or with raw a reading")
+    rows: list[ExportedUsageOut | ExportedReadingOut] = Field(
+        description="by time and MAC: readings with raw, else usage where there was any"
+    )
 
 
 def without_rows(selection: UsageSelection) -> ExportOut:
