@@ -51,6 +51,7 @@ from services.device_usage_service import DeviceUsageService
 from services.events import EventService
 from services.periods import PeriodService
 from services.reading_limits import LimitedTaker, ReadingLimits
+from services.reports import UsageReportService
 from services.retention import RetentionService
 from services.router_contacts import RouterContacts
 from services.router_readings import ReadingTaker
@@ -134,7 +135,8 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         periods=PeriodService(database),
         summary=UsageSummaryService(database, clock),
         analytics=analytics_service,
-        export=UsageExportService(database, analytics_service, clock),
+        export=UsageExportService(database, clock),
+        reports=UsageReportService(database, analytics_service, clock),
         events=EventService(database, clock),
         status=StatusService(database, clock, is_collector_running=config.collector_enabled, base_url=config.base_url),
         routers=routers_service,

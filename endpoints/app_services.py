@@ -11,6 +11,7 @@ from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.events import EventService
 from services.periods import PeriodService
+from services.reports import UsageReportService
 from services.routers import RouterService
 from services.status import StatusService
 from services.usage_analytics import UsageAnalyticsService
@@ -30,6 +31,7 @@ class AppServices:
     summary: UsageSummaryService
     analytics: UsageAnalyticsService
     export: UsageExportService
+    reports: UsageReportService
     events: EventService
     status: StatusService
     routers: RouterService

@@ -7,16 +7,17 @@ used anything or nobody looked.
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from db_operations.copy_stream import CopyStream, StreamLimits
 from db_operations.database import Database
 from db_operations.export_db import RowFormat, copy_usage
 from services.context import RouterContext
-from services.device_usage_analytics import UsageReport, generate_usage_reports
 from services.export_selection import ExportRequest, UsageSelection, select
-from services.usage_analytics import ReportMaterial, ReportPeriod, UsageAnalyticsService
+from services.pdf_report import render_pdf
+from services.report_page import report_page
+from services.reports import PeriodReport
 from utils.errors import NetPilotError
+from utils.file_names import file_name_part
 from utils.spreadsheets import inert_cell
 from utils.time import Clock
 
@@ -56,6 +57,14 @@ class DownloadContent(Iterator[bytes]):
         self._rows.close()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A file that is small enough to be made at once."""
+
+    file_name: str
+    content: bytes
+
+
 #: Opens the rows of a selection: with these names, in this format, for a reader that may leave.
 OpenRows = Callable[[Mapping[str, str], RowFormat, Callable[[], bool]], CopyStream]
 
@@ -87,28 +96,18 @@ def export_to_json(selection: UsageSelection, open_rows: OpenRows, *, envelope: 
     return Download(f"{selection.file_stem}.json", open_content)
 
 
-@dataclass(frozen=True, kw_only=True)
-class NamedReport:
-    """A report, and what the devices in it are called, by MAC."""
-
-    report: UsageReport
-    timezone: str
-    names: Mapping[str, str]
-
-
-def generate_usage_report(material: ReportMaterial) -> NamedReport:
-    """The report on a period, from what `UsageAnalyticsService.gather_report` has gathered."""
-    report = generate_usage_reports(
-        material.period, material.previous, material.anomalies, material.names, unranked=material.unranked
-    )
-    return NamedReport(report=report, timezone=material.timezone, names=material.names)
+def generate_usage_report(report: PeriodReport) -> Document:
+    """The report as PDF, for people: its page in words and charts, under the name of router and days."""
+    days = report.days.days
+    words = ("netpilot-report", file_name_part(report.router_name), days.first.isoformat(), days.last.isoformat())
+    content = render_pdf(report_page(report), report.made_at)
+    return Document(file_name="_".join(word for word in words if word) + ".pdf", content=content)
 
 
 class UsageExportService:
     """Exports of one router at a time; every query is bound to its account."""
 
-    def __init__(self, database: Database, analytics: UsageAnalyticsService, clock: Clock) -> None:
-        self._analytics = analytics
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._at_once = threading.BoundedSemaphore(MOST_AT_ONCE)
@@ -124,10 +123,6 @@ class UsageExportService:
         """As `export_to_json`. Raises ValidationFailed, RouterNotFound, DeviceNotFound."""
         selection = self._select(context, request)
         return export_to_json(selection, self._opener(context, selection), envelope=envelope(selection))
-
-    def report(self, context: RouterContext, period: ReportPeriod, end_date: date | None) -> NamedReport:
-        """The report on the period that ends with ``end_date``; today, so far, if it is left out."""
-        return generate_usage_report(self._analytics.gather_report(context, period, end_date))
 
     def _select(self, context: RouterContext, request: ExportRequest) -> UsageSelection:
         with self._database.transaction() as conn:
