@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from services.counters import NOTHING, Comparison, Counters, Reading, RowKey, Table, gain, is_at_least
+from services.counters import NOTHING, Comparison, Counters, Reading, RowKey, Table, gain, has_unmoved, is_at_least
 from utils.nlbwmon_parser import CounterRow
 
 #: OpenWrt's defaults, in seconds.
@@ -174,11 +174,11 @@ def _fits_ram_copy(compared: Comparison, saved: Table, files: RouterFiles, start
     lost = sum(sum(gain(old[key], new.get(key, NOTHING))) for key in differing)
     if lost == 0:
         return True
+    if has_unmoved(new, {key: old[key] for key in differing}):
+        return True  # no row comes back to exactly where it was read by chance
     has_evicted = any(compared.current.would_be_full(table) for table in (old, new))
     if not has_evicted and started_after_s is not None and started_after_s > files.refresh_interval_s + 5:
         return False  # the copy was made after the last reading, and could not lie below it
-    if any(new.get(key) == old[key] for key in differing):
-        return True  # no row comes back to exactly where it was read by chance
     # Each story needs something to have happened: the copy in RAM, that so much ran in the seconds before the crash;
     # the commit, that so much ran since the start. The one that needs less is believed. Where no restart was seen, a
     # power loss is as likely as a crash, and the copy has to fit well.

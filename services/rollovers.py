@@ -75,8 +75,9 @@ class _Rollover:
         self._since = step.since
         self._ended = step.since
         self._last = step.previous.period_start
-        #: Whether the router doesn't tell when it wrote the last archive: then it is taken for one.
-        self._is_trusted = False
+        #: Whether the last period ended in good order, or the router doesn't tell when it wrote that archive: then only
+        #: a commit by the new period's name may have carried the table over.
+        self._is_cut = False
         #: What is unknown unless the next table is the same one.
         self._pending: list[Note] = []
         self.archived: set[date] = set()
@@ -100,10 +101,9 @@ class _Rollover:
         else:
             self._count_archive(period.start, archive, span, is_in_order=is_in_order)
         self._last = period.start
-        self._is_trusted = is_in_order is None and archive is not None
+        self._is_cut = is_in_order is not False and archive is not None
         if is_in_order:
             self.in_good_order |= {period.start}
-            self._table = {}
 
     def begin(self) -> None:
         """Count what the running period has."""
@@ -137,7 +137,8 @@ class _Rollover:
         if carried is _Carried.NO:
             self._counted = {}
             return dict(table)
-        self.archived -= {self._last}  # only a commit
+        if self._last not in self.in_good_order:
+            self.archived -= {self._last}  # it is only a commit
         if carried is _Carried.PERHAPS or self._step.restart is Restart.NONE:
             self._gathered.notes.append(notes.carried_over(Span(self._since, self._step.now)))
         # A row that a full table had forgotten can be back with what it was counted for.
@@ -148,11 +149,14 @@ class _Rollover:
             if key in self._counted or not has_forgotten
         }
 
-    def _is_carried(self, table: Table) -> _Carried:
+    def _is_carried(self, table: Table, *, unless_cut: bool = True) -> _Carried:
         before = self._table
+        is_running_on = self._step.restart is Restart.NONE
+        if is_running_on and self._last in self.in_good_order:
+            return _Carried.NO
         if goes_on_from(table, before):
             return _Carried.YES
-        if not before or self._is_trusted or self._step.restart is Restart.NONE:
+        if not before or is_running_on or (unless_cut and self._is_cut):
             return _Carried.NO
         if may_go_on_from(table, before):
             return _Carried.PERHAPS
@@ -163,11 +167,16 @@ class _Rollover:
     def _is_carried_into_running(self) -> _Carried:
         """The running period's own file tells, unless it was written since. After a boot, there is no other way."""
         step, start = self._step, self._step.current.period_start
+        tolerance = timedelta(seconds=FILE_TIME_TOLERANCE_S)
         file, written = step.tables.get(start), step.written_at(start)
         if file is None or not is_taken_up(step.current, file):
-            return _Carried.NO if step.restart is Restart.ROUTER else self._is_carried(step.new)
-        is_rewritten = written is not None and written > step.restarted_at + timedelta(seconds=FILE_TIME_TOLERANCE_S)
-        return self._is_carried(step.new if is_rewritten else file)
+            return _Carried.NO if step.is_first_daemon else self._is_carried(step.new)
+        if written is not None and written > step.restarted_at + tolerance:
+            return self._is_carried(step.new, unless_cut=False)
+        if self._is_cut:
+            is_of_old_table = written is not None and written < self._ended - tolerance
+            return _Carried.YES if is_of_old_table else _Carried.NO
+        return self._is_carried(file)
 
     def _tail(self, archive: Table, span: Span) -> dict[RowKey, Counters]:
         """What the old period's archive holds above the last reading."""
