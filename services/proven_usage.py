@@ -55,12 +55,13 @@ def _over_a_restart(step: ReadingStep) -> Proven:
     compared, restart, tables = step.compared, step.restart, step.tables
     previous, current = compared.previous.period_start, compared.current.period_start
     # The period that it started in comes first: it is the likelier one of two that are alike.
-    files = [tables.get(current, {}), tables.get(previous, {})]
+    starts = [current, previous, *sorted(tables.keys() - {current, previous}, reverse=True)]
+    files = [tables.get(start, {}) for start in starts]
     if restart is Restart.ROUTER:
         # A copy in RAM may be a little behind a file that was written since the boot.
         behind = [
             tables[start]
-            for start in (current, previous)
+            for start in starts
             if start in tables
             and not may_go_on_from(compared.new, tables[start])
             and is_written_by_one_before(step.current, step.files, start)
@@ -79,7 +80,7 @@ def _over_a_restart(step: ReadingStep) -> Proven:
         for key, counters in compared.new.items()
         if key in base or not has_forgotten
     }
-    left_over = {} if base is compared.old else _left_over(step, files[::-1], base)
+    left_over = {} if base is compared.old else _left_over(step, files[1::-1], base)
     start = previous if base is files[1] else current
     taken_up = start if any(base is file for file in files) else None
     return Proven(left_over, rows, start, is_whole=False, taken_up=taken_up)

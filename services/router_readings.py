@@ -75,6 +75,10 @@ class TakenReading:
     duration_s: float
 
 
+#: So many of a router's files are asked for where its clock was wrong, the newest: three round trips.
+_MOST_DOUBTED = 12
+
+
 class ReadingTaker:
     """Takes readings of any router."""
 
@@ -101,7 +105,10 @@ class ReadingTaker:
         read = read_answer(answer, router, previous, self._clock())
         passed = passed_periods(read, previous) if previous else []
         compared = compare(as_reading(previous) if previous else None, read.reading)
-        files = self._files(target, read, previous, wanted_files(compared, passed))
+        needs_earlier = previous is None or read.reading.clock_was_set
+        earlier_periods = find_earlier_periods(read) if needs_earlier else []
+        earlier = [period.start for period in earlier_periods[:_MOST_DOUBTED]]
+        files = self._files(target, read, previous, wanted_files(compared, passed, earlier))
         usage = account(compared, read.reading, files, passed)
         ended = [period.start for period in passed if period.start < usage.period_start]
         archives = {start: rows for start, rows in files.tables.items() if start in usage.archived}
@@ -116,7 +123,7 @@ class ReadingTaker:
             devices=read.devices,
             zone=shown_zone(router, answer),
             router_zone=read.time.zone,
-            earlier_periods=[] if previous else find_earlier_periods(read),
+            earlier_periods=[] if previous else earlier_periods,
             finished_periods=find_finished_periods(read, previous, ended, archives) if previous else [],
             clock_skew_s=read.time.skew_s,
             database_interval=read.database_interval,
