@@ -179,6 +179,8 @@ def _fits_ram_copy(compared: Comparison, saved: Table, files: RouterFiles, start
     has_evicted = any(compared.current.would_be_full(table) for table in (old, new))
     if not has_evicted and started_after_s is not None and started_after_s > files.refresh_interval_s + 5:
         return False  # the copy was made after the last reading, and could not lie below it
+    if any(new.get(key) == old[key] for key in differing):
+        return True  # hardly by chance, even of a few bytes
     # Each story needs something to have happened: the copy in RAM, that so much ran in the seconds before the crash;
     # the commit, that so much ran since the start. The one that needs less is believed. Where no restart was seen, a
     # power loss is as likely as a crash, and the copy has to fit well.

@@ -189,3 +189,19 @@ def test_a_clock_set_back_over_a_periods_start_with_a_full_table_counts_nothing_
     assert not home.read()  # put off: the period's name is two seconds old
     home.wait(3 * MINUTE)
     assert home.read()
+
+
+def test_a_full_table_read_before_a_late_rollover_is_still_the_old_periods(move_in: MoveIn) -> None:
+    """The one row of the last commit was overwritten since: its date tells that it is no archive."""
+    home = move_in(start=datetime(2031, 11, 29, 21, tzinfo=UTC), zone="UTC", limit=2, rollover_delay=25)
+    home.router.traffic(PHONE, rx=700, tx=7, port=80)
+    home.wait(SECOND)
+    home.router.commit()
+    home.reach(datetime(2031, 11, 30, 23, 57, tzinfo=UTC))
+    home.router.traffic(PHONE, rx=500_000, tx=5_000, port=443)
+    assert home.read()
+    home.router.traffic(PHONE, rx=60, tx=6, port=22)
+    home.reach(datetime(2031, 12, 1, 0, 0, 9, tzinfo=UTC))
+    assert home.read()
+    home.wait(5 * MINUTE)
+    assert home.read()
