@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from services import accounting_notes as notes
+from services import old_copies
 from services.accounted_usage import PassedPeriod
 from services.accounting_notes import Note
 from services.buckets import Span
@@ -169,6 +170,8 @@ class _Rollover:
         step, start = self._step, self._step.current.period_start
         tolerance = timedelta(seconds=FILE_TIME_TOLERANCE_S)
         file, written = step.tables.get(start), step.written_at(start)
+        if self._last in step.tables and old_copies.is_taken_up(step, self._last, step.new):
+            return _Carried.PERHAPS
         if file is None or not is_taken_up(step.current, file):
             return _Carried.NO if step.is_first_daemon else self._is_carried(step.new)
         if written is not None and written > step.restarted_at + tolerance:

@@ -17,6 +17,7 @@ from db_operations.database import Database
 from db_operations.periods_db import NamedPeriod
 from db_operations.readings_db import ReadingRecord
 from db_operations.routers_db import RouterRecord
+from services import old_copies
 from services.accounted_usage import Usage
 from services.accounting import account, compare
 from services.accounting_periods import AccountingPeriod
@@ -105,8 +106,8 @@ class ReadingTaker:
         read = read_answer(answer, router, previous, self._clock())
         passed = passed_periods(read, previous) if previous else []
         compared = compare(as_reading(previous) if previous else None, read.reading)
-        needs_earlier = previous is None or read.reading.clock_was_set
-        earlier_periods = find_earlier_periods(read) if needs_earlier else []
+        may_need_earlier = compared is None or compared.current.clock_was_set or old_copies.may_be_taken_up(compared)
+        earlier_periods = find_earlier_periods(read) if may_need_earlier else []
         earlier = [period.start for period in earlier_periods[:_MOST_DOUBTED]]
         files = self._files(target, read, previous, wanted_files(compared, passed, earlier))
         usage = account(compared, read.reading, files, passed)

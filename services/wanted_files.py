@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
+from services import old_copies
 from services.accounted_usage import PassedPeriod
 from services.counters import Comparison
 from services.doubted_names import has_begun_again
@@ -32,5 +33,7 @@ def wanted_files(
         return sorted({previous.period_start, *(period.start for period in passed), *began_with})
     if has_restarted and current.period_start < previous.period_start:
         return [current.period_start, previous.period_start]
+    if restart is not Restart.NONE and restart is not Restart.ROUTER and old_copies.may_be_taken_up(compared):
+        return [*earlier[:1], previous.period_start]
     went_back = compared.shrunk if restart is Restart.UNKNOWN else has_begun_again(compared)
     return [previous.period_start] if has_restarted or went_back else []

@@ -63,7 +63,6 @@ def test_a_table_whose_rows_have_all_moved_is_not_counted_twice(move_in: MoveIn)
     _live_on(home)
 
 
-@pytest.mark.xfail(strict=True, reason="the old period's rows are taken for usage of the new one")
 def test_after_a_reading_of_the_new_period_the_old_ones_rows_are_not_counted_twice(move_in: MoveIn) -> None:
     """Seen on a real daemon: 1,411,001,500 bytes down were counted, 6,001,500 had been used."""
     home = move_in(443)
