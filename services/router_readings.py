@@ -17,7 +17,6 @@ from db_operations.database import Database
 from db_operations.periods_db import NamedPeriod
 from db_operations.readings_db import ReadingRecord
 from db_operations.routers_db import RouterRecord
-from services import old_copies
 from services.accounted_usage import Usage
 from services.accounting import account, compare
 from services.accounting_periods import AccountingPeriod
@@ -25,7 +24,7 @@ from services.counters import Counters, Reading
 from services.credentials import CredentialVault
 from services.last_commits import last_commit_of
 from services.past_periods import FinishedPeriod, find_earlier_periods, find_finished_periods
-from services.restored_tables import NO_FILES, RouterFiles
+from services.restored_tables import NO_FILES, Restart, RouterFiles, find_restart
 from services.router_answers import ReadAnswer, passed_periods, read_answer, read_files, shown_zone
 from services.router_doctor import Check, diagnose
 from services.routers import target_of
@@ -106,8 +105,8 @@ class ReadingTaker:
         read = read_answer(answer, router, previous, self._clock())
         passed = passed_periods(read, previous) if previous else []
         compared = compare(as_reading(previous) if previous else None, read.reading)
-        may_need_earlier = compared is None or compared.current.clock_was_set or old_copies.may_be_taken_up(compared)
-        earlier_periods = find_earlier_periods(read) if may_need_earlier else []
+        has_run_on = compared and find_restart(compared.previous, compared.current) is Restart.NONE
+        earlier_periods = [] if has_run_on else find_earlier_periods(read)
         earlier = [period.start for period in earlier_periods[:_MOST_DOUBTED]]
         files = self._files(target, read, previous, wanted_files(compared, passed, earlier))
         usage = account(compared, read.reading, files, passed)

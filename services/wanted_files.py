@@ -33,7 +33,7 @@ def wanted_files(
         return sorted({previous.period_start, *(period.start for period in passed), *began_with})
     if has_restarted and current.period_start < previous.period_start:
         return [current.period_start, previous.period_start]
-    if restart is not Restart.NONE and restart is not Restart.ROUTER and old_copies.may_be_taken_up(compared):
-        return [*earlier[:1], previous.period_start]
     went_back = compared.shrunk if restart is Restart.UNKNOWN else has_begun_again(compared)
-    return [previous.period_start] if has_restarted or went_back else []
+    if has_restarted or (restart is Restart.UNKNOWN and old_copies.may_be_taken_up(compared)):
+        return [*earlier[:1], previous.period_start]
+    return [previous.period_start] if went_back else []
