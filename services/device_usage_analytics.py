@@ -9,6 +9,7 @@ from itertools import combinations
 from operator import itemgetter
 from statistics import fmean, median
 
+from services.streaming_anomalies import StreamingAnomalyDetector as StreamingAnomalyDetector
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import DeviceTotals
 from utils.units import readable_bytes
