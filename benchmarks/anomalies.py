@@ -1,8 +1,8 @@
-"""The stream detector against two simple ones, on series with known anomalies, in the Numenta Anomaly Benchmark's points.
+"""The stream detector beside two simple ones on series with known anomalies, in the points of a public benchmark.
 
-That benchmark's standard profile: the first anomalous moment told inside a window counts up to 1, the more the earlier;
-a window missed costs 1, a moment told outside of all windows up to 0.11. One threshold for all series, the one that
-is best; 0 is what saying nothing gets, 100 a word at the start of each window and none besides.
+The Numenta Anomaly Benchmark's, in its standard profile: the first anomalous moment told inside a window counts up to
+1, the more the earlier; a window missed costs 1, a moment told outside of all windows up to 0.11. One threshold for all
+series, the one that is best; 0 is what saying nothing gets, 100 a word at the start of each window and none besides.
 """
 
 import math

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -29,7 +30,7 @@ class Series:
 
 
 def nab_series(folder: Path) -> Iterator[Series]:
-    """The real ones, from a copy of the Numenta Anomaly Benchmark: its ``data`` and ``labels/combined_windows.json``."""
+    """The real ones, from a copy of the Numenta Anomaly Benchmark with its ``data`` and ``labels``."""
     labels = json.loads((folder / "labels" / "combined_windows.json").read_text())
     for name, spans in sorted(labels.items()):
         with (folder / "data" / name).open(newline="") as file:
@@ -88,7 +89,7 @@ def _places(rng: Random, count: int, length: int) -> list[int]:
     """Where anomalies begin: after the first fifth, some way from each other and from the end."""
     while True:
         places = sorted(rng.randrange(length // 5, length - length // 20) for _ in range(count))
-        if all(later - earlier > length // 12 for earlier, later in zip(places, places[1:], strict=False)):
+        if all(later - earlier > length // 12 for earlier, later in pairwise(places)):
             return places
 
 

@@ -37,7 +37,7 @@ _FADING = 0.01
 _HALF = 1.1
 
 #: A pause so many times the usual step is a gap: what lies before and after it is not compared step by step.
-_GAP_STEPS = 8
+_GAP_STEPS = 5
 #: The steps that tell what is usual.
 _STEPS = 48
 #: Rounding leaves differences of this share of the largest value where there are none.
