@@ -16,6 +16,8 @@ from services.unusual_usage import (
     anomaly_of_days,
     anomaly_of_hours,
     days_standing_out,
+    days_up_to,
+    deviations,
     episodes,
     in_zone,
     surprises,
@@ -208,23 +210,18 @@ def detect_anomalies(
     begin = observed[0][0] if since is None else since.astimezone(observed[0][0].tzinfo) if since.tzinfo else since
     first, limits, usual = begin.replace(tzinfo=None), LIMITS[sensitivity], UsualUsage(hours)
 
+    found = []
     standing_out = episodes(hours, usual, limits, first)
-    if not standing_out and not days_standing_out(usual, [], limits, first):
-        return []
-    surprise = surprises(hours, usual, first)
-
-    def surprising(some: Iterable[datetime]) -> bool:
-        return any(surprise.get(at, 0.0) >= limits.surprise for at in some)
-
-    told = [
-        (episode, before)
-        for episode in standing_out
-        if surprising(episode.hours()) and (before := usual.hours_before(episode.first, episode.count))
-    ]
-    found = [anomaly_of_hours(episode, usual, before, direction, limits) for episode, before in told]
-    for days in days_standing_out(usual, told, limits, first):
-        if surprising(at for at in hours if days[0] <= at.date() <= days[-1]):
-            found.append(anomaly_of_days(days, usual, direction, limits))
+    if standing_out:
+        surprise = surprises(deviations(hours, usual, first))
+        for episode, before in standing_out:
+            if max(surprise.get(at, 0.0) for at in episode.hours()) >= limits.surprise:
+                found.append(anomaly_of_hours(episode, usual, before, direction, limits))
+    if runs := days_standing_out(usual, standing_out, limits, first):
+        surprise = surprises(days_up_to(hours, first))
+        for days in runs:
+            if max(surprise.get(at, 0.0) for at in hours if days[0] <= at.date() <= days[-1]) >= limits.surprise:
+                found.append(anomaly_of_days(days, usual, direction, limits))
     return [in_zone(one, starts) for one in sorted(found, key=attrgetter("at"))]
 
 

@@ -4,7 +4,8 @@ An hour or day stands out by `usual_usage`; whether that is rare for this device
 how far its hours deviate. `device_usage_analytics.detect_anomalies` puts both together.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -59,8 +60,8 @@ class Limits:
 
 
 LIMITS = {
-    Sensitivity.LOW: Limits(deviation=10.0, busy=3.0, surprise=12.0),
-    Sensitivity.MEDIUM: Limits(deviation=6.0, busy=2.0, surprise=7.0),
+    Sensitivity.LOW: Limits(deviation=10.0, busy=3.0, surprise=10.0),
+    Sensitivity.MEDIUM: Limits(deviation=6.0, busy=2.0, surprise=6.0),
     Sensitivity.HIGH: Limits(deviation=4.0, busy=1.25, surprise=3.0),
 }
 
@@ -95,25 +96,31 @@ class Episode:
         return [self.first + number * _HOUR for number in range(self.count)]
 
 
-def episodes(hours: Mapping[datetime, int], usual: UsualUsage, limits: Limits, since: datetime) -> list[Episode]:
-    """What stands out from ``since`` on; hours next to each other are one episode."""
-    found: list[Episode] = []
+def episodes(
+    hours: Mapping[datetime, int], usual: UsualUsage, limits: Limits, since: datetime
+) -> list[tuple[Episode, Comparison]]:
+    """What stands out from ``since`` on, and with what it is compared; hours next to each other are one episode."""
+    found: list[tuple[Episode, Comparison]] = []
     for at, value in hours.items():
-        if value < ANOMALY_FLOOR or at < since or not _stands_out(at, value, usual, limits):
+        before = usual.hours_before(at) if value >= ANOMALY_FLOOR and at >= since else None
+        if before is None or before.deviation(value) <= limits.deviation or value <= limits.busy * usual.busy_hour(at):
             continue
-        if found and at == found[-1].first + found[-1].count * _HOUR:
-            found[-1] = Episode(found[-1].first, found[-1].count + 1)
-        else:
-            found.append(Episode(at, 1))
+        last = found[-1][0] if found else None
+        if last and at == last.first + last.count * _HOUR:
+            longer = Episode(last.first, last.count + 1)
+            if together := usual.hours_before(longer.first, longer.count):
+                found[-1] = (longer, together)
+                continue
+        found.append((Episode(at, 1), before))
     return found
 
 
 def days_standing_out(
-    usual: UsualUsage, told: Iterable[tuple[Episode, Comparison]], limits: Limits, since: datetime
+    usual: UsualUsage, hours: Iterable[tuple[Episode, Comparison]], limits: Limits, since: datetime
 ) -> list[list[date]]:
-    """Days from ``since`` on, those in a row together, that stand out even without the hours that are told."""
+    """Days from ``since`` on, those in a row together, that would stand out without the ``hours`` that do."""
     explained: dict[date, float] = {}
-    for episode, comparison in told:
+    for episode, comparison in hours:
         for at in episode.hours():
             more = usual.at(at) - comparison.level / episode.count
             explained[at.date()] = explained.get(at.date(), 0) + max(0.0, more)
@@ -131,18 +138,30 @@ def days_standing_out(
     return runs
 
 
-def surprises(hours: Mapping[datetime, int], usual: UsualUsage, first: datetime) -> dict[datetime, float]:
-    """How surprising the stream detector finds each hour's deviation, from some weeks before ``first`` on, in nats."""
+def surprises(numbers: Iterable[tuple[datetime, float]]) -> dict[datetime, float]:
+    """How surprising the stream detector finds each number when it comes, in nats."""
     detector = StreamingAnomalyDetector()
     found = {}
-    for at, value in hours.items():
-        if at < first - _FOLLOWED:
-            continue
-        before = usual.hours_before(at, least=2)
-        if before:
-            detector.update(at, before.deviation(value))
-            found[at] = detector.surprise
+    for at, number in numbers:
+        detector.update(at, number)
+        found[at] = detector.surprise
     return found
+
+
+def deviations(hours: Mapping[datetime, int], usual: UsualUsage, first: datetime) -> Iterator[tuple[datetime, float]]:
+    """How far each hour lies above the usual, from some weeks before ``first`` on."""
+    for at, value in hours.items():
+        if at >= first - _FOLLOWED and (before := usual.hours_before(at, least=2)):
+            yield at, before.deviation(value)
+
+
+def days_up_to(hours: Mapping[datetime, int], first: datetime) -> Iterator[tuple[datetime, float]]:
+    """The bytes of the day up to each hour, where all of it was observed, from some weeks before ``first`` on."""
+    latest: deque[tuple[datetime, int]] = deque(maxlen=24)
+    for at, value in hours.items():
+        latest.append((at, value))
+        if at >= first - _FOLLOWED and len(latest) == 24 and at - latest[0][0] <= _DAY:
+            yield at, float(sum(one for _, one in latest))
 
 
 def anomaly_of_hours(
@@ -167,13 +186,6 @@ def anomaly_of_days(days: Sequence[date], usual: UsualUsage, direction: Directio
     if len(days) > 1:
         when = f"{name_of(days[0])} to {name_of(days[-1])}, most on {name_of(day)}"
     return _anomaly(AnomalyKind.DAYS, start, end, when, observed, before, direction, limits)
-
-
-def _stands_out(at: datetime, value: int, usual: UsualUsage, limits: Limits) -> bool:
-    before = usual.hours_before(at)
-    return (
-        before is not None and before.deviation(value) > limits.deviation and value > limits.busy * usual.busy_hour(at)
-    )
 
 
 def _anomaly(
