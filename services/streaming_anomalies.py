@@ -20,6 +20,8 @@ from statistics import median
 _VALUES, _BLOCKS, _BLOCK = 4000, 1000, 24
 #: Nothing is said before so many blocks.
 _LEAST_BLOCKS = 5
+#: With so many blocks, everything is expected twice as often as they tell.
+_YOUNG = 10
 #: How far off a value is: its distance to the second nearest. One alike may be chance.
 _NEAREST = 2
 #: What is expected more often than this in all of the memory is no surprise.
@@ -32,7 +34,7 @@ _MOST_SURPRISE = 20.0
 #: Lengths of the short and the long window.
 _SHORT, _LONG = 12, 52
 #: After a word, its surprise fades by this share a value; only what goes beyond is said.
-_FADING = 0.01
+_FADING = 0.015
 #: A surprise with the score 0.5, in nats: where the most is found for the fewest false alarms on the benchmark.
 _HALF = 1.1
 
@@ -160,7 +162,8 @@ class _Witness:
         farthest = self._farthest_of_blocks.ordered
         if distance <= 0 or len(farthest) < _LEAST_BLOCKS:
             return 0.0
-        expected = _times_expected(distance, farthest)
+        # Few blocks have not seen much yet.
+        expected = _times_expected(distance, farthest) * (1 + _YOUNG / len(farthest))
         return min(max(0.0, math.log(_ORDINARY / max(expected, 1e-30))), _MOST_SURPRISE)
 
 
@@ -170,6 +173,7 @@ def _times_expected(distance: float, farthest: Sequence[float]) -> float:
     It is counted where there were some; beyond, the largest ones tell by which power they become rarer (Hill's
     estimator).
     """
+    distance *= 1 - _ROUNDING  # what was met before counts as met, however its last digits were rounded
     count = len(farthest)
     tail = min(_TAIL, max(2, count // 4))
     begin = farthest[-tail - 1]

@@ -1,8 +1,9 @@
 """Homes whose devices have habits, by the hour, and what was planted in their weeks.
 
-Ten devices: televisions, phones, backups, a camera, a console, something that hardly sends anything. One of the phones
-takes a new MAC every week. Nothing of it is noise of one shape: evenings are long or short, guests come, films begin
-an hour early. Then come gaps, and a few hours or days as no habit makes them.
+A television, phones, backups, a camera, a console, a plug that hardly sends anything, a desktop that is used three
+times as much in the end as in the beginning. One of the phones takes a new MAC every week. Nothing of it is noise of
+one shape: evenings are long or short, guests come, films begin an hour early. Then come gaps, and a few hours as no
+habit makes them.
 """
 
 from collections.abc import Callable, Iterator
@@ -135,14 +136,14 @@ def _phone(habits: Random) -> tuple[Usage, Usage]:
         away = at.weekday() < 5 and leaves <= at.hour < back and rng.random() < 0.9
         if away or at.hour < 6:
             return rng.random() * 5 * MB
-        return rng.lognormvariate(17.3, 1.1) if rng.random() < 0.8 else rng.random() * 5 * MB
+        return rng.lognormvariate(17.3, 0.7) if rng.random() < 0.8 else rng.random() * 5 * MB
 
     return down, lambda rng, at: down(rng, at) * rng.uniform(0.02, 0.15)
 
 
 def _laptop(rng: Random, at: datetime) -> float:
     works = at.weekday() < 5 and 8 <= at.hour <= 17 and rng.random() < 0.9
-    return rng.lognormvariate(18.8, 0.7) if works else rng.random() * 3 * MB
+    return rng.lognormvariate(18.8, 0.5) if works else rng.random() * 3 * MB
 
 
 def _calls(rng: Random, at: datetime) -> float:
@@ -152,7 +153,7 @@ def _calls(rng: Random, at: datetime) -> float:
 
 def _backup(rng: Random, at: datetime) -> float:
     if at.hour == 2 or (at.hour == 3 and rng.random() < 0.5):
-        return rng.lognormvariate(21.3, 0.5)
+        return rng.lognormvariate(21.3, 0.3)
     return rng.random() * 4 * MB
 
 
@@ -174,7 +175,8 @@ def _guest(rng: Random, at: datetime) -> float:
 
 def _desktop(rng: Random, at: datetime) -> float:
     used = 16 <= at.hour <= 23 and rng.random() < 0.5
-    return rng.lognormvariate(19.5, 1.0) if used else rng.random() * 3 * MB
+    trend = 1 + 2 * (at - START) / timedelta(weeks=WEEKS)
+    return trend * rng.lognormvariate(19.0, 0.6) if used else rng.random() * 3 * MB
 
 
 _HABITS: dict[str, tuple[Usage, Usage]] = {
