@@ -178,7 +178,7 @@ def _times_expected(distance: float, farthest: Sequence[float]) -> float:
     tail = min(_TAIL, max(2, count // 4))
     begin = farthest[-tail - 1]
     if begin <= 0:
-        return max(float(count - bisect_left(farthest, distance)), 0.3)
+        return max(float(count - bisect_left(farthest, distance)), 0.1)
     if distance <= begin:
         return float(count - bisect_left(farthest, distance))
     mean_log = sum(math.log(one / begin) for one in farthest[-tail:]) / tail

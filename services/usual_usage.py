@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
 
-#: Something is judged against at least this many earlier ones of its kind.
-MIN_COMPARISONS = 5
+#: Something is judged against at least this many of the same weekday, or else of all days alike.
+_LEAST_SAME, _LEAST_ALIKE = 5, 8
 #: So far back are they looked for: half a year of Tuesdays.
 BASELINE_WEEKS = 26
 
@@ -77,6 +77,7 @@ class UsualUsage:
 
     def __init__(self, hours: Mapping[datetime, int]) -> None:
         self._hours = hours
+        self._first = min(hours)
         days: dict[date, list[int]] = {}
         for at, value in hours.items():
             days.setdefault(at.date(), []).append(value)
@@ -87,14 +88,14 @@ class UsualUsage:
         """What an observed hour had."""
         return self._hours[hour]
 
-    def hours_before(self, first: datetime, count: int = 1, least: int = MIN_COMPARISONS) -> Comparison | None:
+    def hours_before(self, first: datetime, count: int = 1, least: int = _LEAST_ALIKE) -> Comparison | None:
         """What ``count`` hours from ``first`` on had together on days before; None of fewer than ``least``."""
         found = self._compare(first, lambda day: self._sum(day, count), least)
         return found and Comparison(values=found[0], kind=found[1], least_spread=count * self.LEAST_HOURS_SPREAD)
 
     def day_before(self, day: date) -> Comparison | None:
         """What days like this one had before it."""
-        found = self._compare(datetime(day.year, day.month, day.day), lambda at: self.days.get(at.date()), 5)  # noqa: DTZ001
+        found = self._compare(datetime(day.year, day.month, day.day), lambda at: self.days.get(at.date()), _LEAST_ALIKE)  # noqa: DTZ001
         return found and Comparison(values=found[0], kind=found[1], least_spread=self.LEAST_DAYS_SPREAD)
 
     def busy_hour(self, at: datetime) -> int:
@@ -111,7 +112,7 @@ class UsualUsage:
     def busy_day(self, day: date) -> int:
         """What is used on a busy day, 0 where too few were observed."""
         busy = sorted(value for other, value in self.days.items() if other < day)
-        return busy[(9 * len(busy)) // 10] if len(busy) >= MIN_COMPARISONS else 0
+        return busy[(9 * len(busy)) // 10] if len(busy) >= _LEAST_ALIKE else 0
 
     def _sum(self, first: datetime, count: int) -> int | None:
         """None where an hour of them was not observed."""
@@ -124,10 +125,11 @@ class UsualUsage:
     def _compare(
         self, at: datetime, value_on: Callable[[datetime], int | None], least: int
     ) -> tuple[list[int], str] | None:
-        same = _known(value_on(at - back * _DAY) for back in range(7, 7 * BASELINE_WEEKS + 1, 7))
-        if len(same) >= MIN_COMPARISONS:
+        days_back = min(7 * BASELINE_WEEKS, (at - self._first).days + 1)
+        same = _known(value_on(at - back * _DAY) for back in range(7, days_back + 1, 7))
+        if len(same) >= _LEAST_SAME:
             return same, f"{_DAY_NAMES[at.weekday()]}s"
-        alike = (at - back * _DAY for back in range(1, 7 * BASELINE_WEEKS + 1))
+        alike = (at - back * _DAY for back in range(1, days_back + 1))
         values = _known(value_on(day) for day in alike if is_weekend(day) == is_weekend(at))
         if len(values) >= least:
             return values, "weekend days" if is_weekend(at) else "working days"
