@@ -52,8 +52,8 @@ def anomalies(options: Options) -> Iterator[Points]:
     with ProcessPoolExecutor() as pool:
         detectors: Sequence[Detector] = (streaming, windowed_gaussian, relative_entropy)
         ours, gaussian, entropy = (corpus_points(series, pool.map(detector, series)) for detector in detectors)
-    yield Points(name=f"{name}, windowed Gaussian", ours=ours, limit=gaussian, at_least=1.0)
-    yield Points(name=f"{name}, relative entropy", ours=ours, limit=entropy, at_least=1.0)
+    yield Points(name=f"{name}, windowed Gaussian", ours=ours, limit=gaussian, at_least=1.2)
+    yield Points(name=f"{name}, relative entropy", ours=ours, limit=entropy, at_least=1.2)
 
 
 # --- detectors -------------------------------------------------------------------------------------------
