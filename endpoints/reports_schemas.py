@@ -32,7 +32,7 @@ class ReportOut(Out):
     usage: ComparedPeriodOut
     comparison: ComparisonOut = Field(description="with the period before, up to the same point in time")
     top_devices: list[ReportedDeviceOut]
-    anomalies: list[AnomalyOut] = Field(description="the most unusual hours first")
+    anomalies: list[AnomalyOut] = Field(description="the most unusual first")
 
 
 def report_view(named: NamedReport, period: ReportPeriod) -> ReportOut:
