@@ -8,7 +8,18 @@ from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
-from services.counters import NOTHING, Counters, RowKey, Table, gain, goes_on_from, has_unmoved, may_go_on_from, most_of
+from services.counters import (
+    NOTHING,
+    Counters,
+    RowKey,
+    Table,
+    gain,
+    goes_on_from,
+    has_unmoved,
+    is_at_least,
+    may_go_on_from,
+    most_of,
+)
 from services.doubted_names import has_begun_again
 from services.reading_step import ReadingStep
 from services.restored_tables import Restart, is_written_by_one_before
@@ -68,6 +79,11 @@ def _over_a_restart(step: ReadingStep) -> Proven:
         ]
         candidates = [*behind, *(table for table in files if may_go_on_from(compared.new, table))]
         is_behind = bool(behind)
+        if has_unmoved(compared.new, compared.old):  # by a file that is gone meanwhile
+            is_behind = True
+            candidates.append(
+                {key: old for key, old in compared.old.items() if is_at_least(compared.new.get(key, NOTHING), old)}
+            )
     else:  # or behind the reading
         candidates = [*files, compared.old]
         is_behind = not may_go_on_from(compared.new, compared.old)
@@ -75,10 +91,11 @@ def _over_a_restart(step: ReadingStep) -> Proven:
     base = max(proven, key=_size) if proven and not is_behind else most_of(candidates)
     # A row that a full table had forgotten can be back with what it was counted for.
     has_forgotten = step.would_be_full(compared.old, compared.new, base)
+    known = compared.old if is_behind and restart is not Restart.ROUTER else base
     rows = {
         key: gain(counters, base.get(key, NOTHING))
         for key, counters in compared.new.items()
-        if key in base or not has_forgotten
+        if key in known or not has_forgotten
     }
     left_over = {} if base is compared.old else _left_over(step, files[1::-1], base)
     start = previous if base is files[1] else current

@@ -12,7 +12,18 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from services.counters import NOTHING, Comparison, Counters, Reading, RowKey, Table, gain, has_unmoved, is_at_least
+from services.counters import (
+    NOTHING,
+    Comparison,
+    Counters,
+    Reading,
+    RowKey,
+    Table,
+    gain,
+    has_unmoved,
+    is_at_least,
+    may_go_on_from,
+)
 from utils.nlbwmon_parser import CounterRow
 
 #: OpenWrt's defaults, in seconds.
@@ -108,6 +119,8 @@ def find_origin(compared: Comparison, restart: Restart, saved: Table, files: Rou
         if not compared.shrunk or on_disk is Origin.ZERO:
             return Origin.LAST_READING
         return Origin.LAST_READING if _fits_ram_copy(compared, saved, files, None) else Origin.DISK
+    if _has_more_though_older(compared, saved, files) and on_disk is Origin.DISK:
+        return Origin.DISK
     started_after_s = _daemon_started_after(compared)
     base = saved if on_disk is Origin.DISK else {}
     return Origin.RAM_COPY if _fits_ram_copy(compared, base, files, started_after_s) else on_disk
@@ -154,6 +167,17 @@ def _daemon_started_after(compared: Comparison) -> float | None:
         return None
     elapsed = (compared.current.read_at - compared.previous.read_at).total_seconds()
     return elapsed - compared.current.daemon_uptime_s
+
+
+def _has_more_though_older(compared: Comparison, saved: Table, files: RouterFiles) -> bool:
+    """Whether the file was written before the earlier reading and has more than it, all of which is in the later one:
+    it is of another table, and was taken up.
+    """
+    age_s = files.ages_s.get(compared.previous.period_start)
+    elapsed_s = (compared.current.read_at - compared.previous.read_at).total_seconds()
+    if age_s is None or age_s < elapsed_s + FILE_TIME_TOLERANCE_S:
+        return False
+    return not may_go_on_from(compared.old, saved) and may_go_on_from(compared.new, saved)
 
 
 def _fits_ram_copy(compared: Comparison, saved: Table, files: RouterFiles, started_after_s: float | None) -> bool:

@@ -118,6 +118,7 @@ class _Rollover:
 
     def _count_archive(self, start: date, archive: Table, span: Span, *, is_in_order: bool | None) -> None:
         if start == self._step.previous.period_start:
+            self._counted = self._counted_of(archive, span)
             rows = self._tail(archive, span)
         else:
             rows = self._rows_of(archive, self._is_carried(archive))
@@ -184,6 +185,18 @@ class _Rollover:
             return _Carried.YES if is_of_old_table else _Carried.NO
         return self._is_carried(file)
 
+    def _counted_of(self, archive: Table, span: Span) -> Table:
+        """What was counted of the archive's table. A restart since the last reading may have brought the rows of the
+        period before into it: services/old_copies.py.
+        """
+        step = self._step
+        start = max((start for start in step.tables if start < step.previous.period_start), default=None)
+        before = step.tables[start] if start else {}
+        if step.restart is Restart.NONE or not goes_on_from(archive, before) or goes_on_from(step.old, before):
+            return step.old
+        self._gathered.notes.append(notes.carried_over(span))
+        return most_of([step.old, before])
+
     def _tail(self, archive: Table, span: Span) -> dict[RowKey, Counters]:
         """What the old period's archive holds above the last reading."""
         step, noted = self._step, self._gathered.notes
@@ -193,7 +206,7 @@ class _Rollover:
             return tail
         shrunk = 0
         for key, counters in archive.items():
-            before = step.old.get(key, NOTHING)
+            before = self._counted.get(key, NOTHING)
             if is_at_least(counters, before):
                 tail[key] = gain(counters, before)
             else:

@@ -29,7 +29,8 @@ def wanted_files(
         taken_up = earlier if has_restarted else ()
         return sorted({previous.period_start, current.period_start, *taken_up})
     if current.period_start > previous.period_start:
-        began_with = [current.period_start] if has_restarted else []
+        before = max((start for start in earlier if start < previous.period_start), default=previous.period_start)
+        began_with = [current.period_start, before] if has_restarted else []
         return sorted({previous.period_start, *(period.start for period in passed), *began_with})
     if has_restarted and current.period_start < previous.period_start:
         return [current.period_start, previous.period_start]
