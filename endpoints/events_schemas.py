@@ -7,13 +7,14 @@ from pydantic import Field
 
 from endpoints.common_schemas import IsoDate, Mac, Out, RouterQuery
 from services.accounting_notes import NoteKind
+from services.device_events import DeviceEventKind
 from services.events import Event, EventPage
 
 
 class EventsQuery(RouterQuery):
     start_date: IsoDate | None = Field(default=None, description="first local day; 29 days before endDate if left out")
     end_date: IsoDate | None = Field(default=None, description="last local day, included; today if left out")
-    type: NoteKind | None = Field(default=None, description="only those of this type")
+    type: NoteKind | DeviceEventKind | None = Field(default=None, description="only those of this type")
     mac: Mac | None = Field(default=None, description="only those of this device")
     page: int = Field(default=1, ge=1, le=1_000_000)
     page_size: int = Field(default=50, ge=1, le=500)
@@ -54,7 +55,7 @@ def events_view(page: EventPage) -> EventsOut:
                 at=event.record.start_at,
                 until=event.record.end_at,
                 type=event.record.type,
-                mac=event.record.device_mac,
+                mac=event.mac,
                 name=event.device_name,
                 quality=event.record.quality,  # type: ignore[arg-type]  # what the table's CHECK lets in
                 message=_in_words(event),
