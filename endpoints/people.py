@@ -10,7 +10,7 @@ from endpoints.middleware import choose_router, verify_session
 from services.context import RouterContext
 from utils.responses import pagination_of
 
-people = APIBlueprint("people", __name__, url_prefix="/api/device-usage/people", tag="Devices")
+people = APIBlueprint("people", __name__, url_prefix="/api/device-usage/people", tag="People")
 people.before_request(verify_session)
 people.before_request(choose_router)
 
