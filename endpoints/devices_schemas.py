@@ -51,12 +51,12 @@ def _no_null(value: object) -> object:
 
 
 def _category(value: object) -> object:
-    """Said in words of its own: a list of the kinds is shorter than what pydantic makes of an enumeration."""
-    if isinstance(value, str):
-        if value not in list(DeviceCategory):
-            raise ValueError(f"must be one of {', '.join(DeviceCategory)}; null leaves it to a guess")
-        return DeviceCategory(value)
-    return value
+    """Said in words of its own: pydantic's name a class that callers don't know."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or value not in list(DeviceCategory):
+        raise ValueError(f"must be one of {', '.join(DeviceCategory)}; null leaves it to a guess")
+    return DeviceCategory(value)
 
 
 Label = Annotated[str, Field(max_length=255), AfterValidator(_storable), AfterValidator(_one_line)]

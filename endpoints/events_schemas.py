@@ -10,7 +10,6 @@ from services.accounting_notes import NoteKind
 from services.device_events import DeviceEventKind
 from services.events import Event, EventPage
 
-
 EVENT_TYPES = [*map(str, NoteKind), *map(str, DeviceEventKind)]
 
 
