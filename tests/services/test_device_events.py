@@ -158,6 +158,18 @@ def test_another_lease_is_another_address_and_back_again(
     ]
 
 
+def test_of_two_addresses_at_once_the_one_that_it_had_stays(
+    at_home: None, live: Any, router: SimulatedRouter, database: Database, runtime: Runtime, context: RouterContext
+) -> None:
+    for ip, others in (("192.168.1.50", ()), ("192.168.1.50", ("192.168.1.9",)), ("192.168.1.9", ("192.168.1.50",))):
+        router.add_host(PHONE, ip, ips=others, lease=False)
+        live(DAY)
+    assert told(database) == [("address_changed", PHONE)], "from its lease to the first of these"
+    router.add_host(PHONE, "192.168.1.9", lease=False)
+    live(DAY)
+    assert told(database)[1:] == [("address_changed", PHONE)]
+
+
 def test_two_collectors_and_readings_that_fail_tell_it_once(
     make_runtime: Callable[..., Runtime],
     hosted: HostedRouter,
@@ -207,7 +219,9 @@ def test_merged_devices_are_there_while_one_of_them_is(
     live(10 * DAY)
     assert told(database) == [("device_new", TV)]
     router.add_host(TV, "192.168.1.9", "phone", state="STALE")
-    live(10 * DAY)
+    live(6 * DAY)
+    assert told(database)[1:] == [], "the other one is absent for long, but not all of it"
+    live(4 * DAY)
     assert told(database)[1:] == [("device_vanished", TV)]
     router.add_host(PHONE, "192.168.1.2", "phone", state="REACHABLE")
     live(DAY)
