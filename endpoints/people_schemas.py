@@ -5,7 +5,7 @@ from datetime import date
 from pydantic import Field
 
 from endpoints.common_schemas import IsoDate, Out, Share
-from endpoints.device_usage_schemas import PageQuery, Reasons, UsageOrNothingOut, UsageQuality
+from endpoints.device_usage_schemas import NamedOut, PageQuery, Reasons, UsageOrNothingOut, UsageQuality
 from services.people import PeoplePage, Person, PersonDevice
 
 
@@ -14,16 +14,17 @@ class PeopleQuery(PageQuery):
     end_date: IsoDate | None = Field(default=None, description="last local day, included; today if left out")
 
 
-class PersonDeviceOut(UsageOrNothingOut):
-    mac: str
-    name: str
+class PersonDeviceOut(UsageOrNothingOut, NamedOut):
     is_router: bool
     is_unresolved: bool = Field(description="hosts whose MAC nlbwmon could not look up, together")
 
 
-class PersonOut(UsageOrNothingOut):
+class WhoOut(Out):
     person: str = Field(description='"nobody" for what is no one\'s')
     is_nobody: bool
+
+
+class PersonOut(UsageOrNothingOut, WhoOut):
     devices: list[PersonDeviceOut] = Field(description="those that used most first")
 
 
