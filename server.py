@@ -32,12 +32,14 @@ from endpoints.answers import register_error_handlers
 from endpoints.app_services import AppServices
 from endpoints.auth import auth
 from endpoints.device_usage import device_usage
+from endpoints.devices import devices
 from endpoints.docs import docs
 from endpoints.events import events
 from endpoints.export import export
 from endpoints.health import health
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.openapi import register_openapi
+from endpoints.people import people
 from endpoints.periods import periods
 from endpoints.reports import reports
 from endpoints.routers import routers
@@ -48,7 +50,10 @@ from services.credentials import Credentials, CredentialVault, load_or_create_ke
 from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
+from services.devices import DeviceService
 from services.events import EventService
+from services.merged_devices import MergedDeviceService
+from services.people import PeopleService
 from services.periods import PeriodService
 from services.reading_limits import LimitedTaker, ReadingLimits
 from services.retention import RetentionService
@@ -121,6 +126,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         clock,
         workers=config.collector_workers,
         claim_for=longest_collection + timedelta(seconds=30),
+        vanished_after=timedelta(days=config.device_vanished_days),
         after_reading=backfill.start,
     )
     routers_service = RouterService(
@@ -129,6 +135,9 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
     analytics_service = UsageAnalyticsService(database, clock)
     user = ensure_local_user(database)
     services = AppServices(
+        devices=DeviceService(database, collector, clock),
+        merged_devices=MergedDeviceService(database),
+        people=PeopleService(database, clock),
         device_usage=DeviceUsageService(database, collector, taker, clock),
         history=UsageHistoryService(database, clock),
         periods=PeriodService(database),
@@ -182,7 +191,20 @@ def create_app(runtime: Runtime) -> APIFlask:
     register_middleware(app, allowed_origins=frozenset(runtime.config.cors_origins))
     if runtime.config.cors_origins:
         CORS(app, origins=list(runtime.config.cors_origins), supports_credentials=True, resources="/api/*")
-    for blueprint in (device_usage, events, periods, analytics, export, reports, routers, auth, health, docs):
+    for blueprint in (
+        devices,
+        people,
+        device_usage,
+        events,
+        periods,
+        analytics,
+        export,
+        reports,
+        routers,
+        auth,
+        health,
+        docs,
+    ):
         app.register_blueprint(blueprint)
     return app
 
