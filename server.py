@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from threading import Event, Thread
-from types import FrameType
 
 from apiflask import APIFlask
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -32,12 +31,14 @@ from endpoints.answers import register_error_handlers
 from endpoints.app_services import AppServices
 from endpoints.auth import auth
 from endpoints.device_usage import device_usage
+from endpoints.devices import devices
 from endpoints.docs import docs
 from endpoints.events import events
 from endpoints.export import export
 from endpoints.health import health
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.openapi import register_openapi
+from endpoints.people import people
 from endpoints.periods import periods
 from endpoints.reports import reports
 from endpoints.routers import routers
@@ -48,7 +49,10 @@ from services.credentials import Credentials, CredentialVault, load_or_create_ke
 from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
+from services.devices import DeviceService
 from services.events import EventService
+from services.merged_devices import MergedDeviceService
+from services.people import PeopleService
 from services.periods import PeriodService
 from services.reading_limits import LimitedTaker, ReadingLimits
 from services.reports import UsageReportService
@@ -122,21 +126,24 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         clock,
         workers=config.collector_workers,
         claim_for=longest_collection + timedelta(seconds=30),
+        vanished_after=timedelta(days=config.device_vanished_days),
         after_reading=backfill.start,
     )
     routers_service = RouterService(
         database, connections, vault, default_interval=config.collect_interval_minutes, clock=clock
     )
-    analytics_service = UsageAnalyticsService(database, clock)
     user = ensure_local_user(database)
     services = AppServices(
+        devices=DeviceService(database, collector, clock),
+        merged_devices=MergedDeviceService(database),
+        people=PeopleService(database, clock),
         device_usage=DeviceUsageService(database, collector, taker, clock),
         history=UsageHistoryService(database, clock),
         periods=PeriodService(database),
         summary=UsageSummaryService(database, clock),
-        analytics=analytics_service,
+        analytics=UsageAnalyticsService(database, clock),
         export=UsageExportService(database, clock),
-        reports=UsageReportService(database, analytics_service, clock),
+        reports=UsageReportService(database, UsageAnalyticsService(database, clock), clock),
         events=EventService(database, clock),
         status=StatusService(database, clock, is_collector_running=config.collector_enabled, base_url=config.base_url),
         routers=routers_service,
@@ -184,7 +191,20 @@ def create_app(runtime: Runtime) -> APIFlask:
     register_middleware(app, allowed_origins=frozenset(runtime.config.cors_origins))
     if runtime.config.cors_origins:
         CORS(app, origins=list(runtime.config.cors_origins), supports_credentials=True, resources="/api/*")
-    for blueprint in (device_usage, events, periods, analytics, export, reports, routers, auth, health, docs):
+    for blueprint in (
+        devices,
+        people,
+        device_usage,
+        events,
+        periods,
+        analytics,
+        export,
+        reports,
+        routers,
+        auth,
+        health,
+        docs,
+    ):
         app.register_blueprint(blueprint)
     return app
 
@@ -286,7 +306,7 @@ def _wind_down_on_signal(runtime: Runtime, web: WebServer) -> None:
         web.wait(ends - time.monotonic())
         runtime.connections.close()  # what still hangs on a router comes back with an error
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
+    def on_signal(_number: int, _frame: object) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # an impatient second one must not spoil the clean end
         web.stop()

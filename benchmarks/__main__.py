@@ -1,4 +1,4 @@
-"""python -m benchmarks [name ...] [--quick] [--rows N]
+"""python -m benchmarks [name ...] [--quick] [--rows N] [--nab DIR]
 
 Prints a line for each measurement. Exit status 1 where a goal is missed (never with --quick), 2 for a wrong argument.
 """
@@ -6,8 +6,10 @@ Prints a line for each measurement. Exit status 1 where a goal is missed (never 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from benchmarks.accounting import accounting
+from benchmarks.anomalies import Points, anomalies
 from benchmarks.export import export
 from benchmarks.http_answers import http_answers
 from benchmarks.measure import HEADER, Memory, Options, Result
@@ -17,7 +19,7 @@ from benchmarks.refresh import refresh
 from benchmarks.ssh import ssh
 from benchmarks.store import store
 
-BENCHMARKS: Mapping[str, Callable[[Options], Iterator[Result] | Iterator[Result | Memory]]] = {
+BENCHMARKS: Mapping[str, Callable[[Options], Iterator[Result | Memory] | Iterator[Result] | Iterator[Points]]] = {
     "ssh": ssh,
     "parse": parse,
     "accounting": accounting,
@@ -26,12 +28,14 @@ BENCHMARKS: Mapping[str, Callable[[Options], Iterator[Result] | Iterator[Result 
     "refresh": refresh,
     "export": export,
     "queries": queries,
+    "anomalies": anomalies,
 }
 
 
 def main(argv: Sequence[str]) -> int:
     arguments = _arguments(argv)
-    options = Options(quick=arguments.quick, rows=arguments.rows or (500_000 if arguments.quick else Options.rows))
+    rows = arguments.rows or (500_000 if arguments.quick else Options.rows)
+    options = Options(quick=arguments.quick, rows=rows, nab=arguments.nab)
     print(HEADER)
     missed = []
     for name in arguments.names or BENCHMARKS:
@@ -49,6 +53,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="name", help=f"{', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="see that they run: few rounds, little data")
     parser.add_argument("--rows", type=int, help=f"raw rows for queries, {Options.rows:,} by default")
+    parser.add_argument("--nab", type=Path, metavar="DIR", help="the Numenta Anomaly Benchmark, for anomalies")
     arguments = parser.parse_args(argv)
     if unknown := set(arguments.names) - BENCHMARKS.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")

@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 #: Runs one side once and gives its seconds.
 Side = Callable[[], float]
@@ -23,6 +24,8 @@ class Options:
     quick: bool = False
     #: Raw rows in the larger database of `queries`.
     rows: int = 17_000_000
+    #: A copy of the Numenta Anomaly Benchmark, for `anomalies`; without one its series are made.
+    nab: Path | None = None
 
     def rounds(self, usual: int) -> int:
         return max(5, usual // 10) if self.quick else usual

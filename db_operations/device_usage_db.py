@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from db_operations import partitions_db, snapshot_days_db
+from db_operations import partitions_db, shown_devices_db, snapshot_days_db
 from db_operations.arrays import text_array
 from db_operations.rollups_db import Rollup
 from db_operations.statements import Connection, execute, fetch_all
@@ -85,7 +85,11 @@ def get_device_usage_history(
     end: date | datetime,
     macs: Sequence[str] | None = None,
 ) -> list[DeviceBucketRow]:
-    """The rollup's rows of ``start`` <= bucket < ``end``, of all devices or of ``macs``, in no order."""
+    """The rollup's rows of ``start`` <= bucket < ``end``, of all devices or of ``macs``, in no order.
+
+    Merged devices are one, with one row a bucket; those out of monitoring are left out.
+    """
+    shown = shown_devices_db.get_shown_devices(conn, session_id, router_id)
     rows = fetch_all(
         conn,
         f"""
@@ -93,16 +97,25 @@ def get_device_usage_history(
         WHERE session_id = %(session_id)s AND router_id = %(router_id)s
           AND {rollup.bucket} >= %(start)s AND {rollup.bucket} < %(end)s
           AND (%(macs)s::text[] IS NULL OR device_mac = ANY (%(macs)s::text[]))
+          AND (%(hidden)s::text[] IS NULL OR device_mac <> ALL (%(hidden)s::text[]))
         """,
         {
             "session_id": session_id,
             "router_id": router_id,
             "start": start,
             "end": end,
-            "macs": None if macs is None else text_array(macs),
+            "macs": None if macs is None else text_array(shown.behind(macs)),
+            "hidden": text_array(shown.hidden) if shown.hidden else None,
         },
     )
-    return [DeviceBucketRow._make(row) for row in rows]
+    if not shown.merged:
+        return [DeviceBucketRow._make(row) for row in rows]
+    sums: dict[tuple[str, date | datetime], tuple[int, int]] = {}
+    for mac, bucket, down, up in rows:
+        key = (shown.shown_as(mac), bucket)
+        old_down, old_up = sums.get(key, (0, 0))
+        sums[key] = (old_down + down, old_up + up)
+    return [DeviceBucketRow(mac, bucket, *used) for (mac, bucket), used in sums.items()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +129,8 @@ class DeviceSighting:
     ips: str
     is_router: bool
     is_active: bool
+    #: Its IPv4 address now; None leaves the stored one.
+    current_ip: str | None = None
 
 
 def update_device_metadata(
@@ -127,21 +142,28 @@ def update_device_metadata(
     at: datetime,
     previous_at: datetime | None,
 ) -> None:
-    """Take note of what a reading says of devices. The user's words (name, category, notes) stay.
+    """Take note of what a reading says of devices. The user's words (name, category, notes, person) stay.
 
     ``previous_at``: the reading before, at which those that have left were still active.
     """
     execute(
         conn,
         """
-        INSERT INTO devices (router_id, session_id, device_mac, hostname, ips, is_router, is_active, first_seen)
-        SELECT %(router_id)s, %(session_id)s, mac, hostname, string_to_array(ips, ' '), is_router, is_active, %(at)s
-        FROM unnest(%(macs)s::text[], %(hostnames)s::text[], %(ips)s::text[], %(routers)s::boolean[],
-                    %(actives)s::boolean[]) AS sighting (mac, hostname, ips, is_router, is_active)
+        INSERT INTO devices (router_id, session_id, device_mac, hostname, ips, current_ip, is_router, is_active,
+                             first_seen)
+        SELECT %(router_id)s, %(session_id)s, mac, hostname, string_to_array(ips, ' '), current_ip, is_router,
+               is_active, %(at)s
+        FROM unnest(%(macs)s::text[], %(hostnames)s::text[], %(ips)s::text[], %(current_ips)s::text[],
+                    %(routers)s::boolean[], %(actives)s::boolean[])
+             AS sighting (mac, hostname, ips, current_ip, is_router, is_active)
         ON CONFLICT (router_id, device_mac) DO UPDATE SET
             hostname = coalesce(excluded.hostname, devices.hostname), ips = excluded.ips,
+            current_ip = coalesce(excluded.current_ip, devices.current_ip),
             is_router = excluded.is_router, is_active = excluded.is_active,
-            last_seen = CASE WHEN devices.is_active THEN %(previous_at)s ELSE devices.last_seen END
+            last_seen = CASE WHEN devices.is_active THEN %(previous_at)s ELSE devices.last_seen END,
+            absent_since = CASE WHEN excluded.is_active THEN NULL
+                                WHEN devices.is_active THEN %(at)s ELSE devices.absent_since END
+        WHERE devices.session_id = %(session_id)s
         """,
         {
             "router_id": router_id,
@@ -151,6 +173,7 @@ def update_device_metadata(
             "macs": text_array(sighting.mac for sighting in sightings),
             "hostnames": text_array(sighting.hostname for sighting in sightings),
             "ips": text_array(sighting.ips for sighting in sightings),
+            "current_ips": text_array(sighting.current_ip for sighting in sightings),
             "routers": text_array("t" if sighting.is_router else "f" for sighting in sightings),
             "actives": text_array("t" if sighting.is_active else "f" for sighting in sightings),
         },

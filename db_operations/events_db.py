@@ -1,4 +1,4 @@
-"""What happened to a router's counters: a row an event, with its span and what it means for the usage of that span."""
+"""What happened to a router's counters and devices: a row an event, with its span and what it means for usage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -113,7 +113,7 @@ def list_events(
     start: datetime,
     end: datetime,
     types: Sequence[str] | None,
-    mac: str | None,
+    macs: Sequence[str] | None,
     limit: int,
     offset: int,
 ) -> list[EventRecord]:
@@ -124,7 +124,7 @@ def list_events(
         SELECT type, start_at, end_at, message, device_mac, quality, times FROM events
         WHERE {_FILTER} ORDER BY start_at DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s
         """,
-        {**_filter(session_id, router_id, start, end, types, mac), "limit": limit, "offset": offset},
+        {**_filter(session_id, router_id, start, end, types, macs), "limit": limit, "offset": offset},
     )
     return [EventRecord.from_row(row) for row in rows]
 
@@ -137,10 +137,10 @@ def count_events(
     start: datetime,
     end: datetime,
     types: Sequence[str] | None,
-    mac: str | None,
+    macs: Sequence[str] | None,
 ) -> int:
     row = fetch_one(
-        conn, f"SELECT count(*) FROM events WHERE {_FILTER}", _filter(session_id, router_id, start, end, types, mac)
+        conn, f"SELECT count(*) FROM events WHERE {_FILTER}", _filter(session_id, router_id, start, end, types, macs)
     )
     assert row is not None
     return int(row[0])
@@ -149,12 +149,17 @@ def count_events(
 _FILTER = """
     session_id = %(session_id)s AND router_id = %(router_id)s AND start_at <= %(end)s AND end_at >= %(start)s
     AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
-    AND (%(mac)s::text IS NULL OR device_mac = %(mac)s)
+    AND (%(macs)s::text[] IS NULL OR device_mac = ANY (%(macs)s::text[]))
 """
 
 
 def _filter(
-    session_id: str, router_id: str, start: datetime, end: datetime, types: Sequence[str] | None, mac: str | None
+    session_id: str,
+    router_id: str,
+    start: datetime,
+    end: datetime,
+    types: Sequence[str] | None,
+    macs: Sequence[str] | None,
 ) -> dict[str, object]:
     return {
         "session_id": session_id,
@@ -162,7 +167,7 @@ def _filter(
         "start": start,
         "end": end,
         "types": None if types is None else list(types),
-        "mac": mac,
+        "macs": None if macs is None else list(macs),
     }
 
 

@@ -9,6 +9,7 @@ from typing import IO
 
 from db_operations.arrays import text_array
 from db_operations.rollups_db import Rollup
+from db_operations.shown_devices_db import ShownDevices
 from db_operations.statements import Connection, fetch_one
 
 
@@ -40,8 +41,10 @@ class ExportedRows:
     #: Days for DAY and DAYS, else moments.
     start: date | datetime
     end: date | datetime
-    #: None: all devices.
-    mac: str | None
+    #: None: all.
+    macs: Sequence[str] | None
+    #: Merged devices are one, but in readings; those out of monitoring have no row.
+    shown: ShownDevices
     #: The local days, weeks, months that cover them, in order: the first day of each, where it begins and ends. For
     #: hours: the days.
     first_days: Sequence[date]
@@ -61,7 +64,9 @@ _WHO = "device_mac AS mac, coalesce(%(names)s::jsonb ->> device_mac, device_mac)
 _BYTES = "used_down AS {down}, used_up AS {up}, used_down::numeric + used_up AS {total}"
 
 _OWN = """
-    session_id = %(session_id)s AND router_id = %(router_id)s AND (%(mac)s::text IS NULL OR device_mac = %(mac)s)
+    session_id = %(session_id)s AND router_id = %(router_id)s
+    AND (%(macs)s::text[] IS NULL OR device_mac = ANY (%(macs)s::text[]))
+    AND (%(hidden)s::text[] IS NULL OR device_mac <> ALL (%(hidden)s::text[]))
 """
 
 _READINGS = f"""
@@ -110,11 +115,20 @@ _SEVERAL_DAYS = f"""
     GROUP BY start_at, end_at, device_mac
 """
 
-_ROWS = {
-    RowKind.READING: _READINGS,
-    RowKind.HOUR: _BUCKETS.replace("{used}", _HOURS).replace("{order}", "slot_start"),
-    RowKind.DAY: _BUCKETS.replace("{used}", _DAY).replace("{order}", "start_date"),
-    RowKind.DAYS: _BUCKETS.replace("{used}", _SEVERAL_DAYS).replace("{order}", "start_at"),
+#: What all MACs of a device used together.
+_MERGED = """
+    SELECT {order} AS bucket, min(start_at) AS start_at, min(end_at) AS end_at,
+           coalesce(%(merged)s::jsonb ->> device_mac, device_mac) AS device_mac,
+           sum(used_down) AS used_down, sum(used_up) AS used_up
+    FROM ({used}) AS own
+    GROUP BY {order}, coalesce(%(merged)s::jsonb ->> device_mac, device_mac)
+"""
+
+#: The usage of each kind, and the column that its buckets are in the order of.
+_USED = {
+    RowKind.HOUR: (_HOURS, "slot_start"),
+    RowKind.DAY: (_DAY, "start_date"),
+    RowKind.DAYS: (_SEVERAL_DAYS, "start_at"),
 }
 
 _COPY = {
@@ -166,13 +180,16 @@ def copy_statement(
     row_format: RowFormat,
 ) -> str:
     """The COPY of `copy_usage` as it is sent: COPY itself takes no parameters, so they are quoted here."""
-    statement = _COPY[row_format].format(rows=_ROWS[wanted.kind].format(**_COLUMNS[row_format]))
+    rows = _rows_of(wanted).format(**_COLUMNS[row_format])
+    statement = _COPY[row_format].format(rows=rows)
     params = {
         "session_id": session_id,
         "router_id": router_id,
         "start": wanted.start,
         "end": wanted.end,
-        "mac": wanted.mac,
+        "macs": None if wanted.macs is None else text_array(wanted.macs),
+        "hidden": text_array(wanted.shown.hidden) if wanted.shown.hidden else None,
+        "merged": json.dumps(dict(wanted.shown.merged)),
         "first_days": text_array(day.isoformat() for day in wanted.first_days),
         "starts": text_array(moment.isoformat() for moment in wanted.starts),
         "ends": text_array(moment.isoformat() for moment in wanted.ends),
@@ -180,6 +197,16 @@ def copy_statement(
     }
     with conn.cursor() as cursor:
         return cursor.mogrify(statement, params).decode()
+
+
+def _rows_of(wanted: ExportedRows) -> str:
+    """Their SELECT, with the names of the format's columns still to be put in."""
+    if wanted.kind is RowKind.READING:
+        return _READINGS
+    used, order = _USED[wanted.kind]
+    if wanted.shown.merged:
+        used, order = _MERGED.replace("{used}", used).replace("{order}", order), "bucket"
+    return _BUCKETS.replace("{used}", used).replace("{order}", order)
 
 
 def get_stored_buckets(

@@ -182,7 +182,8 @@ def upsert_period_totals(
         SELECT %(session_id)s, %(router_id)s, mac, 'period', %(start)s, %(end)s, down, up, down + up, 1
         FROM unnest(%(macs)s::text[], %(downs)s::bigint[], %(ups)s::bigint[]) AS counted (mac, down, up)
         WHERE NOT EXISTS (
-            SELECT FROM devices WHERE router_id = %(router_id)s AND device_mac = mac AND NOT is_monitored
+            SELECT FROM devices
+            WHERE session_id = %(session_id)s AND router_id = %(router_id)s AND device_mac = mac AND NOT is_monitored
         )
         ON CONFLICT (router_id, span, start_date, device_mac) DO UPDATE SET
             end_date = excluded.end_date, total_download = excluded.total_download,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
+from db_operations import shown_devices_db
 from db_operations.arrays import int_array, text_array
 from db_operations.statements import Connection, execute, fetch_all
 
@@ -154,7 +155,11 @@ def largest_first(total: DeviceTotal) -> tuple[int, str]:
 def list_totals(
     conn: Connection, session_id: str, router_id: str, rollup: Rollup, *, start: date | datetime, end: date | datetime
 ) -> tuple[list[BucketTotal], list[DeviceTotal]]:
-    """Totals of ``start`` <= bucket < ``end``, by bucket in order and by device, largest first. One scan for both."""
+    """Totals of ``start`` <= bucket < ``end``, by bucket in order and by device, largest first. One scan for both.
+
+    Merged devices are one; those out of monitoring are in neither.
+    """
+    shown = shown_devices_db.get_shown_devices(conn, session_id, router_id)
     rows = fetch_all(
         conn,
         f"""
@@ -162,12 +167,24 @@ def list_totals(
         FROM {rollup.source}
         WHERE session_id = %(session_id)s AND router_id = %(router_id)s
           AND {rollup.bucket} >= %(start)s AND {rollup.bucket} < %(end)s
+          AND (%(hidden)s::text[] IS NULL OR device_mac <> ALL (%(hidden)s::text[]))
         GROUP BY GROUPING SETS (({rollup.bucket}), (device_mac))
         """,
-        {"session_id": session_id, "router_id": router_id, "start": start, "end": end},
+        {
+            "session_id": session_id,
+            "router_id": router_id,
+            "start": start,
+            "end": end,
+            "hidden": text_array(shown.hidden) if shown.hidden else None,
+        },
     )
     buckets = [BucketTotal(bucket, int(down), int(up)) for bucket, mac, down, up in rows if mac is None]
-    devices = [DeviceTotal(mac, int(down), int(up)) for bucket, mac, down, up in rows if mac is not None]
+    sums: dict[str, tuple[int, int]] = {}
+    for _, mac, down, up in rows:
+        if mac is not None:
+            old_down, old_up = sums.get(shown.shown_as(mac), (0, 0))
+            sums[shown.shown_as(mac)] = (old_down + int(down), old_up + int(up))
+    devices = [DeviceTotal(mac, *used) for mac, used in sums.items()]
     buckets.sort(key=lambda total: total.bucket)
     devices.sort(key=largest_first)
     return buckets, devices
@@ -177,12 +194,15 @@ def list_device_totals(
     conn: Connection,
     session_id: str,
     router_id: str,
-    mac: str,
+    macs: Sequence[str],
     *,
     starts: Sequence[date],
     end: date,
 ) -> list[tuple[int, int]]:
-    """One device's bytes down and up in each of the ranges of days that begin at ``starts`` and end before ``end``."""
+    """The bytes down and up of one device, all its ``macs`` together, in each of some ranges of days.
+
+    The ranges begin at ``starts`` and end before ``end``.
+    """
     rows = fetch_all(
         conn,
         """
@@ -190,13 +210,14 @@ def list_device_totals(
         FROM unnest(%(starts)s::date[]) WITH ORDINALITY AS wanted (start_date, position)
         LEFT JOIN device_usage_history AS used
           ON used.session_id = %(session_id)s AND used.router_id = %(router_id)s AND used.span = 'day'
-         AND used.device_mac = %(mac)s AND used.start_date >= wanted.start_date AND used.start_date < %(end)s
+         AND used.device_mac = ANY (%(macs)s::text[])
+         AND used.start_date >= wanted.start_date AND used.start_date < %(end)s
         GROUP BY position ORDER BY position
         """,
         {
             "session_id": session_id,
             "router_id": router_id,
-            "mac": mac,
+            "macs": text_array(macs),
             "starts": text_array([day.isoformat() for day in starts]),
             "end": end,
         },

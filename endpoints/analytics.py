@@ -31,7 +31,7 @@ def get_trends(query: schemas.TrendsQuery) -> Response:
 @analytics.input(schemas.AnomaliesQuery, location="query", arg_name="query")
 @analytics.output(schemas.AnomaliesOut)
 def find_anomalies(query: schemas.AnomaliesQuery) -> Response:
-    """Hours with far more traffic than the same device had at that time of day before."""
+    """Hours and days with far more traffic than the same device had at that time of the week before."""
     found = app_services().analytics.find_anomalies(_context(), query.start_date, query.end_date, query.sensitivity)
     return answer(schemas.anomalies_view(found, query.sensitivity))
 

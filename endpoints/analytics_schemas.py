@@ -9,14 +9,12 @@ from pydantic import Field
 from endpoints.common_schemas import Bytes, IsoDate, Out, RouterQuery, Share
 from endpoints.device_usage_schemas import NamedOut, SpanOut, TrendsOut, UsageOrNothingOut
 from services.device_usage_analytics import (
-    Anomaly,
     Change,
     ChangePart,
-    Direction,
     PeriodComparison,
     PeriodUsage,
-    Sensitivity,
 )
+from services.unusual_usage import Anomaly, AnomalyKind, Direction, Sensitivity
 from services.usage_analytics import ComparedPeriod, ComparedUsage, Days, FoundAnomalies, PeriodTrends, TrendPeriod
 from utils.errors import ValidationFailed
 from utils.nlbwmon_parser import DeviceTotals
@@ -158,13 +156,15 @@ class ComparisonOut(ChangeOut):
 
 
 class AnomalyOut(NamedOut):
-    at: datetime = Field(description="when its hour begins")
+    kind: AnomalyKind = Field(description="hours in a row, or whole days that no hours of them explain")
+    at: datetime = Field(description="when the first of them begins")
+    until: datetime = Field(description="when the last of them ends")
     direction: Direction
     observed: Bytes
     expected_low: Bytes
     expected_high: Bytes
     score: float = Field(description="how many times the usual spread it lies above the usual level")
-    comparisons: int = Field(description="how many earlier hours it was compared with")
+    comparisons: int = Field(description="how many earlier ones it was compared with")
     message: str
 
     @classmethod
@@ -172,7 +172,9 @@ class AnomalyOut(NamedOut):
         return cls(
             mac=mac,
             name=names.get(mac, mac),
+            kind=anomaly.kind,
             at=anomaly.at.astimezone(UTC),
+            until=anomaly.until.astimezone(UTC),
             direction=anomaly.direction,
             observed=anomaly.observed,
             expected_low=anomaly.expected_low,

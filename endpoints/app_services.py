@@ -9,7 +9,10 @@ from flask import current_app
 from services.accounts import UserRecord
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
+from services.devices import DeviceService
 from services.events import EventService
+from services.merged_devices import MergedDeviceService
+from services.people import PeopleService
 from services.periods import PeriodService
 from services.reports import UsageReportService
 from services.routers import RouterService
@@ -25,6 +28,9 @@ _EXTENSION = "netpilot"
 class AppServices:
     """Everything the endpoints may call."""
 
+    devices: DeviceService
+    merged_devices: MergedDeviceService
+    people: PeopleService
     device_usage: DeviceUsageService
     history: UsageHistoryService
     periods: PeriodService

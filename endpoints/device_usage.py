@@ -1,4 +1,4 @@
-"""/api/device-usage: one router's devices and their usage. Each route validates, makes one call, responds."""
+"""/api/device-usage: what a router's devices use. Each route validates, makes one call, responds."""
 
 from apiflask import APIBlueprint
 from flask import Response, g
@@ -22,32 +22,6 @@ def _context() -> RouterContext:
     return RouterContext(g.session_id, g.router_id)
 
 
-@device_usage.get("/devices")
-@device_usage.input(schemas.DevicesQuery, location="query", arg_name="query")
-@device_usage.output(schemas.DevicesOut)
-def list_devices(query: schemas.DevicesQuery) -> Response:
-    """The devices of the network."""
-    page = app_services().device_usage.list_devices(
-        _context(),
-        active=query.active,
-        search=query.search,
-        sort=query.sort,
-        page=query.page,
-        page_size=query.page_size,
-    )
-    pagination = pagination_of(page=query.page, page_size=query.page_size, total_items=page.matching)
-    return answer(views.devices_view(page), pagination=pagination)
-
-
-@device_usage.get("/device/<mac>/info")
-@device_usage.input(RouterQuery, location="query", arg_name="query")
-@device_usage.output(schemas.DeviceInfoOut)
-def get_device_info(mac: str, query: RouterQuery) -> Response:
-    """One device and what it used lately."""
-    info = app_services().device_usage.get_device_info(_context(), checked_mac(mac))
-    return answer(views.device_info_view(info))
-
-
 @device_usage.get("/current")
 @device_usage.input(RouterQuery, location="query", arg_name="query")
 @device_usage.output(schemas.CurrentOut)
@@ -66,9 +40,8 @@ def get_current(query: RouterQuery) -> Response:
 @device_usage.output(schemas.DeviceCurrentOut)
 def get_device_current(mac: str, query: RouterQuery) -> Response:
     """What one device uses right now, by protocol too."""
-    address = checked_mac(mac)
-    current, device = app_services().device_usage.get_device_current(_context(), address)
-    view = views.device_current_view(current, device, protocols_of(current.rows, address))
+    current, device = app_services().device_usage.get_device_current(_context(), checked_mac(mac))
+    view = views.device_current_view(current, device, protocols_of(current.rows, *device.macs))
     return answer(view, freshness=views.freshness_of_current(current))
 
 
@@ -94,15 +67,14 @@ def get_history(query: schemas.HistoryQuery) -> Response:
 @device_usage.output(schemas.OneDeviceHistoryOut)
 def get_device_history(mac: str, query: schemas.HistoryRangeQuery) -> Response:
     """One device's usage over time."""
-    address = checked_mac(mac)
-    history, name = app_services().history.get_device_history(
+    history, shown, name = app_services().history.get_device_history(
         _context(),
-        address,
+        checked_mac(mac),
         start_date=query.start_date,
         end_date=query.end_date,
         granularity=query.granularity,
     )
-    return answer(views.device_history_view(history, address, name))
+    return answer(views.device_history_view(history, shown, name))
 
 
 @device_usage.get("/summary")

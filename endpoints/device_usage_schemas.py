@@ -27,12 +27,6 @@ class PageQuery(RouterQuery):
     page_size: int = Field(default=50, ge=1, le=500)
 
 
-class DevicesQuery(PageQuery):
-    active: bool | None = Field(default=None, description="only those active, or only those not")
-    search: SearchText | None = Field(default=None, max_length=255, description="in name, hostname, MAC, addresses")
-    sort: Literal["name", "mac", "lastSeen", "firstSeen"] = "name"
-
-
 class HistoryRangeQuery(RouterQuery):
     start_date: IsoDate | None = Field(default=None, description="first local day; 6 days before endDate if left out")
     end_date: IsoDate | None = Field(default=None, description="last local day, included; today if left out")
@@ -52,28 +46,6 @@ class SummaryQuery(RouterQuery):
 # --- answers ---------------------------------------------------------------------------------------------
 
 
-class DeviceOut(Out):
-    mac: str
-    name: str
-    ip: str | None = Field(description="the first of ips")
-    ips: list[str]
-    is_active: bool = Field(description="had traffic in the last interval, or answered as a neighbour")
-    last_seen: datetime | None
-    first_seen: datetime
-    vendor: str | None
-    category: str | None
-    notes: str | None
-    is_randomized_mac: bool = Field(description="a private address that the device made up")
-    is_router: bool
-    is_monitored: bool
-
-
-class DevicesOut(Out):
-    devices: list[DeviceOut]
-    total_devices: int = Field(description="without the router itself")
-    active_devices: int
-
-
 class UsageOut(Out):
     bytes_down: Bytes
     bytes_up: Bytes
@@ -83,17 +55,6 @@ class UsageOut(Out):
 class NamedOut(Out):
     mac: str
     name: str
-
-
-class DeviceUsageOut(Out):
-    today: UsageOut
-    last7_days: UsageOut = Field(alias="last7Days")
-    last30_days: UsageOut = Field(alias="last30Days")
-    current_period: UsageOut = Field(description="nlbwmon's total of its running accounting period")
-
-
-class DeviceInfoOut(DeviceOut):
-    usage: DeviceUsageOut
 
 
 class PeriodOut(Out):

@@ -4,32 +4,13 @@ from typing import Any
 
 from endpoints import device_usage_schemas as out
 from services.device_usage_collector import Collection
-from services.device_usage_service import CurrentDevice, CurrentUsage, Device, DeviceInfo, DevicePage, ProtocolUsage
+from services.device_usage_service import CurrentDevice, CurrentUsage, ProtocolUsage
 from services.freshness import Freshness, FreshnessWarning
 from services.history_range import BucketUsage
 from services.status import MonitoringStatus
 from services.usage_history import History
 from services.usage_quality import Trust, overall
 from services.usage_summary import Summary
-from utils.nlbwmon_parser import DeviceTotals
-
-
-def devices_view(page: DevicePage) -> out.DevicesOut:
-    return out.DevicesOut(
-        devices=[out.DeviceOut(**_device(device)) for device in page.devices],
-        total_devices=page.total,
-        active_devices=page.active,
-    )
-
-
-def device_info_view(info: DeviceInfo) -> out.DeviceInfoOut:
-    usage = out.DeviceUsageOut(
-        today=_usage(info.today),
-        last7Days=_usage(info.last_7_days),
-        last30Days=_usage(info.last_30_days),
-        current_period=_usage(info.current_period),
-    )
-    return out.DeviceInfoOut(**_device(info.device), usage=usage)
 
 
 def current_view(current: CurrentUsage) -> out.CurrentOut:
@@ -149,30 +130,6 @@ def status_view(status: MonitoringStatus) -> out.StatusOut:
             for warning in status.warnings
         ],
     )
-
-
-def _device(device: Device) -> dict[str, Any]:
-    record = device.record
-    return {
-        "mac": record.mac,
-        "name": record.display_name,
-        "ip": record.ips[0] if record.ips else None,
-        "ips": list(record.ips),
-        "is_active": record.is_active,
-        "last_seen": record.last_seen,
-        "first_seen": record.first_seen,
-        "vendor": device.vendor,
-        "category": record.category,
-        "notes": record.notes,
-        "is_randomized_mac": device.is_randomized_mac,
-        "is_router": record.is_router,
-        "is_monitored": record.is_monitored,
-    }
-
-
-def _usage(totals: DeviceTotals) -> out.UsageOut:
-    down, up = totals
-    return out.UsageOut(bytes_down=down, bytes_up=up, total_bytes=down + up)
 
 
 def _now(current: CurrentUsage) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""/api/device-usage/events: what happened to a router's counters."""
+"""/api/device-usage/events: what happened to a router's counters and devices."""
 
 from apiflask import APIBlueprint
 from flask import Response, g
@@ -19,7 +19,7 @@ events.before_request(choose_router)
 @events.input(schemas.EventsQuery, location="query", arg_name="query")
 @events.output(schemas.EventsOut)
 def list_events(query: schemas.EventsQuery) -> Response:
-    """Restarts, rollovers, gaps and what else happened to the counters, the latest first."""
+    """What happened to the counters (restarts, rollovers, gaps) and to devices (new, vanished, back), latest first."""
     page = app_services().events.list_events(
         RouterContext(g.session_id, g.router_id),
         start_date=query.start_date,

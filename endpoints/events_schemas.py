@@ -1,19 +1,31 @@
 """What /api/device-usage/events takes and gives, and how the service's answer becomes it."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from endpoints.common_schemas import IsoDate, Mac, Out, RouterQuery
 from services.accounting_notes import NoteKind
+from services.device_events import DeviceEventKind
 from services.events import Event, EventPage
+
+EVENT_TYPES = [*map(str, NoteKind), *map(str, DeviceEventKind)]
+
+
+def _event_type(value: str) -> str:
+    if value not in EVENT_TYPES:
+        raise ValueError(f"must be one of {', '.join(EVENT_TYPES)}")
+    return value
+
+
+EventType = Annotated[str, AfterValidator(_event_type), Field(json_schema_extra={"enum": list(EVENT_TYPES)})]
 
 
 class EventsQuery(RouterQuery):
     start_date: IsoDate | None = Field(default=None, description="first local day; 29 days before endDate if left out")
     end_date: IsoDate | None = Field(default=None, description="last local day, included; today if left out")
-    type: NoteKind | None = Field(default=None, description="only those of this type")
+    type: EventType | None = Field(default=None, description="only those of this type")
     mac: Mac | None = Field(default=None, description="only those of this device")
     page: int = Field(default=1, ge=1, le=1_000_000)
     page_size: int = Field(default=50, ge=1, le=500)
@@ -54,7 +66,7 @@ def events_view(page: EventPage) -> EventsOut:
                 at=event.record.start_at,
                 until=event.record.end_at,
                 type=event.record.type,
-                mac=event.record.device_mac,
+                mac=event.mac,
                 name=event.device_name,
                 quality=event.record.quality,  # type: ignore[arg-type]  # what the table's CHECK lets in
                 message=_in_words(event),

@@ -21,7 +21,7 @@ reports.before_request(choose_router)
 @reports.input(RouterQuery, location="query", arg_name="query")
 @reports.input(schemas.ReportIn, arg_name="wanted")
 @reports.output(schemas.ReportOut)
-@reports.doc(responses={200: {"description": schemas.REPORT_FORMATS, "content": {"application/pdf": schemas.PDF}}})
+@reports.doc(responses=schemas.AS_PDF)
 def generate_report(query: RouterQuery, wanted: schemas.ReportIn) -> Response:
     """A period for people: totals, against the period before, the largest devices, unusual hours, gaps."""
     report = app_services().reports.make(RouterContext(g.session_id, g.router_id), wanted.request())

@@ -15,8 +15,13 @@ from services.reports import PeriodReport
 from utils.errors import ValidationFailed
 from utils.nlbwmon_parser import DeviceTotals
 
-REPORT_FORMATS = "the report, as JSON in the usual envelope or as a PDF file"
-PDF: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+#: Beside the JSON that the document has of `ReportOut`.
+AS_PDF: dict[int | str, dict[str, str | dict[str, dict[str, Any]]]] = {
+    200: {
+        "description": "the report, as JSON in the usual envelope or as a PDF file",
+        "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 class ReportIn(Body):
@@ -47,6 +52,12 @@ class ReportedDeviceOut(UsageOut, NamedOut):
     percentage: Annotated[float, Field(ge=0, le=100)]
 
 
+class ReportedPersonOut(UsageOut):
+    person: str = Field(description="nobody: what is no one's, the router and unresolved hosts too")
+    is_nobody: bool
+    devices: list[str] = Field(description="MACs, those that used most first; only those with usage")
+
+
 class ReportOut(Out):
     period: ReportPeriod
     start_date: date
@@ -66,7 +77,8 @@ class ReportOut(Out):
         "or more than 62"
     )
     top_devices: list[ReportedDeviceOut]
-    anomalies: list[AnomalyOut] = Field(description="the most unusual hours first")
+    people: list[ReportedPersonOut] = Field(description="those who used most first; none where no device is anybody's")
+    anomalies: list[AnomalyOut] = Field(description="the most unusual first")
     gaps: list[SpanOut] = Field(description="what nobody observed, in order of time")
 
 
@@ -112,6 +124,17 @@ def report_view(report: PeriodReport) -> ReportOut:
                 percentage=device.percentage,
             )
             for device in told.top_devices
+        ],
+        people=[
+            ReportedPersonOut(
+                person=person.name,
+                is_nobody=person.is_nobody,
+                bytes_down=person.bytes_down,
+                bytes_up=person.bytes_up,
+                total_bytes=person.bytes_down + person.bytes_up,
+                devices=[device.mac for device in person.devices if device.bytes_down or device.bytes_up],
+            )
+            for person in report.people
         ],
         anomalies=[AnomalyOut.of(mac, anomaly, names) for mac, anomaly in told.anomalies],
         gaps=[SpanOut(start=gap.start, end=gap.end) for gap in report.gaps],

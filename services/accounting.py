@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from services import accounting_notes as notes
+from services import old_copies
 from services.accounted_usage import PassedPeriod, Usage, UsagePart, merged
 from services.buckets import Span
 from services.counted_periods import find_period_start, may_be_before_rollover
@@ -153,6 +154,12 @@ class _Accounting:
 
     def _within_period(self) -> None:
         step = self._step
+        ended = max((start for start in step.tables if start < step.previous.period_start), default=None)
+        if ended and old_copies.is_taken_up(step, ended, self._compared.gained):
+            self._add(old_copies.usage_on_top(step, step.tables[ended]), self._on)
+            self._notes.append(notes.carried_over(self._on))
+            self._note_evictions(self._on, 0)
+            return
         saved = step.tables.get(step.previous.period_start)
         origin = find_origin(self._compared, step.restart, saved or {}, step.files)
         if origin in (Origin.DISK, Origin.ZERO):

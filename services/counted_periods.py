@@ -3,11 +3,12 @@
 Its name comes from the router's clock, and that can be wrong, set, or seconds ahead of the daemon.
 """
 
-from datetime import date
+from datetime import date, datetime
 
 from services.counters import covers
+from services.doubted_names import was_archived
 from services.reading_step import ReadingStep
-from services.restored_tables import ROLLOVER_DELAY_S, is_rather
+from services.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S, is_rather
 from utils.errors import RolloverInProgress
 
 
@@ -27,10 +28,18 @@ def find_period_start(step: ReadingStep) -> date:
         return current
     if not may_be_before_rollover(step):
         return current
+    last = step.passed[-1] if step.passed else None
+    has_ended = last and was_archived(step, last)
+    if last and has_ended is not None and not _is_close(step.written_at(last.start), last.span.end):
+        if has_ended:
+            return current
+        if last.start == previous:
+            return previous
     if any(period.start > previous for period in step.passed):
         raise RolloverInProgress  # of which period these counters are, nothing that was read before can tell
-    # What the router serves under the old name: the archive after the rollover, the last commit before it. A row that
-    # is gone tells nothing, it may have been evicted. Those still there decide.
+    # Where the router doesn't tell when it wrote its files: what it serves under the old name is the archive after the
+    # rollover, the last commit before it. A row that is gone tells nothing, it may have been evicted. Those still there
+    # decide.
     on_disk = tables.get(previous)
     earlier = compared.old if on_disk is None else on_disk
     if earlier and not compared.new.keys() & earlier.keys():
@@ -40,6 +49,11 @@ def find_period_start(step: ReadingStep) -> date:
     if on_disk is None or not covers(on_disk, compared.old):
         return previous
     raise RolloverInProgress
+
+
+def _is_close(written: datetime | None, end: datetime) -> bool:
+    """Whether a commit just before a period's end may pass for its archive."""
+    return written is not None and abs((written - end).total_seconds()) <= FILE_TIME_TOLERANCE_S
 
 
 def may_be_before_rollover(step: ReadingStep) -> bool:

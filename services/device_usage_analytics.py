@@ -1,14 +1,28 @@
 """What usage series say. Pure functions: they take series and give verdicts, and touch neither database nor clock."""
 
-from bisect import bisect_right, insort
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from itertools import combinations
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from statistics import fmean, median
 
+from services.streaming_anomalies import StreamingAnomalyDetector as StreamingAnomalyDetector  # looked for here
+from services.unusual_usage import (
+    LIMITS,
+    Anomaly,
+    Direction,
+    Sensitivity,
+    anomaly_of_days,
+    anomaly_of_hours,
+    days_standing_out,
+    days_up_to,
+    deviations,
+    episodes,
+    in_zone,
+    surprises,
+)
+from services.usual_usage import UsualUsage
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import DeviceTotals
 from utils.units import readable_bytes
@@ -18,12 +32,6 @@ MIN_POINTS = 4
 
 #: A change of the fitted line over the whole series, relative to its level, that counts as a trend.
 TREND_THRESHOLD = 0.25
-
-#: An hour is judged against at least this many earlier ones.
-MIN_COMPARISONS = 5
-
-#: Bytes in an hour below which nothing is unusual enough to be told.
-ANOMALY_FLOOR = 50_000_000
 
 #: Observed less of the time than this, a report says so.
 WELL_OBSERVED = 0.95
@@ -175,58 +183,6 @@ def _both(totals: DeviceTotals | None) -> int:
 # --- what is out of the ordinary -------------------------------------------------------------------------
 
 
-class Direction(StrEnum):
-    """Which way bytes went, as the device sees it."""
-
-    DOWN = "down"
-    UP = "up"
-
-
-class Sensitivity(StrEnum):
-    """How little it takes to be called unusual."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-
-
-#: How many times the usual spread an hour lies above the usual level, and how many times a busy hour it is.
-_LIMITS = {Sensitivity.LOW: (10.0, 3.0), Sensitivity.MEDIUM: (6.0, 2.0), Sensitivity.HIGH: (4.0, 1.25)}
-
-#: Hours that are alike: on a weekend or not, and the time of day.
-_Season = tuple[bool, int, int]
-
-#: The spread is at least this share of the level, and this many bytes: a device as even as a clock is allowed some.
-_LEAST_SPREAD = 0.15
-_LEAST_SPREAD_BYTES = 8_000_000
-#: From the median absolute deviation, and from the distance of the 90th percentile, to a standard deviation.
-_MAD_TO_DEVIATION = 1.4826
-_P90_TO_DEVIATION = 1 / 1.2816
-
-#: People are not punctual: hours up to this far away tell what a device uses when it is used, if so many of them
-#: had at least this many bytes. A guest's evening is none of the quiet ones, but like its evenings before.
-_AROUND_HOURS = 3
-_LEAST_BUSY_HOURS = 3
-_BUSY_BYTES = 10_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Anomaly:
-    """An hour with far more traffic than usual at that time, in bytes."""
-
-    at: datetime
-    direction: Direction
-    observed: int
-    #: What the earlier ones had, those left out that were out of the ordinary themselves.
-    expected_low: int
-    expected_high: int
-    #: How many times the usual spread it lies above the usual level.
-    score: float
-    #: How many earlier hours it was compared with.
-    comparisons: int
-    message: str
-
-
 def detect_anomalies(
     series: Iterable[tuple[datetime, int | None]],
     *,
@@ -234,83 +190,39 @@ def detect_anomalies(
     direction: Direction = Direction.DOWN,
     since: datetime | None = None,
 ) -> list[Anomaly]:
-    """The hours of one device and direction with far more traffic than usual, from ``since`` on, in order.
+    """The hours and days of one device and direction with far more traffic than usual, from ``since`` on, in order.
 
-    ``series``: the local start of each hour and its bytes, None where it was not (wholly) observed. An hour is held
-    against earlier ones of the same time of day, working days and weekends apart: their median, and as spread their
-    median absolute deviation or what their 90th percentile tells. It has to be well above a busy hour around that
-    time, too: a film that begins an hour early is no news. Less traffic than usual is no anomaly.
+    ``series``: the local start of each hour and its bytes, None where it was not (wholly) observed. What stands out is
+    far above the same hours of the week before, and above a busy hour around that time: a film that begins an hour
+    early is no news. It is told if the stream detector, which follows how far the device's hours deviate, is surprised
+    by it: what deviates like that every other day is none. Hours in a row are one anomaly; a day is told only if
+    no hours of it explain it. Less traffic than usual is no anomaly.
     """
-    least_score, least_busy = _LIMITS[sensitivity]
+    observed = [(at, value) for at, value in sorted(series, key=itemgetter(0)) if value is not None]
+    if not observed:
+        return []
+    starts: dict[datetime, datetime] = {}
+    hours: dict[datetime, int] = {}
+    for at, value in observed:
+        wall = at.replace(tzinfo=None)
+        if value >= hours.get(wall, 0):  # of two hours that a clock change makes one, the larger
+            starts[wall], hours[wall] = at, value
+    begin = observed[0][0] if since is None else since.astimezone(observed[0][0].tzinfo) if since.tzinfo else since
+    first, limits, usual = begin.replace(tzinfo=None), LIMITS[sensitivity], UsualUsage(hours)
+
     found = []
-    seen: dict[_Season, list[int]] = {}
-    for at, value in sorted(series, key=itemgetter(0)):
-        if value is None:
-            continue
-        season = (at.weekday() >= 5, at.hour, at.minute)
-        earlier = seen.setdefault(season, [])
-        if value >= ANOMALY_FLOOR and len(earlier) >= MIN_COMPARISONS and (since is None or at >= since):
-            level, spread = _usual(earlier)
-            most = level + least_score * spread
-            if value > most and value > least_busy * _busy_hour(seen, season):
-                found.append(_anomaly(at, value, direction, earlier, most, (value - level) / spread))
-        insort(earlier, value)
-    return found
-
-
-def _usual(earlier: Sequence[int]) -> tuple[float, float]:
-    """Level and spread of hours that are alike; ``earlier`` is sorted."""
-    level = median(earlier)
-    spread = max(
-        _MAD_TO_DEVIATION * median(abs(one - level) for one in earlier),
-        _P90_TO_DEVIATION * (earlier[(9 * len(earlier)) // 10] - level),
-        _LEAST_SPREAD * level,
-        _LEAST_SPREAD_BYTES,
-    )
-    return level, spread
-
-
-def _busy_hour(seen: Mapping[_Season, Sequence[int]], season: _Season) -> int:
-    """What is used in a busy hour around that time of day, 0 where that is not known."""
-    busy = sorted(
-        value
-        for (is_weekend, hour, _), values in seen.items()
-        if is_weekend == season[0] and (hour - season[1] + _AROUND_HOURS) % 24 <= 2 * _AROUND_HOURS
-        for value in values
-        if value >= _BUSY_BYTES
-    )
-    return busy[(9 * len(busy)) // 10] if len(busy) >= _LEAST_BUSY_HOURS else 0
-
-
-_DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-
-#: From which hour on; later ones first.
-_TIMES_OF_DAY = ((22, "nights"), (18, "evenings"), (12, "afternoons"), (6, "mornings"), (0, "nights"))
-
-
-def _anomaly(
-    at: datetime, observed: int, direction: Direction, earlier: Sequence[int], most: float, score: float
-) -> Anomaly:
-    usual = bisect_right(earlier, most)
-    low, high, unusual = earlier[0], earlier[usual - 1], len(earlier) - usual
-    scale = min(observed, 10 * high)  # 0.1 to 0.4 GB beside 14.2 GB, but 3 to 40 MB
-    time_of_day = next(name for hour, name in _TIMES_OF_DAY if at.hour >= hour)
-    message = (
-        f"{readable_bytes(observed)} {direction} on {_DAY_NAMES[at.weekday()]} {at:%H:%M}; "
-        f"{len(earlier)} earlier {'weekend ' if at.weekday() >= 5 else ''}{time_of_day} at that hour: "
-        f"{readable_bytes(low, scale).split()[0]} to {readable_bytes(high, scale)}"
-        f"{f', but for {unusual} of them' if unusual else ''}"
-    )
-    return Anomaly(
-        at=at,
-        direction=direction,
-        observed=observed,
-        expected_low=low,
-        expected_high=high,
-        score=round(score, 1),
-        comparisons=len(earlier),
-        message=message,
-    )
+    standing_out = episodes(hours, usual, limits, first)
+    if standing_out:
+        surprise = surprises(deviations(hours, usual, first))
+        for episode, before in standing_out:
+            if max(surprise.get(at, 0.0) for at in episode.hours()) >= limits.surprise:
+                found.append(anomaly_of_hours(episode, usual, before, direction, limits))
+    if runs := days_standing_out(usual, standing_out, limits, first):
+        surprise = surprises(days_up_to(hours, first))
+        for days in runs:
+            if max(surprise.get(at, 0.0) for at in hours if days[0] <= at.date() <= days[-1]) >= limits.surprise:
+                found.append(anomaly_of_days(days, usual, direction, limits))
+    return [in_zone(one, starts) for one in sorted(found, key=attrgetter("at"))]
 
 
 # --- the report of a period ------------------------------------------------------------------------------
@@ -346,7 +258,7 @@ class UsageReport:
     previous: PeriodUsage
     comparison: PeriodComparison
     top_devices: tuple[ReportedDevice, ...]
-    #: With the MAC whose hour it was, the most unusual first.
+    #: With the MAC whose it was, the most unusual first.
     anomalies: tuple[tuple[str, Anomaly], ...]
     #: The same in sentences.
     highlights: tuple[str, ...]

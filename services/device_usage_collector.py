@@ -18,6 +18,7 @@ from db_operations import routers_db
 from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.context import RouterContext
+from services.device_events import VANISHED_AFTER
 from services.reading_store import ReadingStore, StaleBase, StoredReading
 from services.router_contacts import record_failure
 from services.router_readings import ReadingTaker, TakenReading
@@ -47,15 +48,17 @@ class DeviceUsageCollector:
         *,
         workers: int,
         claim_for: timedelta,
+        vanished_after: timedelta = VANISHED_AFTER,
         after_reading: Callable[[RouterRecord, TakenReading], None] = lambda _router, _taken: None,
     ) -> None:
         """``claim_for``: longer than any collection takes; a process that died blocks its routers no longer.
 
+        ``vanished_after``: as `ReadingStore` has it.
         ``after_reading`` is called with each reading that was stored; it returns at once and never raises.
         """
         self._database = database
         self._taker = taker
-        self._store = ReadingStore(database)
+        self._store = ReadingStore(database, vanished_after=vanished_after)
         self._clock = clock
         self._workers = workers
         self._claim_for = claim_for

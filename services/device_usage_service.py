@@ -1,13 +1,14 @@
-"""What a router's devices use: the list of devices, one device, and what is going on now.
+"""What a router's devices use now, and reading the router at a person's word.
 
-Histories and summaries are services/usage_history.py's; storing is the collector's.
+Who the devices are is services/devices.py's, histories and summaries are services/usage_history.py's, storing is the
+collector's.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
-from db_operations import devices_db, readings_db, rollups_db, routers_db, snapshots_db
+from db_operations import devices_db, readings_db, routers_db, snapshots_db
 from db_operations.database import Database
 from db_operations.devices_db import DeviceRecord
 from db_operations.routers_db import RouterRecord
@@ -15,50 +16,16 @@ from services.accounting import FROZEN_AFTER
 from services.context import RouterContext
 from services.device_usage_collector import Collection, DeviceUsageCollector
 from services.freshness import has_failed
+from services.merged_devices import shown_totals
 from services.router_readings import ReadingTaker, TakenReading
 from services.single_flight import SingleFlight
-from services.vendors import vendor_of
 from utils.errors import DeviceNotFound, RouterError, RouterNotFound, RowsFrozen
-from utils.mac import ZERO_MAC, is_locally_administered
+from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import CounterRow, DeviceTotals, parse_nlbw_json
-from utils.time import Clock, parse_zone
+from utils.time import Clock
 
 #: A live reading serves everybody who asks within this many seconds of it.
 SHARE_LIVE_S = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Device:
-    """A device as people see it."""
-
-    record: DeviceRecord
-    #: Who made it, from its MAC; None for a private address and for a maker that is not in the table.
-    vendor: str | None
-    is_randomized_mac: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class DevicePage:
-    """One page of a router's devices."""
-
-    devices: Sequence[Device]
-    #: How many the filter finds, on all pages.
-    matching: int
-    #: How many the router has, itself left out.
-    total: int
-    active: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeviceInfo:
-    """One device and what it used lately, in bytes down and up."""
-
-    device: Device
-    today: DeviceTotals
-    last_7_days: DeviceTotals
-    last_30_days: DeviceTotals
-    #: nlbwmon's own total of its running accounting period.
-    current_period: DeviceTotals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +43,8 @@ class CurrentDevice:
     """One MAC now. Totals are nlbwmon's of its accounting period, in bytes; rates in bit/s over the last interval."""
 
     mac: str
+    #: Every MAC that is this device, its own first.
+    macs: tuple[str, ...]
     name: str
     bytes_down: int
     bytes_up: int
@@ -119,53 +88,6 @@ class DeviceUsageService:
         self._live.publish(context, collection.taken)
         return collection
 
-    # --- devices -----------------------------------------------------------------------------------------
-
-    def list_devices(
-        self, context: RouterContext, *, active: bool | None, search: str | None, sort: str, page: int, page_size: int
-    ) -> DevicePage:
-        """One page of the monitored devices; ``search`` is looked for in names, MAC and addresses."""
-        needle = search.lower() if search else None
-        owner = (context.session_id, context.router_id)
-        with self._database.transaction() as conn:
-            counts = devices_db.count_devices(conn, *owner, active=active, search=needle)
-            records = devices_db.list_devices(
-                conn,
-                *owner,
-                active=active,
-                search=needle,
-                sort=sort,
-                limit=page_size,
-                offset=(page - 1) * page_size,
-            )
-        return DevicePage(
-            devices=[as_device(record) for record in records],
-            matching=counts.matching,
-            total=counts.total,
-            active=counts.active,
-        )
-
-    def get_device_info(self, context: RouterContext, mac: str) -> DeviceInfo:
-        """Raises DeviceNotFound."""
-        owner = (context.session_id, context.router_id)
-        with self._database.transaction() as conn:
-            record = devices_db.get_device_by_mac(conn, *owner, mac)
-            router = routers_db.get_router(conn, *owner)
-            if record is None or router is None:
-                raise DeviceNotFound
-            today = parse_zone(router.timezone or "UTC").day_of(self._clock())
-            starts = [today, today - timedelta(days=6), today - timedelta(days=29)]
-            sums = rollups_db.list_device_totals(conn, *owner, mac, starts=starts, end=today + timedelta(days=1))
-            last = readings_db.get_last_reading(conn, *owner)
-        period = parse_nlbw_json(last.usage_json).totals.get(mac) if last else None
-        return DeviceInfo(
-            device=as_device(record),
-            today=DeviceTotals(*sums[0]),
-            last_7_days=DeviceTotals(*sums[1]),
-            last_30_days=DeviceTotals(*sums[2]),
-            current_period=period or DeviceTotals(0, 0),
-        )
-
     # --- now ---------------------------------------------------------------------------------------------
 
     def get_current(self, context: RouterContext) -> CurrentUsage:
@@ -188,21 +110,20 @@ class DeviceUsageService:
         return self._live_current(context, taken)
 
     def get_device_current(self, context: RouterContext, mac: str) -> tuple[CurrentUsage, CurrentDevice]:
-        """What is going on, and the one device in it. Raises DeviceNotFound."""
+        """What is going on, and the one device in it. Raises DeviceNotFound, also for one out of monitoring."""
         current = self.get_current(context)
         for device in current.devices:
-            if device.mac == mac:
+            if mac in device.macs:
                 return current, device
         with self._database.transaction() as conn:
             record = devices_db.get_device_by_mac(conn, context.session_id, context.router_id, mac)
-        if record is None:
-            raise DeviceNotFound
-        return current, _current_device(mac, record, DeviceTotals(0, 0), usage=(0, 0), seconds=None)
+        record = check_is_shown(record)
+        return current, _current_device(record.mac, record, DeviceTotals(0, 0), usage=(0, 0), seconds=None)
 
     def _live_current(self, context: RouterContext, taken: TakenReading) -> CurrentUsage:
         known = self._known_devices(context)
-        totals = taken.totals
-        usage = taken.usage_by_device
+        totals = shown_totals(taken.totals, known)
+        usage = shown_totals(taken.usage_by_device, known)
         is_frozen = taken.usage.unchanged_readings >= FROZEN_AFTER
         since = None if is_frozen else taken.usage_since
         seconds = (taken.reading.read_at - since).total_seconds() if since else None
@@ -217,7 +138,6 @@ class DeviceUsageService:
                 hostname=hostnames[mac].hostname if mac in hostnames else None,
             )
             for mac, total in totals.items()
-            if _is_shown(known.get(mac))
         ]
         return CurrentUsage(
             timestamp=taken.reading.read_at,
@@ -225,7 +145,7 @@ class DeviceUsageService:
             period_start=taken.period.start,
             period_end=taken.period.end,
             devices=_largest_first(devices),
-            total=_sum(total for mac, total in totals.items() if _is_shown(known.get(mac))),
+            total=_sum(totals.values()),
             rows=taken.reading.rows,
             warning=RowsFrozen() if is_frozen else None,
         )
@@ -236,16 +156,16 @@ class DeviceUsageService:
             last = readings_db.get_last_reading(conn, *owner)
             if last is None:
                 raise error
-            snapshot = {row.mac: row for row in snapshots_db.list_snapshot(conn, *owner, at=last.read_at)}
+            snapshot = snapshots_db.list_snapshot(conn, *owner, at=last.read_at)
         known = self._known_devices(context)
         table = parse_nlbw_json(last.usage_json)
         seconds = (last.read_at - last.usage_since).total_seconds() if last.usage_since else None
-        totals = {mac: total for mac, total in table.totals.items() if _is_shown(known.get(mac))}
-        devices = []
-        for mac, total in totals.items():
-            row = snapshot.get(mac)
-            usage = (row.usage_down or 0, row.usage_up or 0) if row else (0, 0)
-            devices.append(_current_device(mac, known.get(mac), total, usage=usage, seconds=seconds))
+        totals = shown_totals(table.totals, known)
+        usage = shown_totals({row.mac: (row.usage_down or 0, row.usage_up or 0) for row in snapshot}, known)
+        devices = [
+            _current_device(mac, known.get(mac), total, usage=usage.get(mac, (0, 0)), seconds=seconds)
+            for mac, total in totals.items()
+        ]
         return CurrentUsage(
             timestamp=last.read_at,
             is_live=False,
@@ -268,11 +188,11 @@ def _has_failed_since(router: RouterRecord, taken: TakenReading) -> bool:
     return failed_at is not None and taken.reading.read_at < failed_at
 
 
-def protocols_of(rows: Iterable[CounterRow], mac: str) -> list[ProtocolUsage]:
-    """One device's rows by layer-7 protocol, largest first; traffic on no known port is "other"."""
+def protocols_of(rows: Iterable[CounterRow], *macs: str) -> list[ProtocolUsage]:
+    """A device's rows, of all its MACs, by layer-7 protocol, largest first; traffic on no known port is "other"."""
     sums: dict[str, list[int]] = {}
     for row in rows:
-        if row.mac == mac:
+        if row.mac in macs:
             cell = sums.setdefault(row.layer7 or "other", [0, 0, 0])
             cell[0] += row.rx_bytes
             cell[1] += row.tx_bytes
@@ -281,10 +201,13 @@ def protocols_of(rows: Iterable[CounterRow], mac: str) -> list[ProtocolUsage]:
     return sorted(usages, key=lambda usage: (-(usage.bytes_down + usage.bytes_up), usage.name))
 
 
-def as_device(record: DeviceRecord) -> Device:
-    """A stored device with what its MAC says."""
-    is_random = is_locally_administered(record.mac)
-    return Device(record=record, vendor=None if is_random else vendor_of(record.mac), is_randomized_mac=is_random)
+def check_is_shown(record: DeviceRecord | None) -> DeviceRecord:
+    """The device, if there is one and it is not out of monitoring. Raises DeviceNotFound."""
+    if record is None:
+        raise DeviceNotFound
+    if not record.is_monitored:
+        raise DeviceNotFound("This device is out of monitoring. PUT with isMonitored true brings it back.")
+    return record
 
 
 def display_name(mac: str, record: DeviceRecord | None, hostname: str | None = None) -> str:
@@ -305,6 +228,7 @@ def _current_device(
 ) -> CurrentDevice:
     return CurrentDevice(
         mac=mac,
+        macs=record.macs if record else (mac,),
         name=display_name(mac, record, hostname),
         bytes_down=total.bytes_down,
         bytes_up=total.bytes_up,
@@ -313,10 +237,6 @@ def _current_device(
         is_router=record is not None and record.is_router,
         is_unresolved=mac == ZERO_MAC,
     )
-
-
-def _is_shown(record: DeviceRecord | None) -> bool:
-    return record is None or record.is_monitored
 
 
 def _largest_first(devices: Iterable[CurrentDevice]) -> list[CurrentDevice]:

@@ -1,15 +1,17 @@
-"""What happened to a router's counters, for people: restarts, rollovers, gaps, jumps."""
+"""What happened to a router's counters and devices, for people: restarts, gaps, jumps; who came, went and returned."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from db_operations import devices_db, events_db
+from db_operations import events_db
 from db_operations.database import Database
+from db_operations.devices_db import DeviceRecord
 from db_operations.events_db import EventRecord
 from services.context import RouterContext
 from services.device_usage_service import display_name
-from services.history_range import zone_of
+from services.history_range import devices_by_mac, zone_of
+from services.merged_devices import shown_as
 from utils.errors import ValidationFailed
 from utils.time import Clock, Zone
 
@@ -19,9 +21,10 @@ DEFAULT_DAYS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One event, and what its device is called; both None where it concerns the router as a whole."""
+    """One event, its device as it is shown and what that is called; both None where it concerns the whole router."""
 
     record: EventRecord
+    mac: str | None
     device_name: str | None
 
 
@@ -65,24 +68,35 @@ class EventService:
                 message = f"startDate is after endDate ({last.isoformat()})"
                 raise ValidationFailed(f"The request can't be used: {message}.", details={"startDate": [message]})
             start, end = zone.midnight(first), zone.midnight(last + timedelta(days=1))
-            total = events_db.count_events(conn, *owner, start=start, end=end, types=types, mac=mac)
+            known = devices_by_mac(conn, context)
+            macs = None if mac is None else _macs_of(mac, known)
+            total = events_db.count_events(conn, *owner, start=start, end=end, types=types, macs=macs)
             records = events_db.list_events(
                 conn,
                 *owner,
                 start=start,
                 end=end,
                 types=types,
-                mac=mac,
+                macs=macs,
                 limit=page_size,
                 offset=(page - 1) * page_size,
             )
-            names = {}
-            for address in {record.device_mac for record in records if record.device_mac}:
-                names[address] = display_name(address, devices_db.get_device_by_mac(conn, *owner, address))
         return EventPage(
             start_date=first,
             end_date=last,
             zone=zone,
-            events=[Event(record=record, device_name=names.get(record.device_mac or "")) for record in records],
+            events=[_event(record, known) for record in records],
             total=total,
         )
+
+
+def _event(record: EventRecord, known: Mapping[str, DeviceRecord]) -> Event:
+    if record.device_mac is None:
+        return Event(record=record, mac=None, device_name=None)
+    mac = shown_as(record.device_mac, known)
+    return Event(record=record, mac=mac, device_name=display_name(mac, known.get(mac)))
+
+
+def _macs_of(mac: str, known: Mapping[str, DeviceRecord]) -> Sequence[str]:
+    device = known.get(shown_as(mac, known))
+    return device.macs if device else (mac,)

@@ -6,15 +6,18 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from db_operations import routers_db
+from db_operations.devices_db import DeviceRecord
 from db_operations.export_db import ExportedRows, RowKind, get_stored_buckets
 from db_operations.rollups_db import DAILY, HOURLY, Rollup
+from db_operations.shown_devices_db import get_shown_devices
 from db_operations.statements import Connection
 from services.buckets import Granularity, buckets_between
 from services.context import RouterContext
-from services.device_usage_service import display_name
+from services.device_usage_service import check_is_shown, display_name
 from services.history_range import devices_by_mac
+from services.merged_devices import shown_as
 from services.usage_analytics import Days, chosen_days
-from utils.errors import DeviceNotFound, RouterNotFound
+from utils.errors import RouterNotFound
 from utils.file_names import file_name_part
 from utils.mac import ZERO_MAC
 from utils.time import Zone, parse_zone
@@ -67,12 +70,14 @@ class UsageSelection:
     timezone: str
     router_name: str
     rows: ExportedRows
+    #: The one device, if it is one.
+    mac: str | None
     names: Mapping[str, str]
 
     @property
     def file_stem(self) -> str:
         """Such as netpilot_Home_Annas-iPhone_2026-11-01_2026-11-07_day."""
-        device = self.names[self.rows.mac] if self.rows.mac else ""
+        device = self.names[self.mac] if self.mac else ""
         words = ("netpilot", file_name_part(self.router_name), file_name_part(device))
         span = (self.days.first.isoformat(), self.days.last.isoformat(), self.granularity)
         return "_".join(word for word in (*words, *span) if word)
@@ -86,24 +91,41 @@ def select(conn: Connection, context: RouterContext, request: ExportRequest, now
     zone = parse_zone(router.timezone or "UTC")
     days = chosen_days(request.start_date, request.end_date, zone.day_of(now), _ANY)
     records = devices_by_mac(conn, context)
-    if request.mac is not None and request.mac not in records and request.mac != ZERO_MAC:
-        raise DeviceNotFound
+    mac = request.mac and shown_as(request.mac, records)
+    if mac is not None and mac != ZERO_MAC:
+        check_is_shown(records.get(mac))
     return UsageSelection(
         days=days,
         granularity=request.granularity,
         timezone=zone.key,
         router_name=router.name,
-        rows=_rows(conn, context, request, zone, days),
-        names={mac: display_name(mac, records.get(mac)) for mac in (*records, ZERO_MAC)},
+        rows=_rows(conn, context, request.granularity, zone, days, mac),
+        mac=mac,
+        names={one: _name(one, records) for one in (*records, ZERO_MAC)},
     )
 
 
-def _rows(conn: Connection, context: RouterContext, request: ExportRequest, zone: Zone, days: Days) -> ExportedRows:
-    kind, rollup, granularity = _KINDS[request.granularity]
+def _name(mac: str, records: Mapping[str, DeviceRecord]) -> str:
+    """What is shown for a MAC: of one that is merged into another, that one's name."""
+    shown = shown_as(mac, records)
+    return display_name(shown, records.get(shown))
+
+
+def _rows(
+    conn: Connection,
+    context: RouterContext,
+    wanted: ExportedGranularity,
+    zone: Zone,
+    days: Days,
+    mac: str | None,
+) -> ExportedRows:
+    owner = (context.session_id, context.router_id)
+    kind, rollup, granularity = _KINDS[wanted]
+    shown = get_shown_devices(conn, *owner)
     first, last = days.first, days.last
     buckets = []
     if rollup is not None:
-        stored = get_stored_buckets(conn, context.session_id, context.router_id, rollup)
+        stored = get_stored_buckets(conn, *owner, rollup)
         oldest, newest = (_day_of(bucket, zone) for bucket in stored) if stored else (first, first)
         first, last = max(first, oldest - _AROUND), min(last, newest + _AROUND)
         buckets = buckets_between(first, last, granularity, zone)
@@ -112,7 +134,8 @@ def _rows(conn: Connection, context: RouterContext, request: ExportRequest, zone
         kind=kind,
         start=first if is_daily else zone.midnight(first),
         end=last + timedelta(days=1) if is_daily else zone.midnight(last + timedelta(days=1)),
-        mac=request.mac,
+        macs=shown.behind([mac]) if mac else None,
+        shown=shown,
         first_days=[bucket.first_day for bucket in buckets],
         starts=[bucket.span.start for bucket in buckets],
         ends=[bucket.span.end for bucket in buckets],

@@ -13,6 +13,7 @@ from db_operations.readings_db import ReadingRecord
 from services.context import RouterContext
 from services.device_usage_service import display_name
 from services.history_range import devices_by_mac
+from services.merged_devices import shown_totals
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import parse_nlbw_json
 
@@ -104,19 +105,18 @@ def _period(
 
 def _devices(totals: Iterable[tuple[str, int, int]], known: Mapping[str, DeviceRecord]) -> list[DeviceInPeriod]:
     devices = []
-    for mac, down, up in totals:
+    for mac, total in shown_totals({mac: (down, up) for mac, down, up in totals}, known).items():
         record = known.get(mac)
-        if record is None or record.is_monitored:
-            devices.append(
-                DeviceInPeriod(
-                    mac=mac,
-                    name=display_name(mac, record),
-                    bytes_down=down,
-                    bytes_up=up,
-                    is_router=record is not None and record.is_router,
-                    is_unresolved=mac == ZERO_MAC,
-                )
+        devices.append(
+            DeviceInPeriod(
+                mac=mac,
+                name=display_name(mac, record),
+                bytes_down=total.bytes_down,
+                bytes_up=total.bytes_up,
+                is_router=record is not None and record.is_router,
+                is_unresolved=mac == ZERO_MAC,
             )
+        )
     return sorted(devices, key=lambda device: (-(device.bytes_down + device.bytes_up), device.mac))
 
 

@@ -8,7 +8,18 @@ from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
-from services.counters import NOTHING, Counters, RowKey, Table, gain, goes_on_from, has_unmoved, may_go_on_from, most_of
+from services.counters import (
+    NOTHING,
+    Counters,
+    RowKey,
+    Table,
+    gain,
+    goes_on_from,
+    has_unmoved,
+    is_at_least,
+    may_go_on_from,
+    most_of,
+)
 from services.doubted_names import has_begun_again
 from services.reading_step import ReadingStep
 from services.restored_tables import Restart, is_written_by_one_before
@@ -55,18 +66,24 @@ def _over_a_restart(step: ReadingStep) -> Proven:
     compared, restart, tables = step.compared, step.restart, step.tables
     previous, current = compared.previous.period_start, compared.current.period_start
     # The period that it started in comes first: it is the likelier one of two that are alike.
-    files = [tables.get(current, {}), tables.get(previous, {})]
+    starts = [current, previous, *sorted(tables.keys() - {current, previous}, reverse=True)]
+    files = [tables.get(start, {}) for start in starts]
     if restart is Restart.ROUTER:
         # A copy in RAM may be a little behind a file that was written since the boot.
         behind = [
             tables[start]
-            for start in (current, previous)
+            for start in starts
             if start in tables
             and not may_go_on_from(compared.new, tables[start])
             and is_written_by_one_before(step.current, step.files, start)
         ]
         candidates = [*behind, *(table for table in files if may_go_on_from(compared.new, table))]
         is_behind = bool(behind)
+        if has_unmoved(compared.new, compared.old):  # by a file that is gone meanwhile
+            is_behind = True
+            candidates.append(
+                {key: old for key, old in compared.old.items() if is_at_least(compared.new.get(key, NOTHING), old)}
+            )
     else:  # or behind the reading
         candidates = [*files, compared.old]
         is_behind = not may_go_on_from(compared.new, compared.old)
@@ -74,12 +91,13 @@ def _over_a_restart(step: ReadingStep) -> Proven:
     base = max(proven, key=_size) if proven and not is_behind else most_of(candidates)
     # A row that a full table had forgotten can be back with what it was counted for.
     has_forgotten = step.would_be_full(compared.old, compared.new, base)
+    known = compared.old if is_behind and restart is not Restart.ROUTER else base
     rows = {
         key: gain(counters, base.get(key, NOTHING))
         for key, counters in compared.new.items()
-        if key in base or not has_forgotten
+        if key in known or not has_forgotten
     }
-    left_over = {} if base is compared.old else _left_over(step, files[::-1], base)
+    left_over = {} if base is compared.old else _left_over(step, files[1::-1], base)
     start = previous if base is files[1] else current
     taken_up = start if any(base is file for file in files) else None
     return Proven(left_over, rows, start, is_whole=False, taken_up=taken_up)

@@ -10,6 +10,9 @@ from services.buckets import Span
 from services.counters import Comparison, Table, index_rows, without_zeros
 from services.restored_tables import Restart, RouterFiles, find_restart
 
+#: A router starts its services within this time.
+_SLOWEST_BOOT_S = 180.0
+
 
 class ReadingStep:
     """What is known of the time between two readings."""
@@ -30,6 +33,13 @@ class ReadingStep:
     def has_restarted(self) -> bool:
         """Whether the daemon or its router did, for certain."""
         return self.restart in (Restart.DAEMON, Restart.ROUTER)
+
+    @property
+    def is_first_daemon(self) -> bool:
+        """Whether the daemon is the one that the router booted with, so that there was no copy in RAM."""
+        up_s, daemon_up_s = self.current.uptime_s, self.current.daemon_uptime_s
+        is_later = up_s is not None and daemon_up_s is not None and up_s - daemon_up_s > _SLOWEST_BOOT_S
+        return self.restart is Restart.ROUTER and not is_later
 
     @cached_property
     def restarted_at(self) -> datetime:

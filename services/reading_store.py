@@ -30,12 +30,14 @@ from db_operations.statements import Connection
 from services.accounting_notes import EXTENDING, Note, NoteKind
 from services.buckets import Span
 from services.counters import Counters
+from services.device_events import VANISHED_AFTER, record_device_events
+from services.merged_devices import shown_as
 from services.period_totals import record_finished_periods
 from services.router_readings import TakenReading
 from services.schedule import next_collect_at
 from services.usage_rollups import is_long, rollup_batches
 from utils.errors import RouterNotFound
-from utils.nlbwmon_parser import identify_device_changes
+from utils.nlbwmon_parser import ObservedDevice, identify_device_changes
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class StaleBase(Exception):
 class StoredReading:
     """What storing a reading brought."""
 
-    #: Devices in the reading, the router itself and those out of monitoring left out.
+    #: Devices in the reading, merged ones once, the router itself and those out of monitoring left out.
     devices: int
     #: MACs never seen before.
     new_devices: tuple[str, ...]
@@ -72,8 +74,10 @@ class StoredReading:
 class ReadingStore:
     """Puts readings into the database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, vanished_after: timedelta = VANISHED_AFTER) -> None:
+        """``vanished_after``: absent for so long, a device has vanished; 0: it is never said."""
         self._database = database
+        self._vanished_after = vanished_after
         self._partition_days: set[date] = set()
 
     def store(self, router: RouterRecord, taken: TakenReading) -> StoredReading:
@@ -100,7 +104,7 @@ class ReadingStore:
                 if routers_db.get_router(conn, router.session_id, router.id) is None:
                     raise RouterNotFound
                 raise StaleBase
-            return _store(conn, router, taken)
+            return _store(conn, router, taken, self._vanished_after)
 
     def _ensure_partition(self, day: date) -> None:
         if day not in self._partition_days:
@@ -109,15 +113,17 @@ class ReadingStore:
             self._partition_days.add(day)
 
 
-def _store(conn: Connection, router: RouterRecord, taken: TakenReading) -> StoredReading:
+def _store(conn: Connection, router: RouterRecord, taken: TakenReading, vanished_after: timedelta) -> StoredReading:
     owner = (router.session_id, router.id)
     at = taken.reading.read_at
+    # Read behind the router's lock: who was taken out while the router was being read is out of this reading, too.
     known = {device.mac: device for device in devices_db.list_known_devices(conn, *owner)}
-    ignored = {mac for mac, device in known.items() if not device.is_monitored}
+    removed = {mac for mac, device in known.items() if not device.is_monitored}
+    ignored = removed | {mac for mac, device in known.items() if not _counts_yet(device, taken)}
     usage = {mac: used for mac, used in taken.usage_by_device.items() if mac not in ignored}
-    sightings = _sightings(taken, usage, known)
+    sightings = _sightings(taken, known, removed)
 
-    rows = _snapshot_rows(taken, usage, known, ignored)
+    rows = _snapshot_rows(taken, usage, known, ignored=ignored, removed=removed)
     device_usage_db.store_device_usage_snapshot(conn, *owner, rows, at=at)
     if taken.previous is None:
         totals = [
@@ -140,6 +146,7 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading) -> Store
     if changed := [sighting for sighting in sightings if _says_something_new(sighting, known)]:
         previous_at = taken.previous.read_at if taken.previous else None
         device_usage_db.update_device_metadata(conn, *owner, changed, at=at, previous_at=previous_at)
+    record_device_events(conn, owner, known, sightings, at=at, vanished_after=vanished_after)
     readings_db.upsert_last_reading(conn, *owner, _record_of(taken, covered_since=running.start))
     changes = identify_device_changes(
         {mac: device.is_active for mac, device in known.items()},
@@ -147,33 +154,49 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading) -> Store
         active=[sighting.mac for sighting in sightings if sighting.is_active],
     )
     return StoredReading(
-        devices=sum(1 for sighting in sightings if not sighting.is_router and sighting.mac not in ignored),
+        devices=len({shown_as(sighting.mac, known) for sighting in sightings if not sighting.is_router}),
         new_devices=changes.new,
         bytes_down=sum(down for down, _ in usage.values()),
         bytes_up=sum(up for _, up in usage.values()),
     )
 
 
-def _sightings(
-    taken: TakenReading, usage: Mapping[str, Counters], known: Mapping[str, KnownDevice]
-) -> list[DeviceSighting]:
-    """What the reading says of every device: those in it, and those known as active that are not in it any more."""
+def _counts_yet(device: KnownDevice, taken: TakenReading) -> bool:
+    """Whether the usage since the reading before is the device's: not where it came back into monitoring after that."""
+    if device.counts_from is None or taken.previous is None:
+        return True
+    return taken.previous.read_at >= device.counts_from
+
+
+def _sightings(taken: TakenReading, known: Mapping[str, KnownDevice], removed: set[str]) -> list[DeviceSighting]:
+    """What the reading says of every device that is not ``removed``: those in it, and those known as active that are
+    not in it any more.
+    """
+    used = taken.usage_by_device
     sightings = [
         DeviceSighting(
             mac=device.mac,
             hostname=device.hostname,
             ips=" ".join(device.ips),
             is_router=device.is_router,
-            is_active=device.is_reachable or device.mac in usage,
+            is_active=device.is_reachable or device.mac in used,
+            current_ip=_current_ip(device, known),
         )
         for device in taken.devices
+        if device.mac not in removed
     ]
     present = {sighting.mac for sighting in sightings}
     return sightings + [
         DeviceSighting(mac=mac, hostname=None, ips=device.ips, is_router=device.is_router, is_active=False)
         for mac, device in known.items()
-        if device.is_active and mac not in present
+        if device.is_active and mac not in present and mac not in removed
     ]
+
+
+def _current_ip(device: ObservedDevice, known: Mapping[str, KnownDevice]) -> str | None:
+    """Its address now; of several the one that it had before, so that two of them don't take turns."""
+    before = known[device.mac].current_ip if device.mac in known else None
+    return before if before in device.current_ips else next(iter(device.current_ips), None)
 
 
 def _says_something_new(sighting: DeviceSighting, known: Mapping[str, KnownDevice]) -> bool:
@@ -185,19 +208,32 @@ def _says_something_new(sighting: DeviceSighting, known: Mapping[str, KnownDevic
         or sighting.ips != device.ips
         or sighting.is_router != device.is_router
         or sighting.hostname not in (None, device.hostname)
+        or sighting.current_ip not in (None, device.current_ip)
     )
 
 
 def _snapshot_rows(
-    taken: TakenReading, usage: Mapping[str, Counters], known: Mapping[str, KnownDevice], ignored: set[str]
+    taken: TakenReading,
+    usage: Mapping[str, Counters],
+    known: Mapping[str, KnownDevice],
+    *,
+    ignored: set[str],
+    removed: set[str],
 ) -> list[SnapshotRow]:
     names: dict[str, str | None] = {device.mac: device.hostname for device in taken.devices}
     names |= {mac: device.name or device.hostname for mac, device in known.items() if device.name or device.hostname}
-    nothing = (0, 0) if taken.previous else (None, None)
+    unknown = (None, None)
+    nothing = (0, 0) if taken.previous else unknown
     rows = [
-        SnapshotRow(mac, names.get(mac), totals.bytes_down, totals.bytes_up, *usage.get(mac, nothing))
+        SnapshotRow(
+            mac,
+            names.get(mac),
+            totals.bytes_down,
+            totals.bytes_up,
+            *(unknown if mac in ignored else usage.get(mac, nothing)),
+        )
         for mac, totals in taken.totals.items()
-        if mac not in ignored
+        if mac not in removed
     ]
     # In none of the table's rows any more: its usage was in the router's older files.
     rows += [SnapshotRow(mac, names.get(mac), 0, 0, *used) for mac, used in usage.items() if mac not in taken.totals]

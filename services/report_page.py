@@ -7,6 +7,7 @@ from typing import Any
 
 from services.buckets import Granularity
 from services.device_usage_analytics import WELL_OBSERVED, Change
+from services.people import Person
 from services.report_period import ReportPeriod
 from services.reports import ChartedUsage, PeriodReport
 from utils.nlbwmon_parser import DeviceTotals
@@ -138,12 +139,13 @@ def _bar_label(start: datetime, granularity: Granularity) -> str:
 def _sections(report: PeriodReport) -> Iterable[Section]:
     """The lists of the page in their order; those without a row are left out."""
     yield _top_devices(report)
+    yield _people(report)
     yield _changes(report)
     yield _anomalies(report)
 
 
 def _top_devices(report: PeriodReport) -> Section:
-    return usage_section(
+    return _usage_section(
         "Devices that used most",
         [
             (report.names[device.mac], device.mac, DeviceTotals(device.bytes_down, device.bytes_up))
@@ -153,7 +155,25 @@ def _top_devices(report: PeriodReport) -> Section:
     )
 
 
-def usage_section(title: str, rows: Sequence[tuple[str, str, DeviceTotals]], total: DeviceTotals | None) -> Section:
+def _people(report: PeriodReport) -> Section:
+    rows = [
+        (
+            "Nobody's" if person.is_nobody else person.name,
+            "devices without a person, the router and unresolved hosts" if person.is_nobody else _devices_of(person),
+            DeviceTotals(person.bytes_down, person.bytes_up),
+        )
+        for person in report.people[:MOST_ROWS]
+    ]
+    section = _usage_section("People", rows, report.told.comparison.total.after)
+    return {**section, "more": " ".join(_more(len(report.people)))}
+
+
+def _devices_of(person: Person) -> str:
+    used = [device.name for device in person.devices if device.bytes_down or device.bytes_up]
+    return f"{len(used)} device{'s' if len(used) > 1 else ''}"
+
+
+def _usage_section(title: str, rows: Sequence[tuple[str, str, DeviceTotals]], total: DeviceTotals | None) -> Section:
     """Who used how much, with a bar each: name, a word below it, bytes. ``total``: what their shares are of."""
     whole = sum(total) if total else 0
     largest = max((sum(used) for _, _, used in rows), default=0)
@@ -214,8 +234,8 @@ def _changes(report: PeriodReport) -> Section:
 def _anomalies(report: PeriodReport) -> Section:
     anomalies = report.told.anomalies
     return {
-        "title": "Unusual hours",
-        "intro": "Far more than the same device used at that time of day before.",
+        "title": "Out of the ordinary",
+        "intro": "Far more than the same device used at such times before.",
         "head": ["", "When", ""],
         "rows": [
             {

@@ -8,15 +8,17 @@ from db_operations import routers_db
 from db_operations.database import Database
 from db_operations.devices_db import DeviceRecord
 from db_operations.readings_db import list_coverage
-from db_operations.rollups_db import HOURLY, BucketTotal, list_totals
+from db_operations.rollups_db import HOURLY, BucketTotal, DeviceTotal, list_totals
 from db_operations.statements import Connection
 from services.buckets import Bucket, Granularity, Span, buckets_between
 from services.context import RouterContext
-from services.device_usage_analytics import Anomaly, Sensitivity, UsageReport, generate_usage_reports
+from services.device_usage_analytics import PeriodUsage, UsageReport, generate_usage_reports
 from services.device_usage_service import display_name
 from services.history_range import BucketUsage, HistoryRange, devices_by_mac, fold, load_range
+from services.people import Person, group_by_person
 from services.period_usage import gaps_in, load_usage
 from services.report_period import ReportedDays, ReportPeriod, ReportRequest, reported_days
+from services.unusual_usage import Anomaly, Sensitivity
 from services.usage_analytics import MOST_DAYS_SEARCHED, UsageAnalyticsService
 from services.usage_quality import Trust, overall
 from utils.errors import RouterNotFound
@@ -53,6 +55,8 @@ class PeriodReport:
     made_at: datetime
     #: Totals, comparison, the devices that used most, unusual hours, the most important in sentences.
     told: UsageReport
+    #: Those who used most first, nobody among them; empty where no device is anybody's.
+    people: Sequence[Person]
     trust: Trust
     granularity: Granularity
     chart: Sequence[ChartedUsage]
@@ -99,6 +103,7 @@ class UsageReportService:
             router_name=router.name,
             made_at=now,
             told=generate_usage_reports(usage, previous, anomalies, names, unranked=_unranked(records)),
+            people=_people(usage, records),
             trust=overall(charted.trusts),
             granularity=days.granularity,
             chart=[
@@ -122,6 +127,12 @@ class UsageReportService:
             found += self._analytics.find_anomalies(context, first, last, Sensitivity.MEDIUM).anomalies
             first = last + timedelta(days=1)
         return found
+
+
+def _people(usage: PeriodUsage, records: Mapping[str, DeviceRecord]) -> list[Person]:
+    totals = [DeviceTotal(mac, *used) for mac, used in (usage.totals or {}).items()]
+    people = [person for person in group_by_person(totals, records) if person.bytes_down or person.bytes_up]
+    return people if any(not person.is_nobody for person in people) else []
 
 
 def _load_chart(

@@ -12,7 +12,18 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from services.counters import NOTHING, Comparison, Counters, Reading, RowKey, Table, gain, is_at_least
+from services.counters import (
+    NOTHING,
+    Comparison,
+    Counters,
+    Reading,
+    RowKey,
+    Table,
+    gain,
+    has_unmoved,
+    is_at_least,
+    may_go_on_from,
+)
 from utils.nlbwmon_parser import CounterRow
 
 #: OpenWrt's defaults, in seconds.
@@ -108,6 +119,8 @@ def find_origin(compared: Comparison, restart: Restart, saved: Table, files: Rou
         if not compared.shrunk or on_disk is Origin.ZERO:
             return Origin.LAST_READING
         return Origin.LAST_READING if _fits_ram_copy(compared, saved, files, None) else Origin.DISK
+    if _has_more_though_older(compared, saved, files) and on_disk is Origin.DISK:
+        return Origin.DISK
     started_after_s = _daemon_started_after(compared)
     base = saved if on_disk is Origin.DISK else {}
     return Origin.RAM_COPY if _fits_ram_copy(compared, base, files, started_after_s) else on_disk
@@ -156,6 +169,17 @@ def _daemon_started_after(compared: Comparison) -> float | None:
     return elapsed - compared.current.daemon_uptime_s
 
 
+def _has_more_though_older(compared: Comparison, saved: Table, files: RouterFiles) -> bool:
+    """Whether the file was written before the earlier reading and has more than it, all of which is in the later one:
+    it is of another table, and was taken up.
+    """
+    age_s = files.ages_s.get(compared.previous.period_start)
+    elapsed_s = (compared.current.read_at - compared.previous.read_at).total_seconds()
+    if age_s is None or age_s < elapsed_s + FILE_TIME_TOLERANCE_S:
+        return False
+    return not may_go_on_from(compared.old, saved) and may_go_on_from(compared.new, saved)
+
+
 def _fits_ram_copy(compared: Comparison, saved: Table, files: RouterFiles, started_after_s: float | None) -> bool:
     """Whether the daemon came back from its copy in RAM rather than from ``saved``.
 
@@ -174,11 +198,13 @@ def _fits_ram_copy(compared: Comparison, saved: Table, files: RouterFiles, start
     lost = sum(sum(gain(old[key], new.get(key, NOTHING))) for key in differing)
     if lost == 0:
         return True
+    if has_unmoved(new, {key: old[key] for key in differing}):
+        return True  # no row comes back to exactly where it was read by chance
     has_evicted = any(compared.current.would_be_full(table) for table in (old, new))
     if not has_evicted and started_after_s is not None and started_after_s > files.refresh_interval_s + 5:
         return False  # the copy was made after the last reading, and could not lie below it
     if any(new.get(key) == old[key] for key in differing):
-        return True  # no row comes back to exactly where it was read by chance
+        return True  # hardly by chance, even of a few bytes
     # Each story needs something to have happened: the copy in RAM, that so much ran in the seconds before the crash;
     # the commit, that so much ran since the start. The one that needs less is believed. Where no restart was seen, a
     # power loss is as likely as a crash, and the copy has to fit well.

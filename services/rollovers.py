@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from services import accounting_notes as notes
+from services import old_copies
 from services.accounted_usage import PassedPeriod
 from services.accounting_notes import Note
 from services.buckets import Span
@@ -75,8 +76,9 @@ class _Rollover:
         self._since = step.since
         self._ended = step.since
         self._last = step.previous.period_start
-        #: Whether the router doesn't tell when it wrote the last archive: then it is taken for one.
-        self._is_trusted = False
+        #: Whether the last period ended in good order, or the router doesn't tell when it wrote that archive: then only
+        #: a commit by the new period's name may have carried the table over.
+        self._is_cut = False
         #: What is unknown unless the next table is the same one.
         self._pending: list[Note] = []
         self.archived: set[date] = set()
@@ -90,20 +92,22 @@ class _Rollover:
         is_in_order = was_archived(step, period)
         self._gathered.notes.append(notes.rollover(span.end, period.start))
         self._ended = max(self._ended, span.end)
+        until = self._gathered.clipped(Span(span.start, span.end + timedelta(seconds=step.files.refresh_interval_s)))
         if archive is None:
-            span = self._gathered.clipped(Span(span.start, span.end + timedelta(seconds=step.files.refresh_interval_s)))
-            self._ended = max(self._ended, span.end)
-            self._pending.append(notes.archive_missing(span, period.start))
+            self._ended = max(self._ended, until.end)
+            self._pending.append(notes.archive_missing(until, period.start))
         elif is_written_before(step, period):
             if step.restarted_at < span.end:  # else nothing ran in it, and the gap before the restart says so
                 self._pending.append(notes.archive_overwritten(span, period.start))
         else:
             self._count_archive(period.start, archive, span, is_in_order=is_in_order)
+            if is_in_order is False and step.restarted_at < span.end:
+                self._ended = max(self._ended, until.end)
+                self._pending.append(notes.archive_overwritten(Span(self._since, until.end), period.start))
         self._last = period.start
-        self._is_trusted = is_in_order is None and archive is not None
+        self._is_cut = is_in_order is not False and archive is not None
         if is_in_order:
             self.in_good_order |= {period.start}
-            self._table = {}
 
     def begin(self) -> None:
         """Count what the running period has."""
@@ -114,6 +118,7 @@ class _Rollover:
 
     def _count_archive(self, start: date, archive: Table, span: Span, *, is_in_order: bool | None) -> None:
         if start == self._step.previous.period_start:
+            self._counted = self._counted_of(archive, span)
             rows = self._tail(archive, span)
         else:
             rows = self._rows_of(archive, self._is_carried(archive))
@@ -137,7 +142,8 @@ class _Rollover:
         if carried is _Carried.NO:
             self._counted = {}
             return dict(table)
-        self.archived -= {self._last}  # only a commit
+        if self._last not in self.in_good_order:
+            self.archived -= {self._last}  # it is only a commit
         if carried is _Carried.PERHAPS or self._step.restart is Restart.NONE:
             self._gathered.notes.append(notes.carried_over(Span(self._since, self._step.now)))
         # A row that a full table had forgotten can be back with what it was counted for.
@@ -148,11 +154,14 @@ class _Rollover:
             if key in self._counted or not has_forgotten
         }
 
-    def _is_carried(self, table: Table) -> _Carried:
+    def _is_carried(self, table: Table, *, unless_cut: bool = True) -> _Carried:
         before = self._table
+        is_running_on = self._step.restart is Restart.NONE
+        if is_running_on and self._last in self.in_good_order:
+            return _Carried.NO
         if goes_on_from(table, before):
             return _Carried.YES
-        if not before or self._is_trusted or self._step.restart is Restart.NONE:
+        if not before or is_running_on or (unless_cut and self._is_cut):
             return _Carried.NO
         if may_go_on_from(table, before):
             return _Carried.PERHAPS
@@ -163,11 +172,30 @@ class _Rollover:
     def _is_carried_into_running(self) -> _Carried:
         """The running period's own file tells, unless it was written since. After a boot, there is no other way."""
         step, start = self._step, self._step.current.period_start
+        tolerance = timedelta(seconds=FILE_TIME_TOLERANCE_S)
         file, written = step.tables.get(start), step.written_at(start)
+        if self._last in step.tables and old_copies.is_taken_up(step, self._last, step.new):
+            return _Carried.PERHAPS
         if file is None or not is_taken_up(step.current, file):
-            return _Carried.NO if step.restart is Restart.ROUTER else self._is_carried(step.new)
-        is_rewritten = written is not None and written > step.restarted_at + timedelta(seconds=FILE_TIME_TOLERANCE_S)
-        return self._is_carried(step.new if is_rewritten else file)
+            return _Carried.NO if step.is_first_daemon else self._is_carried(step.new)
+        if written is not None and written > step.restarted_at + tolerance:
+            return self._is_carried(step.new, unless_cut=False)
+        if self._is_cut:
+            is_of_old_table = written is not None and written < self._ended - tolerance
+            return _Carried.YES if is_of_old_table else _Carried.NO
+        return self._is_carried(file)
+
+    def _counted_of(self, archive: Table, span: Span) -> Table:
+        """What was counted of the archive's table. A restart since the last reading may have brought the rows of the
+        period before into it: services/old_copies.py.
+        """
+        step = self._step
+        start = max((start for start in step.tables if start < step.previous.period_start), default=None)
+        before = step.tables[start] if start else {}
+        if step.restart is Restart.NONE or not goes_on_from(archive, before) or goes_on_from(step.old, before):
+            return step.old
+        self._gathered.notes.append(notes.carried_over(span))
+        return most_of([step.old, before])
 
     def _tail(self, archive: Table, span: Span) -> dict[RowKey, Counters]:
         """What the old period's archive holds above the last reading."""
@@ -178,7 +206,7 @@ class _Rollover:
             return tail
         shrunk = 0
         for key, counters in archive.items():
-            before = step.old.get(key, NOTHING)
+            before = self._counted.get(key, NOTHING)
             if is_at_least(counters, before):
                 tail[key] = gain(counters, before)
             else:

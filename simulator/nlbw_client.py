@@ -20,6 +20,7 @@ FIELDS = (*COLUMNS[:-1], "host", "layer7")
 ENTRY = tuple[RowKey, Counters]
 
 NOT_RUNNING = Output(stderr="Error while processing command: Bad file descriptor\n", status=247)
+NOT_THIS_TABLES = Output("17 File exists\n", "Error while processing command: File exists\n", 239)
 NO_DATA = Output(stderr="Error while processing command: No data available\n", status=195)
 
 
@@ -37,6 +38,8 @@ class _Options:
     separator: str = "\t"
     quote: str = '"'
     escape: str = '"'
+    #: what getopt says of options that nlbw then does without
+    errors: str = ""
 
 
 def nlbw(arguments: list[str], daemon: Nlbwmon, wall: int, *, busy: bool = False) -> Output:
@@ -45,6 +48,11 @@ def nlbw(arguments: list[str], daemon: Nlbwmon, wall: int, *, busy: bool = False
         options = _parse(arguments)
     except _UsageError as error:
         return Output(stderr=f"{error}\n", status=1)
+    answer = _answer(options, daemon, wall, busy=busy)
+    return replace(answer, stderr=options.errors + answer.stderr)
+
+
+def _answer(options: _Options, daemon: Nlbwmon, wall: int, *, busy: bool) -> Output:
     if not daemon.running:
         return NOT_RUNNING
     if busy:
@@ -52,8 +60,7 @@ def nlbw(arguments: list[str], daemon: Nlbwmon, wall: int, *, busy: bool = False
     if options.command == "list":
         return Output("".join(f"{name}\n" for name in daemon.periods(wall)))
     if options.command == "commit":
-        daemon.commit(wall)
-        return Output("0 ok\n")
+        return Output("0 ok\n") if daemon.commit(wall) else NOT_THIS_TABLES
     if options.period in daemon.damaged:
         return Output(daemon.damaged[options.period])
     rows = daemon.archive(options.period) if options.period else daemon.rows
@@ -74,8 +81,11 @@ def render_json(rows: Rows) -> str:
 def _parse(arguments: list[str]) -> _Options:
     options = _Options()
     queue = list(arguments)
+    errors = ""
     while queue:
         word = queue.pop(0)
+        if word == "--":
+            break
         if len(word) < 2 or word[0] != "-":
             continue  # getopt skips what is no option
         letter, value = word[1], word[2:]
@@ -88,11 +98,16 @@ def _parse(arguments: list[str]) -> _Options:
             options = replace(options, **{name: value[:1]})  # type: ignore[arg-type]
         elif letter in "cpSgot":
             if not value and not queue:
-                raise _UsageError(f"nlbw: option requires an argument: {letter}\nNo command specified")
+                errors += f"nlbw: option requires an argument: {letter}\n"
+                continue
             options = _with_value(options, letter, value or queue.pop(0))
+        else:
+            errors += f"nlbw: unrecognized option: {letter}\n"
+            if value:
+                queue.insert(0, f"-{value}")
     if not options.command:
-        raise _UsageError("No command specified")
-    return options
+        raise _UsageError(f"{errors}No command specified")
+    return replace(options, errors=errors)
 
 
 def _with_value(options: _Options, letter: str, value: str) -> _Options:
@@ -112,14 +127,14 @@ def _with_value(options: _Options, letter: str, value: str) -> _Options:
             if any(name.startswith("-") for name in names):
                 raise _UsageError("Cannot invert group column")
             return replace(options, group=options.group + tuple(_field(name, value) for name in names))
-        order = tuple((_field(name.removeprefix("-"), value), name.startswith("-")) for name in names)
+        order = tuple((_field(name, value), name.startswith("-")) for name in names)
         return replace(options, order=options.order + order)
     return options
 
 
 def _field(name: str, value: str) -> str:
     for known in FIELDS:
-        if known.startswith(name):
+        if known.startswith(name.removeprefix("-")):
             return known
     raise _UsageError(f"Unrecognized field '{value[value.index(name) :]}'")
 
@@ -280,5 +295,5 @@ def _number(value: int, plain: bool) -> str:
         for power, unit in zip(range(6, 0, -1), "EPTGMK", strict=True):
             unit_size = 1024**power
             if value > unit_size:
-                return f"{value // unit_size:4d}.{value % unit_size * 100 // unit_size:02d} {unit}"
+                return f"{value // unit_size:4d}.{(value % unit_size * 100 & MASK) // unit_size:02d} {unit}"
     return f"{value:8d} "[:9]  # upstream's buffer ends there

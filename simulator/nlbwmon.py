@@ -4,14 +4,19 @@ All times are given from outside, as microseconds: `mono` is true time (what tim
 router's clock says (what periods are named by). Traffic is `add`ed; between two additions the owner asks `next_event`
 and calls `do_due`.
 
-Left out, because nobody could tell from outside: the RAM copy that keeps the old period's rows until the refresh after
-a rollover. The up to 30 s by which that waits for the next refresh are a setting, none by default.
+A rollover comes with the first new or ended connection of the period, at the latest with the next refresh: the up to
+30 s by which it is late are a setting, none by default.
+
+Left out: counters that wait for the refresh while their connection lasts, so that the last seconds before a rollover
+are counted in the new period; rows of 0 bytes, which a rollover makes of the connections that last over it; and the
+bytes of such connections that run while the daemon is down.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from simulator.periods import parse_interval
@@ -69,6 +74,10 @@ class Nlbwmon:
         self._written: dict[str, int] = {}
         self._ram_copy: Rows | None = None
         self._ram_copy_written = 0
+        #: No file was read or written since the start, so that one that is there is none of this table's.
+        self._is_pristine = True
+        #: Rows that were overwritten since the table was last loaded or emptied.
+        self._overwritten = 0
         self._commit_due = 0
         self._rollover_wall = 0
 
@@ -80,16 +89,20 @@ class Nlbwmon:
         self.starts += 1
         self.started_us = mono
         self.period = self._name(wall)
-        restored = self.files.get(self.period, {}) if self._ram_copy is None else self._ram_copy
+        self._clean_up(wall)
+        restored = self.files.get(self.period) if self._ram_copy is None else self._ram_copy
+        self._is_pristine = restored is None
+        self._overwritten = 0
         self.rows = {}
-        self.add((key, *counters) for key, counters in restored.items())
+        taken_up = islice((restored or {}).items(), self.settings.database_limit or None)
+        self.add((key, *counters) for key, counters in taken_up)
         self._commit_due = mono + self.settings.commit_interval * SECOND_US
         self._rollover_wall = self._next_start(wall)
 
     def stop(self, wall: int) -> None:
         """SIGTERM: everything is saved, the copy in RAM is removed."""
         if self.running:
-            self.commit(wall)
+            self.save(wall)
         self.running = False
         self._ram_copy = None
         self.rows = {}
@@ -120,6 +133,7 @@ class Nlbwmon:
         for delta in deltas:
             if limit and len(rows) >= limit and delta[0] not in rows:
                 del rows[next(iter(rows))]
+                self._overwritten += 1
             grow(rows, delta)
 
     # -- what happens by itself -----------------------------------------------------------------------
@@ -134,7 +148,7 @@ class Nlbwmon:
         return self.started_us + (mono - self.started_us) // step * step
 
     def refresh(self, wall: int) -> None:
-        self._ram_copy = self.rows.copy()
+        self._ram_copy = self._as_stored()
         self._ram_copy_written = wall
 
     def do_due(self, mono: int, wall: int) -> None:
@@ -143,22 +157,46 @@ class Nlbwmon:
             self._roll_over(wall)
         self._rollover_wall = self._next_start(wall)
         while mono >= self._commit_due:
-            self.commit(wall)
+            self.save(wall)
             self._commit_due += self.settings.commit_interval * SECOND_US
 
-    def commit(self, wall: int) -> None:
-        """Write the rows to the file of the period that the router's clock names *now*, right or wrong."""
-        name = self._name(wall)
-        self.files[name] = self.rows.copy()
+    def save(self, wall: int) -> None:
+        """What the commit interval and SIGTERM do: where the file is not this table's, its rows are added first."""
+        if not self.commit(wall):
+            self._is_pristine = False
+            self.add((key, *counters) for key, counters in self.files[self._name(wall)].items())
+            self.commit(wall)
+
+    def commit(self, wall: int) -> bool:
+        """Write the rows to the file of the period that the router's clock names *now*, right or wrong; False: there
+        is one that a table which began at zero will not overwrite."""
+        return self._write(self._name(wall), wall)
+
+    def _write(self, name: str, wall: int) -> bool:
+        if self._is_pristine and name in self.files:
+            return False
+        self.files[name] = self._as_stored()
         self._written[name] = wall
+        self._is_pristine = False
+        return True
+
+    def _as_stored(self) -> Rows:
+        """The rows as they lie in the table. New ones overwrite it from the front, where the next start goes on doing
+        so, with the newest of them."""
+        entries = list(self.rows.items())
+        turn = self._overwritten % len(entries) if entries else 0
+        return dict(entries[len(entries) - turn :] + entries[: len(entries) - turn])
 
     def _roll_over(self, wall: int) -> None:
-        self.files[self.period] = self.rows
-        self._written[self.period] = wall
+        """The copy in RAM has the old period's rows up to the next refresh."""
+        if not self._write(self.period, wall):
+            return
         self.period = self._name(wall)
         self.rows = {}
-        self._ram_copy = {}
-        self._ram_copy_written = wall
+        self._overwritten = 0
+        self._clean_up(wall)
+
+    def _clean_up(self, wall: int) -> None:
         if generations := self.settings.database_generations:
             too_old = self._name(wall, -generations)
             for name in [name for name in self.files if "2000-01-01" <= name <= too_old]:

@@ -140,6 +140,7 @@ class Config(BaseSettings):
     router_connect_timeout_s: Seconds = 10
     router_command_timeout_s: Seconds = 30
     router_max_output_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 16 * 2**20
+    device_vanished_days: Days = 7
     router_max_devices: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     router_max_link_gbitps: Annotated[float, Field(gt=0, le=100_000)] = 100
     raw_retention_days: Days = 35

@@ -189,7 +189,7 @@ class OutputTooLarge(RouterError):
     """The router's answer is larger than ROUTER_MAX_OUTPUT_BYTES. Nothing of it was stored."""
 
     code = "OUTPUT_TOO_LARGE"
-    fix = "Raise ROUTER_MAX_OUTPUT_BYTES, or lower nlbwmon's database_limit on the router."
+    fix = "Raise ROUTER_MAX_OUTPUT_BYTES."
 
 
 class RowsFrozen(RouterError):

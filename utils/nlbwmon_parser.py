@@ -220,6 +220,9 @@ class ObservedDevice:
     is_router: bool
     #: Whether the neighbour table says that it answered just now.
     is_reachable: bool
+    #: The IPv4 addresses that it has now, by the best there is: its leases, else the neighbours that answered, else all
+    #: of them. Normally one. nlbwmon's rows keep those of weeks ago, so they alone tell none.
+    current_ips: tuple[str, ...] = ()
 
 
 def normalize_device_data(
@@ -248,6 +251,7 @@ def normalize_device_data(
     ips.pop(ZERO_MAC, None)
     hostnames = {lease.mac: lease.hostname for lease in leases if lease.hostname}
     reachable = {neighbour.mac for neighbour in neighbours if neighbour.is_reachable}
+    current = _current_ips(leases, neighbours)
     devices = []
     for mac, addresses in sorted(ips.items()):
         is_router = mac == router_mac or (router_mac is None and router_ip in addresses)
@@ -258,9 +262,22 @@ def normalize_device_data(
                 ips=tuple(sorted(addresses, key=_ip_order)),
                 is_router=is_router,
                 is_reachable=mac in reachable,
+                current_ips=current.get(mac, ()),
             )
         )
     return devices
+
+
+def _current_ips(leases: Sequence[Lease], neighbours: Sequence[Neighbour]) -> dict[str, tuple[str, ...]]:
+    """The IPv4 addresses of each MAC, from what tells best who has which now."""
+    found: dict[str, tuple[str, ...]] = {}
+    for tells in (leases, [neighbour for neighbour in neighbours if neighbour.is_reachable], neighbours):
+        told: dict[str, set[str]] = {}
+        for one in tells:
+            if one.mac not in found and ":" not in one.ip:
+                told.setdefault(one.mac, set()).add(one.ip)
+        found |= {mac: tuple(sorted(addresses, key=_ip_order)) for mac, addresses in told.items()}
+    return found
 
 
 def _ip_order(ip: str) -> tuple[bool, bytes]:

@@ -8,6 +8,7 @@ import pytest
 from db_operations import device_usage_db, devices_db, partitions_db, readings_db, rollups_db, snapshots_db, users_db
 from db_operations.database import Database
 from db_operations.device_usage_db import CleanupResult, DeviceSighting, SnapshotRow
+from db_operations.devices_db import KnownDevice
 from db_operations.rollups_db import DAILY, HOURLY, RollupRow
 from db_operations.statements import Connection, execute
 from db_operations.users_db import UserRecord
@@ -153,7 +154,7 @@ def test_what_a_reading_is_compared_with_has_those_out_of_monitoring_too(conn: C
     see(conn, [sighting(ips="192.168.1.2 fd00::2")], at=AT)
     say(conn, MAC, is_monitored=False, name="Anna")
     assert devices_db.list_known_devices(conn, *ALICE) == [
-        (MAC, "Anna", "phone", "192.168.1.2 fd00::2", False, False, True)
+        KnownDevice(MAC, "Anna", "phone", "192.168.1.2 fd00::2", is_monitored=False, is_router=False, is_active=True)
     ]
     for stranger in (BOB, ("bob", ALICE[1])):
         assert devices_db.list_known_devices(conn, *stranger) == []

@@ -32,7 +32,7 @@ def later(event: EventRecord, by: timedelta, **fields: object) -> EventRecord:
 
 def listed(conn: Connection, owner: tuple[str, str] = ALICE) -> list[EventRecord]:
     """The oldest first."""
-    everything = {"start": AT - 9 * HOUR, "end": AT + 9 * HOUR, "types": None, "mac": None}
+    everything = {"start": AT - 9 * HOUR, "end": AT + 9 * HOUR, "types": None, "macs": None}
     return events_db.list_events(conn, *owner, **everything, limit=99, offset=0)[::-1]  # type: ignore[arg-type]
 
 

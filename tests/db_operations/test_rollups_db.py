@@ -104,11 +104,11 @@ def test_one_devices_totals_come_for_each_range_in_the_order_asked(conn: Connect
     rollups_db.insert_period_totals(conn, *ALICE, [RollupRow(MAC, DAY, 7_000, 1)], end_date=DAY)
     starts = [DAY, DAY - timedelta(days=1), DAY - timedelta(days=29), DAY]
     end = DAY + timedelta(days=1)
-    assert rollups_db.list_device_totals(conn, *ALICE, MAC, starts=starts, end=end) == [
+    assert rollups_db.list_device_totals(conn, *ALICE, [MAC], starts=starts, end=end) == [
         (1, 1),
         (11, 2),
         (111, 3),
         (1, 1),
     ]
     for stranger in (BOB, ("bob", ALICE[1])):
-        assert rollups_db.list_device_totals(conn, *stranger, MAC, starts=starts[:1], end=end) == [(0, 0)]
+        assert rollups_db.list_device_totals(conn, *stranger, [MAC], starts=starts[:1], end=end) == [(0, 0)]

@@ -120,9 +120,10 @@ def test_a_planted_hour_is_found(api: Api, lived: None, context: RouterContext, 
         )
     told = api.data(ANOMALIES, query_string={"sensitivity": "low"})
     (found,) = told["anomalies"]
-    assert (found["mac"], found["name"], found["at"]) == (PHONE, "客厅", "2031-11-07T02:00:00Z")
+    assert (found["mac"], found["name"], found["kind"]) == (PHONE, "客厅", "hours")
+    assert (found["at"], found["until"]) == ("2031-11-07T02:00:00Z", "2031-11-07T03:00:00Z")
     assert (found["direction"], found["observed"], found["comparisons"]) == ("up", 14_200 * MB, 8)
-    assert found["message"].startswith("14.2 GB up on Friday 03:00; 8 earlier nights at that hour: ")
+    assert found["message"].startswith("14.2 GB up on Friday 03:00; 8 working days before: ")
     assert (told["startDate"], told["endDate"], told["sensitivity"]) == ("2031-11-04", "2031-11-10", "low")
 
 

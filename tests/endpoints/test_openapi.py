@@ -11,7 +11,7 @@ from simulator.clock import ManualClock
 from simulator.faults import Faults
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter
-from tests.homes import PHONE, Api
+from tests.homes import PHONE, TV, Api
 
 BASE = "/api/device-usage"
 
@@ -106,6 +106,7 @@ def test_every_answer_has_exactly_the_keys_that_are_declared(
     clock: ManualClock,
 ) -> None:
     router.add_host(PHONE, "192.168.1.2", "phone")
+    router.add_host(TV, "192.168.1.3", "phone")
     for step in range(2):
         router.traffic(PHONE, rx=10 + step, tx=20)
         clock.set(clock.now().replace(minute=5 * (step + 1)))
@@ -128,6 +129,12 @@ def test_every_answer_has_exactly_the_keys_that_are_declared(
         ],
         (f"{BASE}/current", "GET", f"{BASE}/current", {}),
         (f"{BASE}/periods", "GET", f"{BASE}/periods", {}),
+        (f"{BASE}/people", "GET", f"{BASE}/people", {}),
+        (f"{BASE}/devices/merge-suggestions", "GET", f"{BASE}/devices/merge-suggestions", {}),
+        (f"{BASE}/device/{{mac}}", "PUT", f"{BASE}/device/{PHONE}", {"json": {"name": "x"}}),
+        (f"{BASE}/device/{{mac}}/merge", "POST", f"{BASE}/device/{TV}/merge", {"json": {"into": PHONE}}),
+        (f"{BASE}/device/{{mac}}/merge", "DELETE", f"{BASE}/device/{TV}/merge", {}),
+        (f"{BASE}/device/{{mac}}", "DELETE", f"{BASE}/device/{TV}", {}),
         (f"{BASE}/refresh", "POST", f"{BASE}/refresh", {}),
         *[
             (f"{BASE}/{name}", "GET", f"{BASE}/{name}", {})

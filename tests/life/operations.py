@@ -47,8 +47,9 @@ def draw_plan(rng: Random, interval: str | None = None) -> HomePlan:
 
 def traffic(home: WatchedHome, rng: Random) -> str:
     mac, port, family = rng.choice(MACS), rng.choice(PORTS), rng.choice((4, 4, 6))
-    down = rng.choice((0, 1, rng.randrange(1, 100), rng.randrange(1, 10**6), rng.randrange(1, 10**10)))
-    up = rng.choice((0, 1, rng.randrange(1, 100), rng.randrange(1, 10**6)))
+    # No packet is smaller than its headers.
+    down = rng.choice((0, rng.randrange(28, 100), rng.randrange(28, 10**6), rng.randrange(28, 10**10)))
+    up = rng.choice((0, rng.randrange(28, 100), rng.randrange(28, 10**6)))
     home.router.traffic(mac, rx=down, tx=up, port=port, family=6 if family == 6 else None)
     return f"traffic {mac} port {port} IPv{family} {down} {up}"
 

@@ -178,6 +178,7 @@ class Oracle:
         # - "committed again since a restart": the file is not what the table came back with any more;
         # - "a crash without a copy in RAM": somebody removed it; within seconds after a reading that looks like a crash
         #   that a copy was taken up after;
+        # - "a crash just after a rollover": the copy in RAM is the old period's or the new one's;
         # - "a file ahead of its table": a crash put the table back behind it, and it can be taken up once more;
         # - "wrong clock", "another zone": from then on there may be files under names that nobody would look for.
         for reason in view.doubts:

@@ -189,3 +189,52 @@ def test_a_clock_set_back_over_a_periods_start_with_a_full_table_counts_nothing_
     assert not home.read()  # put off: the period's name is two seconds old
     home.wait(3 * MINUTE)
     assert home.read()
+
+
+def test_a_full_table_read_before_a_late_rollover_is_still_the_old_periods(move_in: MoveIn) -> None:
+    """The one row of the last commit was overwritten since: its date tells that it is no archive."""
+    home = move_in(start=datetime(2031, 11, 29, 21, tzinfo=UTC), zone="UTC", limit=2, rollover_delay=25)
+    home.router.traffic(PHONE, rx=700, tx=7, port=80)
+    home.wait(SECOND)
+    home.router.commit()
+    home.reach(datetime(2031, 11, 30, 23, 57, tzinfo=UTC))
+    home.router.traffic(PHONE, rx=500_000, tx=5_000, port=443)
+    assert home.read()
+    home.router.traffic(PHONE, rx=60, tx=6, port=22)
+    home.reach(datetime(2031, 12, 1, 0, 0, 9, tzinfo=UTC))
+    assert home.read()
+    home.wait(5 * MINUTE)
+    assert home.read()
+
+
+def test_a_commit_by_the_new_periods_name_that_is_taken_up_and_written_anew_counts_nothing_twice(
+    move_in: MoveIn,
+) -> None:
+    home = move_in(start=datetime(2031, 11, 30, 21, tzinfo=UTC), zone="UTC", rollover_delay=25)
+    home.router.traffic(PHONE, rx=500_000, tx=5_000)
+    home.reach(datetime(2031, 12, 1, 0, 0, 1, tzinfo=UTC))
+    home.router.commit()
+    home.wait(HOUR)
+    assert home.read()
+    home.router.daemon.forget_ram_copy()
+    home.router.crash()
+    home.wait(MINUTE)
+    home.router.stop()
+    home.router.start()
+    home.wait(5 * MINUTE)
+    assert home.read()
+
+
+def test_a_file_that_is_no_archive_leaves_the_rest_of_its_period_unknown(move_in: MoveIn) -> None:
+    """By another zone the same period has another name, and so has its archive."""
+    home = move_in(
+        start=datetime(2032, 4, 2, 9, tzinfo=UTC), zone="UTC", interval="2031-10-01/7", commit_interval=3_600
+    )
+    home.router.change_zone("Australia/Lord_Howe")
+    home.router.traffic(PHONE, rx=70, tx=7)
+    home.wait(MINUTE)
+    assert home.read()
+    home.reach(datetime(2032, 4, 5, 23, 59, 50, tzinfo=UTC))
+    home.router.traffic(PHONE, rx=9_000, tx=90)
+    home.reach(datetime(2032, 4, 13, 0, 5, tzinfo=UTC))
+    assert home.read()

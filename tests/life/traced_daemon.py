@@ -13,7 +13,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from simulator.clock import from_us
-from simulator.nlbwmon import Nlbwmon, NlbwmonSettings
+from simulator.nlbwmon import SECOND_US, Nlbwmon, NlbwmonSettings
 from simulator.rows import Delta, RowKey, Rows
 
 
@@ -26,6 +26,8 @@ class Charge:
     down: int
     up: int
     before: Charge | None = None
+    #: The row of a file that was added to it.
+    merged: Charge | None = None
     #: The row's counters with this charge.
     total_down: int = 0
     total_up: int = 0
@@ -44,6 +46,7 @@ def unseen(chain: Charge | None) -> Iterable[Charge]:
     """What of a row no reading has seen. A reading sees a row as a whole, so the rest of the chain was seen too."""
     while chain is not None and not chain.seen:
         yield chain
+        yield from unseen(chain.merged)
         chain = chain.before
 
 
@@ -82,6 +85,10 @@ class TracedDaemon(Nlbwmon):
         self.has_file_ahead = False
         self.now_us = 0
         self._is_starting = False
+        #: When it rolled over last, by the router's clock (us).
+        self._rolled_over_wall = -1 << 62
+        #: The file that is being added to the table.
+        self._to_merge: Traced = {}
 
     # -- living and dying ------------------------------------------------------------------------------
 
@@ -100,6 +107,8 @@ class TracedDaemon(Nlbwmon):
         had = self.traced.rows
         if self.running and self.traced.ram_copy is None:
             self.doubts.add("a crash without a copy in RAM")
+        if self.running and wall - self._rolled_over_wall <= (self.settings.refresh_interval + 5) * SECOND_US:
+            self.doubts.add("a crash just after a rollover")
         super().crash(mono, wall)
         kept = {id(charge) for chain in self.traced.rows.values() for charge in unseen(chain)}
         self.left_in_file |= {id(one) for chain in had.values() for one in unseen(chain) if id(one) not in kept}
@@ -131,17 +140,19 @@ class TracedDaemon(Nlbwmon):
             return
         for delta in deltas:
             super().add([delta])
-            self._charge(delta)
+            self._charge(delta, self._to_merge.get(delta[0]))
 
-    def _charge(self, delta: Delta) -> None:
+    def _charge(self, delta: Delta, merged: Charge | None) -> None:
+        """``merged``: what is added comes out of a file, and is no new traffic."""
         key, _conns, down, _rx_packets, up, _tx_packets = delta
         rows = self.traced.rows
         before = rows.get(key)
-        charge = Charge(from_us(self.now_us), key, down, up, before)
+        charge = Charge(from_us(self.now_us), key, 0 if merged else down, 0 if merged else up, before, merged)
         charge.total_down = down + (before.total_down if before else 0)
         charge.total_up = up + (before.total_up if before else 0)
         rows[key] = charge
-        self.charges.append(charge)
+        if merged is None:
+            self.charges.append(charge)
         for gone in rows.keys() - self.rows.keys():
             del rows[gone]
             self.evicted.add(gone)
@@ -156,19 +167,34 @@ class TracedDaemon(Nlbwmon):
         super().refresh(wall)
         self.traced.ram_copy = self.traced.rows.copy()
 
-    def commit(self, wall: int) -> None:
-        super().commit(wall)
+    def save(self, wall: int) -> None:
+        file = self.traced.files.get(self._name(wall), {})
+        self._to_merge = file
+        super().save(wall)
+        self._to_merge = {}
+
+    def commit(self, wall: int) -> bool:
+        is_written = super().commit(wall)
         if self.running and any(source != "copy in RAM" for source, _ in self.taken_up):
             self.doubts.add("committed again since a restart")
-        self.traced.files[self._name(wall)] = self.traced.rows.copy()
+        return is_written
+
+    def _write(self, name: str, wall: int) -> bool:
+        is_written = super()._write(name, wall)
+        if is_written:
+            self.traced.files[name] = self.traced.rows.copy()
+        return is_written
 
     def _roll_over(self, wall: int) -> None:
-        ended = self.period
+        ended, rows = self.period, self.traced.rows
         super()._roll_over(wall)
-        self.traced.files[ended] = self.traced.rows
-        self.ended.append(self.traced.rows)
+        if self.period == ended:
+            return
+        self.ended.append(rows)
         self.traced.rows = {}
-        self.traced.ram_copy = {}
+
+    def _clean_up(self, wall: int) -> None:
+        super()._clean_up(wall)
         for name in self.traced.files.keys() - self.files.keys():
             del self.traced.files[name]
 

@@ -92,6 +92,11 @@ def kinds(usage: Usage) -> list[NoteKind]:
     return [note.kind for note in usage.notes]
 
 
-def wanted(previous: Reading | None, current: Reading, periods: Sequence[PassedPeriod] = ()) -> list[date]:
+def wanted(
+    previous: Reading | None,
+    current: Reading,
+    periods: Sequence[PassedPeriod] = (),
+    earlier: Sequence[date] = (),
+) -> list[date]:
     """The periods whose files the accounting of two readings needs."""
-    return wanted_files(compare(previous, current), periods)
+    return wanted_files(compare(previous, current), periods, earlier)

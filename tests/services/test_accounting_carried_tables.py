@@ -131,3 +131,26 @@ def test_the_worked_example_of_a_restart_just_after_midnight() -> None:
     )
 
     assert usage.rows == {WEB: (900_000, 0)}
+
+
+def test_an_archive_that_a_crash_brought_the_period_before_into_counts_only_above_that() -> None:
+    """The crash came seconds after the reading of a new period, and nobody read it before the next one."""
+    before = reading({}, period=OCTOBER, boot_id="a", uptime_s=86_400, daemon_id="1", row_limit=100)
+    after = after_restart({LAPTOP_WEB: (5, 5)}, restarted=1)
+    archives = {SEPTEMBER: READ, OCTOBER: {**READ, LAPTOP_WEB: (400, 40)}}
+
+    usage = usage_between(before, after, archives, ENDED, ages_s={SEPTEMBER: 66 * 60.0, OCTOBER: 5 * 60.0})
+
+    assert usage.rows == {LAPTOP_WEB: (405, 45)}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+def test_a_table_that_had_the_old_rows_at_the_earlier_reading_already_is_counted_from_there() -> None:
+    before = reading({**READ, LAPTOP_WEB: (400, 40)}, boot_id="a", uptime_s=86_400, daemon_id="1", row_limit=100)
+    after = after_restart({**READ, LAPTOP_WEB: (450, 40)}, restarted=61)
+
+    usage = usage_between(
+        before, after, {OCTOBER: READ, NOVEMBER: {**READ, LAPTOP_WEB: (420, 40)}}, ages_s={NOVEMBER: 241.0}
+    )
+
+    assert usage.rows == {LAPTOP_WEB: (50, 0)}

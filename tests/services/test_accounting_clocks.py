@@ -238,3 +238,17 @@ def test_a_copy_in_ram_behind_a_commit_of_the_same_boot_is_not_counted_from_zero
 
     assert usage.rows == {}
     assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+def test_a_boot_by_a_wrong_clock_that_took_up_an_earlier_archive_does_not_count_it_again() -> None:
+    """By the clock it had at its boot; it was set once more before the reading."""
+    before = reading({}, boot_id="a", uptime_s=900, daemon_id="1", row_limit=100)
+    after = reading(
+        {WEB: (9_000, 900), SSH: (70, 7)}, minutes=5, period=date(2026, 8, 1), boot_id="b", uptime_s=60, row_limit=100
+    )
+    after = replace(after, clock_was_set=True)
+
+    usage = usage_between(before, after, {OCTOBER: {WEB: (8_500, 900), SSH: (70, 7)}})
+
+    assert wanted(before, after, earlier=[OCTOBER]) == [date(2026, 8, 1), OCTOBER, NOVEMBER]
+    assert usage.rows == {WEB: (500, 0)}

@@ -142,6 +142,14 @@ def test_a_row_that_a_crash_took_with_it_does_not_make_the_others_begin_at_zero(
     assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
 
 
+def test_a_second_crash_takes_up_the_copy_that_the_first_one_had_put_back() -> None:
+    """It lacks a row that was read just before the first crash, though it was made long after that reading."""
+    table = {WEB: (560_201, 0), SSH: (74_034, 0)}
+    before, after = daemon_restart({**table, WEB6: (1, 93)}, table, minutes=10, uptime_s=300)
+
+    assert usage_between(before, after, {}).rows == {}
+
+
 def test_where_copy_and_commit_fit_alike_a_row_that_only_the_commit_has_is_not_counted_again() -> None:
     """SSH was counted and evicted before the last reading; the copy in RAM was gone, and the commit brought it back."""
     before, after = daemon_restart(

@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.device_usage_analytics import (
-    Direction,
-    PeriodUsage,
-    Sensitivity,
-    compare_periods,
-    detect_anomalies,
-    generate_usage_reports,
-)
+from services.device_usage_analytics import PeriodUsage, compare_periods, detect_anomalies, generate_usage_reports
+from services.unusual_usage import AnomalyKind, Direction, Sensitivity
 from simulator.devices import Household
 from simulator.household import TYPICAL_DEVICES
 from utils.nlbwmon_parser import DeviceTotals
@@ -104,7 +98,7 @@ def test_a_planted_hour_is_found_told_in_a_sentence_and_nothing_else_is() -> Non
     assert (found.at, found.direction, found.observed, found.comparisons) == (at, Direction.UP, 14_200 * MB, 21)
     assert 125 * MB <= found.expected_low <= found.expected_high <= 375 * MB
     assert found.score > 50
-    assert found.message == "14.2 GB up on Tuesday 03:00; 21 earlier nights at that hour: 0.1 to 0.4 GB"
+    assert found.message == "14.2 GB up on Tuesday 03:00; 21 working days before: 0.1 to 0.4 GB"
 
 
 def test_the_same_hour_later_does_not_make_the_first_one_usual() -> None:
@@ -116,9 +110,55 @@ def test_the_same_hour_later_does_not_make_the_first_one_usual() -> None:
     assert detect_anomalies(short) == [one for one in detect_anomalies(series) if one.at <= at]
 
 
-def test_with_fewer_than_five_earlier_hours_nothing_is_said() -> None:
+def test_with_five_of_that_weekday_the_others_are_not_asked() -> None:
+    at = MONDAY + timedelta(days=21 * 7 + 1, hours=3)
+    (found,) = detect_anomalies(planted(nights(22 * 7, usual=250 * MB), at, 14_200 * MB), direction=Direction.UP)
+    assert found.message == "14.2 GB up on Tuesday 03:00; 21 Tuesdays before: 0.1 to 0.3 GB"
+
+
+def test_hours_in_a_row_are_one_anomaly_held_against_the_same_hours_together() -> None:
+    at = MONDAY + timedelta(days=45, hours=22)
+    series = nights(49)
+    for number in range(4):
+        series = planted(series, at + number * HOUR, (5 + number) * GB)
+    (found,) = detect_anomalies(series)
+    assert (found.at, found.until, found.kind) == (at, at + 4 * HOUR, AnomalyKind.HOURS)
+    assert (found.observed, found.comparisons) == (26 * GB, 6)
+    assert found.message == "26.0 GB down on Thursday 22:00 to Friday 02:00; 6 Thursdays before: 1.1 to 2.4 MB"
+
+
+def test_a_day_is_told_that_no_hour_of_it_explains() -> None:
+    rng = Random(3)
+    day = MONDAY + timedelta(days=43)
+    series: Series = []
+    for at in (MONDAY + number * HOUR for number in range(24 * 49)):
+        least = 150 if at.date() == day.date() else 60
+        used = at.hour >= 8 and (rng.random() < 0.25 or least == 150)
+        series.append((at, int(rng.uniform(least, 180) * MB) if used else rng.randrange(MB)))
+    (found,) = detect_anomalies(series)
+    assert (found.at, found.until, found.kind) == (day, day + timedelta(days=1), AnomalyKind.DAYS)
+    assert found.message.startswith(f"{found.observed / GB:.1f} GB down on all of Tuesday; 6 Tuesdays before: ")
+    assert found.expected_high < 0.5 * found.observed
+
+
+def test_a_busy_hour_does_not_make_its_day_one_more_anomaly() -> None:
+    at = MONDAY + timedelta(days=29, hours=3)
+    assert [one.kind for one in detect_anomalies(planted(nights(35), at, 14 * GB))] == [AnomalyKind.HOURS]
+
+
+def test_what_deviates_every_few_days_is_no_anomaly() -> None:
+    """At a time of the week that was quiet, but no larger and no rarer than at others."""
+    rng = Random(5)
+    series: Series = [
+        (at, rng.randrange(400, 900) * MB if rng.random() < 0.02 else rng.randrange(MB))
+        for at in (MONDAY + number * HOUR for number in range(24 * 63))
+    ]
+    assert detect_anomalies(series, since=MONDAY + timedelta(days=42)) == []
+
+
+def test_in_the_first_ten_days_nothing_is_said() -> None:
     series = nights(14)
-    for day, expected in ((4, []), (7, [MONDAY + timedelta(days=7, hours=3)])):
+    for day, expected in ((4, []), (8, []), (11, [MONDAY + timedelta(days=11, hours=3)])):
         at = MONDAY + timedelta(days=day, hours=3)
         assert [one.at for one in detect_anomalies(planted(series, at, 14 * GB))] == expected
 
@@ -239,7 +279,7 @@ def test_a_report_on_what_nobody_observed_claims_nothing() -> None:
     assert report.comparison.total.absolute is None
 
 
-def test_a_report_has_the_most_unusual_hours_first() -> None:
+def test_a_report_has_the_most_unusual_first() -> None:
     series = nights(35)
     for day, value in ((28, 9 * GB), (29, 20 * GB)):
         series = planted(series, MONDAY + timedelta(days=day, hours=3), value)

@@ -64,9 +64,10 @@ def test_a_router_is_only_its_owners(runtime: Runtime, context: RouterContext, b
     for ask in (service.get_current, service.refresh, runtime.services.status.get_status):
         with pytest.raises(RouterNotFound):
             ask(stranger)
+    devices = runtime.services.devices
     with pytest.raises(DeviceNotFound):
-        service.get_device_info(stranger, PHONE)
-    page = service.list_devices(stranger, active=None, search=None, sort="name", page=1, page_size=50)
+        devices.get_device_info(stranger, PHONE)
+    page = devices.list_devices(stranger, active=None, search=None, sort="name", page=1, page_size=50)
     assert (page.devices, page.total) == ([], 0)
 
 
@@ -92,7 +93,7 @@ def test_devices_that_left_are_inactive_and_seen_last_when_they_were_there(
     runtime.collector.collect(context)
 
     def device(mac: str):
-        return runtime.services.device_usage.get_device_info(context, mac).device.record
+        return runtime.services.devices.get_device_info(context, mac).device.record
 
     assert (device(TV).is_active, device(TV).last_seen) == (False, first)
     assert (device(LAPTOP).is_active, device(LAPTOP).last_seen) == (False, None)

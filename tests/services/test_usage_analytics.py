@@ -12,7 +12,7 @@ from db_operations.rollups_db import RollupRow
 from server import Runtime
 from services.buckets import Granularity
 from services.context import RouterContext
-from services.device_usage_analytics import Direction, Sensitivity
+from services.unusual_usage import Direction, Sensitivity
 from services.usage_analytics import ComparedPeriod, Days, ReportPeriod, TrendPeriod, UsageAnalyticsService
 from services.usage_summary import Period
 from simulator.clock import ManualClock
@@ -167,7 +167,7 @@ def test_a_planted_hour_is_found_and_nothing_else(
     found = analytics.find_anomalies(home, None, None, Sensitivity.MEDIUM)
     ((mac, anomaly),) = found.anomalies
     assert (mac, anomaly.at, anomaly.direction) == (LAPTOP, backups, Direction.UP)
-    assert anomaly.message == "14.2 GB up on Tuesday 03:00; 28 earlier nights at that hour: 0.2 to 0.2 GB"
+    assert anomaly.message == "14.2 GB up on Tuesday 03:00; 8 Tuesdays before: 0 to 0.2 GB"
     assert (found.days, found.coverage) == (Days(date(2031, 11, 6), date(2031, 11, 12)), 1)
     assert found.names == {LAPTOP: "laptop"}
 

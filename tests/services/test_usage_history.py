@@ -72,14 +72,14 @@ def test_every_granularity_tells_what_the_ledger_says(
 
 def test_one_device_alone_is_its_part_of_all(runtime: Runtime, context: RouterContext, lived: SimulatedRouter) -> None:
     every = history(runtime, context, Granularity.DAY, "2031-10-21", "2031-10-30")
-    alone, name = runtime.services.history.get_device_history(
+    alone, mac, name = runtime.services.history.get_device_history(
         context,
         PHONE,
         start_date=date(2031, 10, 21),
         end_date=date(2031, 10, 30),
         granularity=Granularity.DAY,
     )
-    assert name == PHONE
+    assert mac == name == PHONE
     (part,) = [device for device in every.devices if device.mac == PHONE]
     assert [usage.bytes_down for usage in alone.usage] == [usage.bytes_down for usage in part.buckets]
 

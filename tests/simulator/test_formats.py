@@ -97,12 +97,24 @@ def test_an_unknown_port_is_counted_as_ip_port_0_without_a_layer7(router: Simula
         ("nlbw -c nonsense", "Unrecognized command 'nonsense'\n", 1),
         ("nlbw", "No command specified\n", 1),
         ("nlbw -c json -g nonsense", "Unrecognized field 'nonsense'\n", 1),
+        ("nlbw -c json -o -nonsense", "Unrecognized field '-nonsense'\n", 1),
+        ("nlbw -x", "nlbw: unrecognized option: x\nNo command specified\n", 1),
+        ("nlbw -c", "nlbw: option requires an argument: c\nNo command specified\n", 1),
     ],
 )
 def test_errors_have_their_exact_text_and_status(router: SimulatedRouter, line: str, stderr: str, status: int) -> None:
     result = router.run(line)
 
     assert (result.stdout, result.stderr.decode(), result.status) == (b"", stderr, status)
+
+
+def test_options_that_it_does_not_know_are_said_and_left_out(router: SimulatedRouter) -> None:
+    """`-t` without a date shows the running period, with success."""
+    result = router.run("nlbw -c json -x -t")
+
+    assert result.stdout == router.run("nlbw -c json").stdout
+    assert result.stderr == b"nlbw: unrecognized option: x\nnlbw: option requires an argument: t\n"
+    assert result.status == 0
 
 
 def test_a_stopped_daemon_answers_247(router: SimulatedRouter) -> None:

@@ -1,5 +1,6 @@
 """What the daemon keeps, loses and forgets."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -155,6 +156,76 @@ def test_a_crash_goes_back_at_most_one_refresh(router: SimulatedRouter, clock: M
     assert rx(router) == 100
     assert router.run("pidof nlbwmon").stdout != process
     assert router.uptime() == timedelta(seconds=40)
+
+
+@pytest.mark.parametrize(("seconds", "back"), [(2, 700_000_000), (5, 1)])
+def test_until_the_refresh_after_a_rollover_the_copy_in_ram_has_the_old_periods_rows(
+    clock: ManualClock, seconds: int, back: int
+) -> None:
+    """Seen on a real daemon: killed just after a rollover, it came back with all of November as December's rows."""
+    clock.set(datetime(2026, 11, 30, 22, 59, 40, tzinfo=UTC))
+    router = empty_router(clock, refresh_interval=8)  # at 22:59:56 and 23:00:04
+    router.traffic(MAC, rx=700_000_000)
+    clock.set(datetime(2026, 11, 30, 23, 0, 1, tzinfo=UTC))
+    router.traffic(MAC, rx=1)
+    clock.set(datetime(2026, 11, 30, 23, 0, seconds, tzinfo=UTC))
+    assert rx(router) == 1
+
+    router.crash()
+
+    assert rx(router) == back
+    assert rx(router, "-t", "2026-11-01") == 700_000_000
+
+
+def test_a_start_begins_anew_at_the_front_of_a_table_that_is_overwritten(clock: ManualClock) -> None:
+    """The front has the newest rows then, and they are the next to go."""
+    router = empty_router(clock, database_limit=3)
+    for number in range(1, 5):
+        router.traffic(f"02:00:00:00:00:0{number}", rx=number)
+    router.stop()
+    router.start()
+
+    router.traffic("02:00:00:00:00:05", rx=5)
+
+    assert [row[0][-1] for row in router.nlbw("-g", "mac")["data"]] == ["5", "3", "2"]
+
+
+def test_of_a_file_with_more_rows_than_the_limit_the_first_are_taken_up(clock: ManualClock) -> None:
+    router = empty_router(clock, database_limit=3)
+    for number in range(1, 4):
+        router.traffic(f"02:00:00:00:00:0{number}", rx=number)
+    clock.advance(timedelta(minutes=1))
+    router.advance()
+    router.daemon.settings = replace(router.daemon.settings, database_limit=2)
+
+    router.crash()
+
+    assert [row[0][-1] for row in router.nlbw("-g", "mac")["data"]] == ["2", "1"]
+
+
+def test_a_table_that_began_at_zero_is_added_to_a_file_that_it_finds_and_never_overwrites_it(
+    router: SimulatedRouter, clock: ManualClock
+) -> None:
+    router.traffic(MAC, rx=1_000_000)
+    router.commit()
+    router.set_router_time(datetime(1970, 1, 1, 0, 0, 20, tzinfo=UTC))
+    router.power_loss()
+    router.traffic(MAC, rx=5_000)
+    router.daemon.period = "2026-11-01"  # the clock is right, and no rollover was due yet
+    router.clock_offset = timedelta(0)
+
+    refused = router.run("nlbw -c commit")
+    assert (refused.stdout, refused.stderr, refused.status) == (
+        b"17 File exists\n",
+        b"Error while processing command: File exists\n",
+        239,
+    )
+    assert (rx(router), rx(router, "-t", "2026-11-01")) == (5_000, 1_000_000)
+
+    router.stop()
+    router.start()
+    assert (rx(router), rx(router, "-t", "2026-11-01")) == (1_005_000, 1_005_000)
+    assert router.run("nlbw -c commit").stdout == b"0 ok\n"
 
 
 def test_stopping_saves_everything_and_what_flows_meanwhile_is_not_counted(

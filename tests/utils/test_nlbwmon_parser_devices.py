@@ -170,3 +170,25 @@ def test_changes_are_sorted() -> None:
     changes = identify_device_changes({}, seen=[LAPTOP, ROUTER, PHONE], active=[])
 
     assert changes.new == (PHONE, LAPTOP, ROUTER)
+
+
+# -- the address of now ---------------------------------------------------------------------------------------
+
+
+def test_the_address_of_now_is_the_leases_else_that_of_a_neighbour_who_answers() -> None:
+    rows = [row(mac=PHONE, ip="192.168.1.50")]
+    stale = neighbour(PHONE, "192.168.1.60", is_reachable=False)
+    answering = neighbour(PHONE, "192.168.1.70")
+    six = neighbour(PHONE, "fd00::7")
+
+    def now(*tells: Lease | Neighbour) -> tuple[str, ...]:
+        leases = [one for one in tells if isinstance(one, Lease)]
+        neighbours = [one for one in tells if isinstance(one, Neighbour)]
+        (device,) = normalize_device_data(rows, leases, neighbours)
+        return device.current_ips
+
+    assert now() == now(six) == (), "nlbwmon's rows keep addresses of weeks ago, IPv6 ones change every day"
+    assert now(stale) == ("192.168.1.60",)
+    assert now(stale, answering, six) == ("192.168.1.70",)
+    assert now(stale, answering, six, lease(PHONE, "192.168.1.80")) == ("192.168.1.80",)
+    assert now(neighbour(PHONE, "192.168.1.100"), neighbour(PHONE, "192.168.1.9")) == ("192.168.1.9", "192.168.1.100")
