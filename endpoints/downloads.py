@@ -32,7 +32,7 @@ class _Gzipped(Iterator[bytes]):
 def as_file(download: Download, mimetype: str) -> Response:
     """The download as an answer, begun: what is wrong so far is raised. HEAD gets the headers, and nothing is read."""
     takes_gzip = request.accept_encodings.quality("gzip") > 0
-    body: Iterable[bytes] = ()
+    body: Iterator[bytes] = iter(())
     if request.method != "HEAD":
         content = download.open(request.environ.get("waitress.client_disconnected", lambda: False))
         body = _Gzipped(content) if takes_gzip else content

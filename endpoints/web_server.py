@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error
 
 from utils.errors import DatabaseUnavailable, NetPilotError, PayloadTooLarge, ValidationFailed
@@ -73,12 +73,23 @@ class _EnvelopeErrorTask(ErrorTask):  # type: ignore[misc]
         self.write(body)
 
 
+class _Task(WSGITask):  # type: ignore[misc]
+    """A request to the application. HEAD has the headers of GET, and not even the end of a chunked body."""
+
+    def finish(self) -> None:
+        if self.request.command == "HEAD":
+            self.write(b"")
+            self.chunked_response = False
+        super().finish()
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]
     """A connection. After a refusal it is closed in two steps, or the client would meet a reset in place of the answer.
 
     The second step waits for the client, in the server's loop: it holds no web thread.
     """
 
+    task_class = _Task
     error_task_class = _EnvelopeErrorTask
 
     # Of HTTPChannel: close as soon as everything is sent; close now.

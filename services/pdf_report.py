@@ -6,6 +6,7 @@ says is given to the template as data, so no name can be markup.
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -16,11 +17,18 @@ import manimgx_fonts
 import manimgx_fonts_cjk
 import typst
 
+#: One page at a time, always in the same thread: in each thread Typst keeps some 30 MB of its own for the next page.
+_printer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pdf")
+
 _TEMPLATE = Path(__file__).with_suffix(".typ")
 
 
 def render_pdf(page: dict[str, Any], made_at: datetime) -> bytes:
     """The PDF of what `report_page` has made; the same for the same page and moment."""
+    return _printer.submit(_print, page, made_at).result()
+
+
+def _print(page: dict[str, Any], made_at: datetime) -> bytes:
     document = typst.compile(
         str(_TEMPLATE),
         root=str(_TEMPLATE.parent),

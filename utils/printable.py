@@ -47,8 +47,15 @@ def _belongs_to_what_is_before(text: str, position: int) -> bool:
     character, before = text[position], text[position - 1]
     is_mark = unicodedata.category(character)[0] == "M" or character in _SHAPING
     is_tone_or_tag = "\U0001f3fb" <= character <= "\U0001f3ff" or 0xE0020 <= ord(character) <= 0xE007F
-    is_second_of_flag = all("\U0001f1e6" <= one <= "\U0001f1ff" for one in (before, character))
-    return is_mark or is_tone_or_tag or is_second_of_flag or before == _JOINER
+    return is_mark or is_tone_or_tag or _is_second_of_flag(text, position) or before == _JOINER
+
+
+def _is_second_of_flag(text: str, position: int) -> bool:
+    """A flag is two letters of a kind of their own; of several flags in a row, each is two."""
+    first = position
+    while first >= 0 and "\U0001f1e6" <= text[first] <= "\U0001f1ff":
+        first -= 1
+    return (position - first) % 2 == 0 and first < position
 
 
 def _breakable(text: str) -> str:

@@ -90,6 +90,19 @@ def test_head_asks_the_database_for_no_row(
 
 
 @pytest.mark.parametrize("path", [CSV, JSON])
+def test_over_the_wire_head_is_get_without_a_body(app: APIFlask, context: RouterContext, path: str) -> None:
+    with serving(app) as url:
+        get, head = (received(url, path, "1.1", method=method).partition(b"\r\n\r\n") for method in ("GET", "HEAD"))
+
+    def fields(answer: tuple[bytes, bytes, bytes]) -> list[bytes]:
+        return [one for one in answer[0].splitlines() if not one.startswith((b"X-Request-Id", b"Date"))]
+
+    assert fields(head) == fields(get)
+    assert get[2]
+    assert head[2] == b""
+
+
+@pytest.mark.parametrize("path", [CSV, JSON])
 @pytest.mark.parametrize(
     ("accepted", "is_packed"),
     [("gzip", True), ("br, gzip;q=0.2", True), ("*", True), ("gzip;q=0", False), ("identity", False), (None, False)],
@@ -121,11 +134,11 @@ def broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.device_usage_export.copy_usage", fails)
 
 
-def received(url: str, path: str, version: str, headers: str = "") -> bytes:
+def received(url: str, path: str, version: str, headers: str = "", method: str = "GET") -> bytes:
     host, port = url.removeprefix("http://").split(":")
     got = b""
     with socket.create_connection((host, int(port)), timeout=30) as sock:
-        sock.sendall(f"GET {path}?{QUERY} HTTP/{version}\r\nHost: {host}:{port}\r\n{headers}\r\n".encode())
+        sock.sendall(f"{method} {path}?{QUERY} HTTP/{version}\r\nHost: {host}:{port}\r\n{headers}\r\n".encode())
         while part := sock.recv(2**20):
             got += part
     assert got.startswith(f"HTTP/{version} 200".encode())

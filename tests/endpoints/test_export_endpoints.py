@@ -39,7 +39,7 @@ NAMES = {
     "\\.": "\\.",
     " blank = ": " blank = ",
     "semi;colon": "semi;colon",
-    "bell\x07 and \x01\x02": "bell\x07 and \x01\x02",
+    "bell\x07 and \x1b[31m \x01": "bell� and �[31m �",
     "phone;=cmd|' /C calc'!A0": "phone;'=cmd|' /C calc'!A0",
     "طابعة المكتب": "طابعة المكتب",
     "<script>alert(1)</script>": "<script>alert(1)</script>",
@@ -176,6 +176,34 @@ def test_one_device_alone_however_its_mac_is_written(api: Api, lived: None) -> N
     assert len(rows) == 3
     assert {row["mac"] for row in api.data(JSON, query_string={**QUERY, "mac": LAPTOP})["rows"]} == {LAPTOP}
     assert read_csv(api, **QUERY, mac=ZERO_MAC) == []
+
+
+@pytest.mark.parametrize("granularity", ["hour", "day", "week", "month"])
+def test_merged_devices_are_one(api: Api, lived: None, granularity: str) -> None:
+    wanted = {**QUERY, "granularity": granularity}
+    before = api.data(JSON, query_string=wanted)["rows"]
+    api.data(f"{BASE}/device/{LAPTOP}/merge", "POST", json={"into": PHONE})
+    rows = api.data(JSON, query_string=wanted)["rows"]
+    assert {(row["mac"], row["name"]) for row in rows} == {(PHONE, "phone")}
+    assert len(rows) == len({row["start"] for row in before})
+    assert sum(row["totalBytes"] for row in rows) == sum(row["totalBytes"] for row in before)
+    assert rows == sorted(rows, key=lambda row: row["start"])
+    assert api.data(JSON, query_string={**wanted, "mac": LAPTOP})["rows"] == rows
+    assert read_csv(api, **wanted, mac=PHONE) == read_csv(api, **wanted)
+
+
+def test_readings_keep_their_macs_under_the_name_of_the_device_they_are_merged_into(api: Api, lived: None) -> None:
+    api.data(f"{BASE}/device/{LAPTOP}/merge", "POST", json={"into": PHONE})
+    rows = api.data(JSON, query_string={**QUERY, "granularity": "raw", "mac": PHONE})["rows"]
+    assert {(row["mac"], row["name"]) for row in rows} == {(PHONE, "phone"), (LAPTOP, "phone")}
+
+
+@pytest.mark.parametrize("granularity", ["raw", "hour", "day", "week"])
+def test_devices_out_of_monitoring_are_left_out(api: Api, lived: None, granularity: str) -> None:
+    api.data(f"{BASE}/device/{PHONE}", "DELETE")
+    rows = api.data(JSON, query_string={**QUERY, "granularity": granularity})["rows"]
+    assert {row["mac"] for row in rows} == {LAPTOP}
+    assert api.error(JSON, query_string={**QUERY, "mac": PHONE})[:2] == (404, "DEVICE_NOT_FOUND")
 
 
 @pytest.mark.parametrize(("name", "shown"), NAMES.items(), ids=lambda name: repr(name)[:20])
