@@ -39,6 +39,7 @@ from endpoints.health import health
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.openapi import register_openapi
 from endpoints.periods import periods
+from endpoints.protocols import protocols
 from endpoints.reports import reports
 from endpoints.routers import routers
 from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
@@ -50,6 +51,7 @@ from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.events import EventService
 from services.periods import PeriodService
+from services.protocols import ProtocolService
 from services.reading_limits import LimitedTaker, ReadingLimits
 from services.retention import RetentionService
 from services.router_contacts import RouterContacts
@@ -132,6 +134,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         device_usage=DeviceUsageService(database, collector, taker, clock),
         history=UsageHistoryService(database, clock),
         periods=PeriodService(database),
+        protocols=ProtocolService(database, clock),
         summary=UsageSummaryService(database, clock),
         analytics=analytics_service,
         export=UsageExportService(database, analytics_service, clock),
@@ -182,7 +185,19 @@ def create_app(runtime: Runtime) -> APIFlask:
     register_middleware(app, allowed_origins=frozenset(runtime.config.cors_origins))
     if runtime.config.cors_origins:
         CORS(app, origins=list(runtime.config.cors_origins), supports_credentials=True, resources="/api/*")
-    for blueprint in (device_usage, events, periods, analytics, export, reports, routers, auth, health, docs):
+    for blueprint in (
+        device_usage,
+        events,
+        periods,
+        protocols,
+        analytics,
+        export,
+        reports,
+        routers,
+        auth,
+        health,
+        docs,
+    ):
         app.register_blueprint(blueprint)
     return app
 

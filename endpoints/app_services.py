@@ -11,6 +11,7 @@ from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.events import EventService
 from services.periods import PeriodService
+from services.protocols import ProtocolService
 from services.routers import RouterService
 from services.status import StatusService
 from services.usage_analytics import UsageAnalyticsService
@@ -27,6 +28,7 @@ class AppServices:
     device_usage: DeviceUsageService
     history: UsageHistoryService
     periods: PeriodService
+    protocols: ProtocolService
     summary: UsageSummaryService
     analytics: UsageAnalyticsService
     export: UsageExportService
