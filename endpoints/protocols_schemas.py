@@ -19,12 +19,15 @@ class ProtocolsQuery(PageQuery):
     end_date: IsoDate | None = Field(default=None, description="last local day, included; today if left out")
 
 
-class ProtocolUsageOut(UsageOut):
-    percentage: Percentage
+class ProtocolNameOut(Out):
     name: str = Field(
         description="as nlbwmon calls it; `other`: traffic on no known port; `unknown`: of these days only the total "
         "was kept"
     )
+
+
+class ProtocolUsageOut(UsageOut, ProtocolNameOut):
+    percentage: Percentage
 
 
 class SharedProtocolOut(ProtocolUsageOut):

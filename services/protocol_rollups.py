@@ -44,8 +44,13 @@ def protocol_names(tables: Iterable[Iterable[CounterRow]]) -> dict[tuple[str, in
 def protocol_batches(
     parts: Sequence[UsagePart], ignored: set[str], zone: Zone, names: ProtocolNames
 ) -> Iterator[list[ProtocolRow]]:
-    """The usage of all parts by local day and protocol; no device is in two batches."""
-    cuts = [_cut(part, ignored, zone, names) for part in parts]
+    """The usage of all parts by local day and protocol; no device is in two batches. Nearly always it is one part that
+    lies in one day."""
+    cuts = [cut for part in parts if (cut := _cut(part, ignored, zone, names)).used]
+    if len(cuts) == 1 and len(cuts[0].days) == 1:
+        day, used = cuts[0].days[0].first_day, cuts[0].used
+        yield [ProtocolRow(mac, day, name, *cell) for mac, cells in used.items() for name, cell in cells.items()]
+        return
     batch: list[ProtocolRow] = []
     for mac in sorted({mac for cut in cuts for mac in cut.used}):
         batch += _rows_of(mac, [cut for cut in cuts if mac in cut.used])
@@ -77,10 +82,7 @@ def _by_protocol(
 
 
 def _rows_of(mac: str, cuts: Sequence[_CutPart]) -> list[ProtocolRow]:
-    """One device's rows. Nearly always it is one part that lies in one day."""
-    if len(cuts) == 1 and len(cuts[0].days) == 1:
-        day = cuts[0].days[0].first_day
-        return [ProtocolRow(mac, day, name, *cell) for name, cell in cuts[0].used[mac].items()]
+    """One device's rows."""
     sums: dict[tuple[date, str], _FamilyBytes] = {}
     for cut in cuts:
         for day, name, shares in _spread_over_days(cut, cut.used[mac]):
