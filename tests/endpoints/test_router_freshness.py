@@ -20,8 +20,8 @@ MINUTE = timedelta(minutes=1)
 
 #: Everything about a router that is answered from what is stored.
 STORED: list[tuple[str, str, dict[str, Any]]] = [
-    *[(name, "GET", {}) for name in ("devices", "history", "summary", "status", "events", "periods")],
-    *[(f"device/{PHONE}/{name}", "GET", {}) for name in ("info", "history")],
+    *[(name, "GET", {}) for name in ("devices", "history", "summary", "status", "events", "periods", "protocols")],
+    *[(f"device/{PHONE}/{name}", "GET", {}) for name in ("info", "history", "protocols")],
     *[(f"analytics/{name}", "GET", {}) for name in ("trends", "anomalies", "compare")],
     ("report/generate", "POST", {"json": {"period": "day"}}),
 ]
