@@ -7,7 +7,15 @@ import psycopg2
 import pytest
 
 from commands_server_operations.router_target import CommandResult, RouterTarget
-from db_operations import device_usage_db, devices_db, periods_db, readings_db, rollups_db, routers_db
+from db_operations import (
+    device_usage_db,
+    devices_db,
+    periods_db,
+    protocols_db,
+    readings_db,
+    rollups_db,
+    routers_db,
+)
 from db_operations.database import Database
 from db_operations.statements import fetch_one
 from server import Runtime
@@ -31,6 +39,7 @@ STEPS = [
     (device_usage_db, "store_device_usage_snapshot"),
     (rollups_db, "add_to_hourly"),
     (rollups_db, "add_to_daily"),
+    (protocols_db, "add_to_protocols"),
     (device_usage_db, "update_device_metadata"),
     (readings_db, "upsert_last_reading"),
     (routers_db, "record_success"),
