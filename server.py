@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from threading import Event, Thread
-from types import FrameType
 
 from apiflask import APIFlask
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -46,6 +45,7 @@ from services.people import PeopleService
 from services.periods import PeriodService
 from services.protocols import ProtocolService
 from services.reading_limits import LimitedTaker, ReadingLimits
+from services.reports import UsageReportService
 from services.retention import RetentionService
 from services.router_contacts import RouterContacts
 from services.router_readings import ReadingTaker
@@ -122,7 +122,6 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
     routers_service = RouterService(
         database, connections, vault, default_interval=config.collect_interval_minutes, clock=clock
     )
-    analytics_service = UsageAnalyticsService(database, clock)
     user = ensure_local_user(database)
     services = AppServices(
         devices=DeviceService(database, collector, clock),
@@ -133,8 +132,9 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         periods=PeriodService(database),
         protocols=ProtocolService(database, clock),
         summary=UsageSummaryService(database, clock),
-        analytics=analytics_service,
-        export=UsageExportService(database, analytics_service, clock),
+        analytics=UsageAnalyticsService(database, clock),
+        export=UsageExportService(database, clock),
+        reports=UsageReportService(database, UsageAnalyticsService(database, clock), clock),
         events=EventService(database, clock),
         status=StatusService(database, clock, is_collector_running=config.collector_enabled, base_url=config.base_url),
         routers=routers_service,
@@ -284,7 +284,7 @@ def _wind_down_on_signal(runtime: Runtime, web: WebServer) -> None:
         web.wait(ends - time.monotonic())
         runtime.connections.close()  # what still hangs on a router comes back with an error
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
+    def on_signal(_number: int, _frame: object) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # an impatient second one must not spoil the clean end
         web.stop()

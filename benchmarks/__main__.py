@@ -10,21 +10,23 @@ from pathlib import Path
 
 from benchmarks.accounting import accounting
 from benchmarks.anomalies import Points, anomalies
+from benchmarks.export import export
 from benchmarks.http_answers import http_answers
-from benchmarks.measure import HEADER, Options, Result
+from benchmarks.measure import HEADER, Memory, Options, Result
 from benchmarks.parse import parse
 from benchmarks.queries import queries
 from benchmarks.refresh import refresh
 from benchmarks.ssh import ssh
 from benchmarks.store import store
 
-BENCHMARKS: Mapping[str, Callable[[Options], Iterator[Result] | Iterator[Points]]] = {
+BENCHMARKS: Mapping[str, Callable[[Options], Iterator[Result | Memory] | Iterator[Result] | Iterator[Points]]] = {
     "ssh": ssh,
     "parse": parse,
     "accounting": accounting,
     "store": store,
     "http": http_answers,
     "refresh": refresh,
+    "export": export,
     "queries": queries,
     "anomalies": anomalies,
 }

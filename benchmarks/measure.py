@@ -66,6 +66,25 @@ class Result:
         return f"{self.name:<42} {ours:>11} {limit:>11} {ratio:>7}  {goal:<10} {verdict}".rstrip()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """The server's memory while it works against what it held before, in bytes."""
+
+    name: str
+    held: int
+    peak: int
+    most_growth: int
+
+    @property
+    def is_over(self) -> bool:
+        return self.peak - self.held > self.most_growth
+
+    def __str__(self) -> str:
+        growth, goal = _mebibytes(self.peak - self.held), f"<= +{_mebibytes(self.most_growth)}"
+        verdict = "over" if self.is_over else "ok"
+        return f"{self.name:<42} {_mebibytes(self.peak):>11} {_mebibytes(self.held):>11} +{growth}  {goal} {verdict}"
+
+
 HEADER = f"{'benchmark':<42} {'ours':>11} {'limit':>11} {'ratio':>7}  {'goal':<10}".rstrip()
 
 
@@ -94,6 +113,10 @@ def medians(*sides: Side, rounds: int, warm_up: int = 3) -> list[float]:
             position = (number + turn) % len(sides)
             seconds[position].append(sides[position]())
     return [statistics.median(each) for each in seconds]
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -26,7 +26,9 @@ from utils.config import Config
 class Client:
     """Speaks HTTP/1.1 on one connection."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, pid: int) -> None:
+        self.port = port
+        self._process = Path(f"/proc/{pid}")
         self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
 
     def ask(self, method: str, path: str, body: object = None) -> bytes:
@@ -45,6 +47,21 @@ class Client:
     def ssh_seconds(self) -> float:
         """How long the server has spent in SSH commands, since it was started."""
         return float(self.ask("GET", "/benchmark/ssh-seconds"))
+
+    def memory(self) -> int:
+        """What the server holds in memory, in bytes."""
+        return self._status("VmRSS")
+
+    def peak_memory(self) -> int:
+        """The most it has held since `forget_peak`."""
+        return self._status("VmHWM")
+
+    def forget_peak(self) -> None:
+        (self._process / "clear_refs").write_text("5")
+
+    def _status(self, name: str) -> int:
+        lines = (self._process / "status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
     def register(self, router: OfficeRouter) -> str:
         """Register the router; its id."""
@@ -67,7 +84,7 @@ def netpilot(database_url: str, data_dir: Path) -> Iterator[Client]:
     theirs.close()
     try:
         ours.recv()
-        client = Client(port)
+        client = Client(port, process.pid)
         try:
             yield client
         finally:

@@ -15,6 +15,7 @@ from services.merged_devices import MergedDeviceService
 from services.people import PeopleService
 from services.periods import PeriodService
 from services.protocols import ProtocolService
+from services.reports import UsageReportService
 from services.routers import RouterService
 from services.status import StatusService
 from services.usage_analytics import UsageAnalyticsService
@@ -38,6 +39,7 @@ class AppServices:
     summary: UsageSummaryService
     analytics: UsageAnalyticsService
     export: UsageExportService
+    reports: UsageReportService
     events: EventService
     status: StatusService
     routers: RouterService

@@ -1,7 +1,7 @@
 """/api/device-usage/report: the usage report of a period."""
 
 from apiflask import APIBlueprint
-from flask import Response, g
+from flask import Response, current_app, g
 
 from endpoints import reports_schemas as schemas
 from endpoints.answers import answer
@@ -9,6 +9,8 @@ from endpoints.app_services import app_services
 from endpoints.common_schemas import RouterQuery
 from endpoints.middleware import choose_router, verify_session
 from services.context import RouterContext
+from services.device_usage_export import generate_usage_report
+from utils.file_names import content_disposition
 
 reports = APIBlueprint("reports", __name__, url_prefix="/api/device-usage/report", tag="Reports")
 reports.before_request(verify_session)
@@ -19,8 +21,14 @@ reports.before_request(choose_router)
 @reports.input(RouterQuery, location="query", arg_name="query")
 @reports.input(schemas.ReportIn, arg_name="wanted")
 @reports.output(schemas.ReportOut)
+@reports.doc(responses=schemas.AS_PDF)
 def generate_report(query: RouterQuery, wanted: schemas.ReportIn) -> Response:
-    """A period in one page: totals, against the period before, the largest devices, unusual hours."""
-    context = RouterContext(g.session_id, g.router_id)
-    named = app_services().export.report(context, wanted.period, wanted.end_date)
-    return answer(schemas.report_view(named, wanted.period))
+    """A period for people: totals, against the period before, the largest devices, unusual hours, gaps."""
+    report = app_services().reports.make(RouterContext(g.session_id, g.router_id), wanted.request())
+    if wanted.format == "json":
+        return answer(schemas.report_view(report))
+    document = generate_usage_report(report)
+    response = current_app.response_class(document.content, mimetype="application/pdf")
+    response.headers["Content-Disposition"] = content_disposition(document.file_name)
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -4,6 +4,7 @@ import errno
 import secrets
 import socket
 import time
+from contextlib import suppress
 from http import HTTPStatus
 from threading import Event
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic_core import to_json
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error
 
 from utils.errors import DatabaseUnavailable, NetPilotError, PayloadTooLarge, ValidationFailed
@@ -26,6 +27,9 @@ WEB_THREADS = 96
 #: the database they stay below 1,024 open files, a usual limit.
 MAX_CONNECTIONS = 900
 SILENCE_S = 30
+
+#: Of an answer that is made as it is sent: so much waits in memory for a slow client, then its making waits.
+MAX_WAITING_BYTES = 2**19
 
 #: The server stops reading a body here; the application refuses far smaller ones by their declared length.
 MAX_BODY_BYTES = 2**20
@@ -69,12 +73,23 @@ class _EnvelopeErrorTask(ErrorTask):  # type: ignore[misc]
         self.write(body)
 
 
+class _Task(WSGITask):  # type: ignore[misc]
+    """A request to the application. HEAD has the headers of GET, and not even the end of a chunked body."""
+
+    def finish(self) -> None:
+        if self.request.command == "HEAD":
+            self.write(b"")
+            self.chunked_response = False
+        super().finish()
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]
     """A connection. After a refusal it is closed in two steps, or the client would meet a reset in place of the answer.
 
     The second step waits for the client, in the server's loop: it holds no web thread.
     """
 
+    task_class = _Task
     error_task_class = _EnvelopeErrorTask
 
     # Of HTTPChannel: close as soon as everything is sent; close now.
@@ -112,6 +127,12 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
             super().handle_read()
         else:
             self._drained += len(self.recv(2**16))  # closes the channel when the client has closed its side
+
+    def check_client_disconnected(self) -> bool:
+        """Whether the client has hung up, for what asks it while a request is served: nobody reads the socket then."""
+        with suppress(OSError):  # there is nothing to read, or it is closed already
+            return not self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return not self.connected
 
     # --- while the server stops --------------------------------------------------------------------------
 
@@ -170,6 +191,7 @@ class WebServer:
                 max_request_body_size=MAX_BODY_BYTES,
                 connection_limit=MAX_CONNECTIONS,
                 channel_timeout=SILENCE_S,
+                outbuf_high_watermark=MAX_WAITING_BYTES,
                 cleanup_interval=10,
             )
         except OSError as error:

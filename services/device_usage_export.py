@@ -1,56 +1,52 @@
 """Downloads of stored usage and reports: streams for spreadsheets and programs, the report for people.
 
-Only buckets with usage have a row: of an hour or day that is not there, a history's coverage says whether nobody used
-anything or nobody looked.
+Only readings, hours, days, … with usage have a row: of one that is not there, a history's coverage says whether nobody
+used anything or nobody looked.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import partial
-from itertools import chain
 
+from db_operations.copy_stream import CopyStream, StreamLimits
 from db_operations.database import Database
-from db_operations.export_db import CopyStream, ExportedRange, RowFormat, copy_usage
-from db_operations.rollups_db import DAILY, HOURLY
-from services.buckets import Granularity, buckets_between
+from db_operations.export_db import RowFormat, copy_usage
 from services.context import RouterContext
-from services.device_usage_analytics import UsageReport, generate_usage_reports
-from services.device_usage_service import display_name
-from services.history_range import devices_by_mac, zone_of
-from services.usage_analytics import Days, ReportMaterial, ReportPeriod, UsageAnalyticsService, chosen_days
-from utils.errors import DeviceNotFound
-from utils.mac import ZERO_MAC
+from services.export_selection import ExportRequest, UsageSelection, select
+from services.pdf_report import render_pdf
+from services.report_page import report_page
+from services.reports import PeriodReport
+from utils.errors import NetPilotError
+from utils.file_names import file_name_part
+from utils.spreadsheets import inert_cell
 from utils.time import Clock
 
-#: The longest range of local days for each granularity.
-MOST_DAYS = {Granularity.HOUR: 400, Granularity.DAY: 3_700}
+#: A download that takes longer, or of which nothing is fetched for so long, is cut off, and is seen to be: its chunks,
+#: its JSON and its gzip have no end, and the last line of its CSV says so.
+LIMITS = StreamLimits(timeout_s=3600, stall_s=60)
 
-#: A download that takes longer than this is cut off, and is seen to be: its chunks, and its JSON, have no end.
-EXPORT_TIMEOUT_S = 300.0
-
-#: What a spreadsheet takes for the beginning of a formula, and what hides one from us but not from it.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: Downloads at the same time: each holds a connection to the database, and there are other things to do there.
+MOST_AT_ONCE = 8
 
 _BYTE_ORDER_MARK = "\ufeff".encode()
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExportRequest:
-    """What somebody wants to download: local days, both included; the last 7 by default."""
+class Download:
+    """A file to be: its name, and its content once somebody wants it."""
 
-    start_date: date | None = None
-    end_date: date | None = None
-    granularity: Granularity = Granularity.DAY
-    #: None: all devices.
-    mac: str | None = None
+    def __init__(self, file_name: str, open_content: Callable[[Callable[[], bool]], "DownloadContent"]) -> None:
+        self.file_name = file_name
+        self._open_content = open_content
+
+    def open(self, has_left: Callable[[], bool] = lambda: False) -> "DownloadContent":
+        """Begin to read. ``has_left``: whether nobody waits for it any more. Raises DatabaseUnavailable."""
+        return self._open_content(has_left)
 
 
-class Download(Iterator[bytes]):
+class DownloadContent(Iterator[bytes]):
     """The bytes of a file. `close` ends the query behind it, also where none of it was read."""
 
-    def __init__(self, file_name: str, rows: CopyStream, parts: Iterable[bytes]) -> None:
-        self.file_name = file_name
+    def __init__(self, rows: CopyStream, parts: Iterable[bytes]) -> None:
         self._rows = rows
         self._parts = iter(parts)
 
@@ -62,134 +58,109 @@ class Download(Iterator[bytes]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UsageSelection:
-    """Which usage is exported, and what the devices in it are called, by MAC."""
+class Document:
+    """A file that is small enough to be made at once."""
 
-    days: Days
-    granularity: Granularity
-    rows: ExportedRange
-    names: Mapping[str, str]
-
-    @property
-    def file_stem(self) -> str:
-        """Such as netpilot-usage_2026-11-01_2026-11-07_day."""
-        device = f"_{self.rows.mac.replace(':', '-')}" if self.rows.mac else ""
-        return f"netpilot-usage_{self.days.first}_{self.days.last}_{self.granularity}{device}"
+    file_name: str
+    content: bytes
 
 
-@dataclass(frozen=True, kw_only=True)
-class NamedReport:
-    """A report, and what the devices in it are called, by MAC."""
-
-    report: UsageReport
-    timezone: str
-    names: Mapping[str, str]
+#: Opens the rows of a selection: with these names, in this format, for a reader that may leave.
+OpenRows = Callable[[Mapping[str, str], RowFormat, Callable[[], bool]], CopyStream]
 
 
-def export_to_csv(
-    database: Database, context: RouterContext, selection: UsageSelection, *, with_byte_order_mark: bool = False
-) -> Download:
+def export_to_csv(selection: UsageSelection, open_rows: OpenRows, *, with_byte_order_mark: bool = False) -> Download:
     """The rows as CSV in UTF-8, with a header: start, end, mac, name, bytes_down, bytes_up, total_bytes.
 
-    Opens safely in spreadsheets: a name that looks like a formula gets an apostrophe in front. Excel itself takes
-    UTF-8 for what it is only ``with_byte_order_mark``. Raises DatabaseUnavailable.
+    Readings have timestamp for start and end, and nlbwmon's own totals counter_down, counter_up. It opens safely in
+    spreadsheets: a name that looks like a formula gets an apostrophe in front. Excel itself takes UTF-8 for what it is
+    only ``with_byte_order_mark``.
     """
-    names = {mac: _spreadsheet_safe(name) for mac, name in selection.names.items()}
-    rows = _open_rows(database, context, selection, names, RowFormat.CSV)
-    parts = chain([_BYTE_ORDER_MARK], rows) if with_byte_order_mark else rows
-    return Download(f"{selection.file_stem}.csv", rows, parts)
+    names = {mac: inert_cell(name) for mac, name in selection.names.items()}
+
+    def open_content(has_left: Callable[[], bool]) -> DownloadContent:
+        rows = open_rows(names, RowFormat.CSV, has_left)
+        return DownloadContent(rows, _lines(rows, _BYTE_ORDER_MARK if with_byte_order_mark else b""))
+
+    return Download(f"{selection.file_stem}.csv", open_content)
 
 
-def export_to_json(
-    database: Database, context: RouterContext, selection: UsageSelection, *, envelope: bytes
-) -> Download:
-    """The rows as one JSON document: ``envelope`` with them in its (first) empty list. Raises DatabaseUnavailable."""
-    rows = _open_rows(database, context, selection, selection.names, RowFormat.JSON)
+def export_to_json(selection: UsageSelection, open_rows: OpenRows, *, envelope: bytes) -> Download:
+    """The rows as one JSON document: ``envelope`` with them in its (only) empty list. Names are as they are."""
     head, tail = envelope.split(b"[]", 1)
-    return Download(f"{selection.file_stem}.json", rows, chain([head + b"["], _separated(rows), [b"]" + tail]))
+
+    def open_content(has_left: Callable[[], bool]) -> DownloadContent:
+        rows = open_rows(selection.names, RowFormat.JSON, has_left)
+        return DownloadContent(rows, _document(rows, head + b"[", b"]" + tail))
+
+    return Download(f"{selection.file_stem}.json", open_content)
 
 
-def generate_usage_report(material: ReportMaterial) -> NamedReport:
-    """The report on a period, from what `UsageAnalyticsService.gather_report` has gathered."""
-    report = generate_usage_reports(
-        material.period, material.previous, material.anomalies, material.names, unranked=material.unranked
-    )
-    return NamedReport(report=report, timezone=material.timezone, names=material.names)
+def generate_usage_report(report: PeriodReport) -> Document:
+    """The report as PDF, for people: its page in words and charts, under the name of router and days."""
+    days = report.days.days
+    words = ("netpilot-report", file_name_part(report.router_name), days.first.isoformat(), days.last.isoformat())
+    content = render_pdf(report_page(report), report.made_at)
+    return Document(file_name="_".join(word for word in words if word) + ".pdf", content=content)
 
 
 class UsageExportService:
     """Exports of one router at a time; every query is bound to its account."""
 
-    def __init__(self, database: Database, analytics: UsageAnalyticsService, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self._analytics = analytics
         self._clock = clock
+        self._at_once = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def to_csv(self, context: RouterContext, request: ExportRequest, *, with_byte_order_mark: bool = False) -> Download:
-        """As `export_to_csv`. Raises ValidationFailed, DeviceNotFound, too."""
+        """As `export_to_csv`. Raises ValidationFailed, RouterNotFound, DeviceNotFound."""
         selection = self._select(context, request)
-        return export_to_csv(self._database, context, selection, with_byte_order_mark=with_byte_order_mark)
+        return export_to_csv(selection, self._opener(context, selection), with_byte_order_mark=with_byte_order_mark)
 
-    def to_json(self, context: RouterContext, request: ExportRequest, *, envelope: bytes) -> Download:
-        """As `export_to_json`. Raises ValidationFailed, DeviceNotFound, too."""
-        return export_to_json(self._database, context, self._select(context, request), envelope=envelope)
-
-    def report(self, context: RouterContext, period: ReportPeriod, end_date: date | None) -> NamedReport:
-        """The report on the period that ends with ``end_date``; today, so far, if it is left out."""
-        return generate_usage_report(self._analytics.gather_report(context, period, end_date))
+    def to_json(
+        self, context: RouterContext, request: ExportRequest, *, envelope: Callable[[UsageSelection], bytes]
+    ) -> Download:
+        """As `export_to_json`. Raises ValidationFailed, RouterNotFound, DeviceNotFound."""
+        selection = self._select(context, request)
+        return export_to_json(selection, self._opener(context, selection), envelope=envelope(selection))
 
     def _select(self, context: RouterContext, request: ExportRequest) -> UsageSelection:
         with self._database.transaction() as conn:
-            zone = zone_of(conn, context)
-            today = zone.day_of(self._clock())
-            days = chosen_days(request.start_date, request.end_date, today, MOST_DAYS[request.granularity])
-            records = devices_by_mac(conn, context)
-        if request.mac is not None and request.mac not in records and request.mac != ZERO_MAC:
-            raise DeviceNotFound
-        spans = [bucket.span for bucket in buckets_between(days.first, days.last, Granularity.DAY, zone)]
-        is_hourly = request.granularity is Granularity.HOUR
-        return UsageSelection(
-            days=days,
-            granularity=request.granularity,
-            rows=ExportedRange(
-                rollup=HOURLY if is_hourly else DAILY,
-                start=spans[0].start if is_hourly else days.first,
-                end=spans[-1].end if is_hourly else days.last + timedelta(days=1),
-                mac=request.mac,
-                day_starts=[span.start for span in spans],
-                day_ends=[span.end for span in spans],
-                first_day=days.first,
-            ),
-            names={mac: display_name(mac, records.get(mac)) for mac in (*records, ZERO_MAC)},
-        )
+            return select(conn, context, request, self._clock())
+
+    def _opener(self, context: RouterContext, selection: UsageSelection) -> OpenRows:
+        owner = (context.session_id, context.router_id)
+
+        def open_rows(names: Mapping[str, str], row_format: RowFormat, has_left: Callable[[], bool]) -> CopyStream:
+            return CopyStream(
+                self._database,
+                lambda conn, sink: copy_usage(conn, *owner, selection.rows, names, row_format, sink),
+                LIMITS,
+                at_once=self._at_once,
+                has_left=has_left,
+            )
+
+        return open_rows
 
 
-def _open_rows(
-    database: Database,
-    context: RouterContext,
-    selection: UsageSelection,
-    names: Mapping[str, str],
-    row_format: RowFormat,
-) -> CopyStream:
-    copy = partial(
-        copy_usage,
-        session_id=context.session_id,
-        router_id=context.router_id,
-        exported=selection.rows,
-        names=names,
-        row_format=row_format,
-    )
-    return CopyStream(database, lambda conn, sink: copy(conn, sink=sink), EXPORT_TIMEOUT_S)
+def _lines(rows: Iterable[bytes], first: bytes) -> Iterator[bytes]:
+    """The CSV; one that breaks off says so in its last line, as old clients and proxies don't see it by its chunks."""
+    if first:
+        yield first
+    try:
+        yield from rows
+    except Exception as error:
+        reason = error.message if isinstance(error, NetPilotError) else "something went wrong"
+        yield f'\n"INCOMPLETE: {reason} Rows are missing; download it again."\n'.encode()
+        raise
 
 
-def _spreadsheet_safe(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-
-
-def _separated(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines of JSON, in chunks, with commas between them instead of their ends."""
+def _document(lines: Iterable[bytes], head: bytes, tail: bytes) -> Iterator[bytes]:
+    """Lines of JSON as a list, a line a row, between ``head`` and ``tail``."""
+    yield head
     waiting = b""
     for chunk in lines:
         text = waiting + chunk
         waiting = b"\n" if text.endswith(b"\n") else b""
         yield text.removesuffix(b"\n").replace(b"\n", b",\n")
+    yield tail
