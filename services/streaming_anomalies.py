@@ -21,7 +21,7 @@ _VALUES, _BLOCKS, _BLOCK = 4000, 1000, 24
 #: Nothing is said before so many blocks.
 _LEAST_BLOCKS = 5
 #: With so many blocks, everything is expected twice as often as they tell.
-_YOUNG = 20
+_YOUNG = 10
 #: How far off a value is: its distance to the second nearest. One alike may be chance.
 _NEAREST = 2
 #: What is expected more often than this in all of the memory is no surprise.
