@@ -10,8 +10,10 @@ from db_operations.database import Database
 from db_operations.device_usage_db import DeviceSighting, update_device_metadata
 from db_operations.rollups_db import RollupRow
 from server import Runtime
+from services import report_period
 from services.buckets import Granularity
 from services.context import RouterContext
+from services.report_period import ReportRequest
 from services.unusual_usage import Direction, Sensitivity
 from services.usage_analytics import ComparedPeriod, Days, ReportPeriod, TrendPeriod, UsageAnalyticsService
 from services.usage_summary import Period
@@ -278,15 +280,15 @@ def test_a_report_up_to_now_is_held_against_the_same_point(
     analytics: UsageAnalyticsService, runtime: Runtime, home: RouterContext, use: Use, backups: datetime
 ) -> None:
     use(TV, NOW.replace(minute=0), 5, 5)
-    named = runtime.services.export.report(home, ReportPeriod.WEEK, None)
+    report = runtime.services.reports.make(home, ReportRequest(period=report_period.ReportPeriod.WEEK))
     history = runtime.services.history.get_history(
         home, start_date=None, end_date=None, granularity=Granularity.DAY, page=1, page_size=50
     )
-    assert named.report.comparison.total.after == history.totals
-    assert named.report.previous.end == NOW - 7 * DAY
-    assert [mac for mac, _ in named.report.anomalies] == [LAPTOP]
-    assert named.report.top_devices[0].mac == LAPTOP
-    assert named.report.highlights[1].startswith("laptop used most: ")
+    assert report.told.comparison.total.after == history.totals
+    assert report.days.previous.end == NOW - 7 * DAY
+    assert [mac for mac, _ in report.told.anomalies] == [LAPTOP]
+    assert report.told.top_devices[0].mac == LAPTOP
+    assert report.told.highlights[1].startswith("laptop used most: ")
 
 
 def test_a_report_on_the_future_is_refused(analytics: UsageAnalyticsService, home: RouterContext) -> None:
@@ -301,9 +303,9 @@ def test_the_router_itself_is_in_the_total_but_in_no_ranking(
         cursor.execute("UPDATE devices SET is_router = true WHERE device_mac = %s", (TV,))
     for mac in (TV, ZERO_MAC, PHONE):
         use(mac, NOW.replace(minute=0), 100, 0)
-    report = runtime.services.export.report(home, ReportPeriod.DAY, None).report
-    assert report.comparison.total.after == (300, 0)
-    assert [device.mac for device in report.top_devices] == [PHONE]
+    told = runtime.services.reports.make(home, ReportRequest(period=report_period.ReportPeriod.DAY)).told
+    assert told.comparison.total.after == (300, 0)
+    assert [device.mac for device in told.top_devices] == [PHONE]
 
 
 # --- whose it is -----------------------------------------------------------------------------------------
