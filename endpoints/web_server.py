@@ -29,7 +29,7 @@ MAX_CONNECTIONS = 900
 SILENCE_S = 30
 
 #: Of an answer that is made as it is sent: so much waits in memory for a slow client, then its making waits.
-MAX_WAITING_BYTES = 2**19
+MAX_WAITING_BYTES = 2**18
 
 #: The server stops reading a body here; the application refuses far smaller ones by their declared length.
 MAX_BODY_BYTES = 2**20
