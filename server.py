@@ -26,22 +26,11 @@ from db_operations.database import Database
 from db_operations.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from db_operations.migrations import migrate
 from demo import demo_config, running_demo
-from endpoints.analytics import analytics
 from endpoints.answers import register_error_handlers
 from endpoints.app_services import AppServices
-from endpoints.auth import auth
-from endpoints.device_usage import device_usage
-from endpoints.devices import devices
-from endpoints.docs import docs
-from endpoints.events import events
-from endpoints.export import export
-from endpoints.health import health
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.openapi import register_openapi
-from endpoints.people import people
-from endpoints.periods import periods
-from endpoints.reports import reports
-from endpoints.routers import routers
+from endpoints.resources import BLUEPRINTS
 from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
 from services.accounts import LOCAL_SESSION_ID, ensure_local_user, get_user
 from services.backfill import ArchiveBackfill
@@ -54,6 +43,7 @@ from services.events import EventService
 from services.merged_devices import MergedDeviceService
 from services.people import PeopleService
 from services.periods import PeriodService
+from services.protocols import ProtocolService
 from services.reading_limits import LimitedTaker, ReadingLimits
 from services.reports import UsageReportService
 from services.retention import RetentionService
@@ -140,6 +130,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         device_usage=DeviceUsageService(database, collector, taker, clock),
         history=UsageHistoryService(database, clock),
         periods=PeriodService(database),
+        protocols=ProtocolService(database, clock),
         summary=UsageSummaryService(database, clock),
         analytics=UsageAnalyticsService(database, clock),
         export=UsageExportService(database, clock),
@@ -191,20 +182,7 @@ def create_app(runtime: Runtime) -> APIFlask:
     register_middleware(app, allowed_origins=frozenset(runtime.config.cors_origins))
     if runtime.config.cors_origins:
         CORS(app, origins=list(runtime.config.cors_origins), supports_credentials=True, resources="/api/*")
-    for blueprint in (
-        devices,
-        people,
-        device_usage,
-        events,
-        periods,
-        analytics,
-        export,
-        reports,
-        routers,
-        auth,
-        health,
-        docs,
-    ):
+    for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
 

@@ -43,7 +43,10 @@ class Points:
 def anomalies(options: Options) -> Iterator[Points]:
     """A line against each of the others; with the real series where a folder has them, else with made ones."""
     if options.nab:
-        series, name = list(nab_series(options.nab)), "anomalies, NAB"
+        series = list(nab_series(options.nab))
+        if not series:
+            raise FileNotFoundError(f"none of the labelled series in {options.nab / 'data'}")
+        name = f"anomalies, {len(series)} of NAB"
     else:
         seeds = _SEEDS[:1] if options.quick else _SEEDS
         series, name = [one for seed in seeds for one in made_series(seed)], "anomalies, made"

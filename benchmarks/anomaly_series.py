@@ -30,10 +30,16 @@ class Series:
 
 
 def nab_series(folder: Path) -> Iterator[Series]:
-    """The real ones, from a copy of the Numenta Anomaly Benchmark with its ``data`` and ``labels``."""
+    """The real ones, from a copy of the Numenta Anomaly Benchmark with its ``data`` and ``labels``.
+
+    A part of them will do: labels of series that are not there are passed over.
+    """
     labels = json.loads((folder / "labels" / "combined_windows.json").read_text())
     for name, spans in sorted(labels.items()):
-        with (folder / "data" / name).open(newline="") as file:
+        path = folder / "data" / name
+        if not path.is_file():
+            continue
+        with path.open(newline="") as file:
             rows = [(datetime.fromisoformat(row["timestamp"]), float(row["value"])) for row in csv.DictReader(file)]
         limits = [[datetime.fromisoformat(limit) for limit in span] for span in spans]
         inside = [[at for at, (time, _) in enumerate(rows) if first <= time <= last] for first, last in limits]
@@ -41,7 +47,7 @@ def nab_series(folder: Path) -> Iterator[Series]:
             name=name,
             times=[time for time, _ in rows],
             values=[value for _, value in rows],
-            windows=[(indexes[0], indexes[-1]) for indexes in inside],
+            windows=[(indexes[0], indexes[-1]) for indexes in inside if indexes],
         )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from services.accounting import account, compare
 from services.accounting_periods import AccountingPeriod
 from services.counters import Reading
+from services.protocol_rollups import protocol_names
 from services.router_readings import TakenReading
 from utils.nlbwmon_parser import CounterRow, normalize_device_data, parse_nlbw_json
 from utils.time import parse_zone
@@ -74,6 +75,7 @@ def taken_reading(printed: bytes, at: datetime, *, base: Reading | None) -> Take
         totals=table.totals,
         usage_by_device=usage.by_device(),
         devices=normalize_device_data(reading.rows),
+        protocol_names=protocol_names([reading.rows]),
         zone=parse_zone("UTC"),
         router_zone=parse_zone("UTC"),
         clock_skew_s=0.0,

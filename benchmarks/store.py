@@ -1,9 +1,9 @@
 """Storing a reading, with all that keeps it exact and queryable, against COPYing the same rows raw.
 
 The steady state: every device is known and active, the day's rollup rows are there, readings come 5 minutes apart.
-The limit writes the rows that a reading stores (a snapshot, an hour's and a day's row a device) into tables of the
-same definitions by COPY, in one transaction with one commit. The second line of each compares with the snapshot rows
-alone: what keeping rollups and the base of the next reading costs on top of a bare log.
+The limit writes the rows that a reading stores (a snapshot, an hour's and a day's row a device, a row a protocol of
+each) into tables of the same definitions by COPY, in one transaction with one commit. The second line of each compares
+with the snapshot rows alone: what keeping rollups and the base of the next reading costs on top of a bare log.
 """
 
 import dataclasses
@@ -21,6 +21,7 @@ from db_operations import readings_db, routers_db
 from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.accounts import LOCAL_SESSION_ID, ensure_local_user
+from services.protocol_rollups import protocol_batches
 from services.reading_store import ReadingStore
 
 _SNAPSHOT = (
@@ -32,6 +33,8 @@ _DAILY = (
     "session_id, router_id, device_mac, span, start_date, end_date, total_download, total_upload, total_usage, "
     "data_points"
 )
+
+_PROTOCOLS = "session_id, router_id, device_mac, day, protocol, ipv4_download, ipv4_upload, ipv6_download, ipv6_upload"
 
 #: An hour of readings, so that the measured ones meet rollup rows, known devices and a table that is in use.
 _WARM_UP = 12
@@ -76,7 +79,7 @@ def _ours(database: Database, router: RouterRecord, devices: int) -> Side:
 
 
 def _raw_copy(conn: psycopg2.extensions.connection, devices: int, *, with_rollups: bool) -> Side:
-    """A reading's rows into tables of its own: its snapshot, and if asked for a row an hour and a day a device."""
+    """A reading's rows into tables of its own: its snapshot, and if asked for those of the rollups."""
     name = f"copied_{devices}_{'all' if with_rollups else 'snapshot'}"
     day = FIRST_READING.date()
     with conn.cursor() as cursor:
@@ -84,7 +87,8 @@ def _raw_copy(conn: psycopg2.extensions.connection, devices: int, *, with_rollup
             f"CREATE TABLE {name} (LIKE device_usage_monitoring INCLUDING ALL) PARTITION BY RANGE (timestamp);"
             f"CREATE TABLE {name}_1 PARTITION OF {name} FOR VALUES FROM ('{day} 00:00Z') TO ('{day} 24:00Z');"
             f"CREATE TABLE {name}_hourly (LIKE device_usage_hourly INCLUDING ALL);"
-            f"CREATE TABLE {name}_daily (LIKE device_usage_history INCLUDING ALL)"
+            f"CREATE TABLE {name}_daily (LIKE device_usage_history INCLUDING ALL);"
+            f"CREATE TABLE {name}_protocols (LIKE device_usage_protocols INCLUDING ALL)"
         )
     conn.commit()
     readings = growing_network(devices)
@@ -95,6 +99,7 @@ def _raw_copy(conn: psycopg2.extensions.connection, devices: int, *, with_rollup
         # Each reading's rollup rows are new ones here, so each has an hour and a day of its own.
         hour, date = at.replace(year=at.year - 1), (at - timedelta(days=at.minute + 60 * at.hour)).date()
         totals, usage = sorted(taken.totals.items()), taken.usage_by_device
+        protocols = list(protocol_batches(taken.usage.parts, set(), taken.zone, taken.protocol_names))
         started = time.perf_counter()
         owner = f"{LOCAL_SESSION_ID}\trouter-{devices}\t"
         now = at.isoformat()
@@ -112,6 +117,13 @@ def _raw_copy(conn: psycopg2.extensions.connection, devices: int, *, with_rollup
                     for mac, (down, up) in usage.items()
                 ]
                 cursor.copy_expert(f"COPY {name}_daily ({_DAILY}) FROM STDIN", io.StringIO("".join(lines)))
+                lines = [
+                    f"{owner}{row.mac}\t{date}\t{row.protocol}\t{row.ipv4_down}\t{row.ipv4_up}\t{row.ipv6_down}"
+                    f"\t{row.ipv6_up}\n"
+                    for rows in protocols
+                    for row in rows
+                ]
+                cursor.copy_expert(f"COPY {name}_protocols ({_PROTOCOLS}) FROM STDIN", io.StringIO("".join(lines)))
         conn.commit()
         return time.perf_counter() - started
 

@@ -90,7 +90,7 @@ def delete_device_usage(conn: Connection, session_id: str, router_id: str, macs:
     """
     params = {"session_id": session_id, "router_id": router_id, "macs": text_array(macs)}
     owned = "session_id = %(session_id)s AND router_id = %(router_id)s AND device_mac = ANY (%(macs)s::text[])"
-    for table in ("device_usage_hourly", "device_usage_history", "events"):
+    for table in ("device_usage_hourly", "device_usage_history", "device_usage_protocols", "events"):
         execute(conn, f"DELETE FROM {table} WHERE {owned}", params)
     days = execute(
         conn,

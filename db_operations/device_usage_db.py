@@ -199,6 +199,7 @@ def cleanup_old_data(
     params = {"hourly_before": hourly_before, "daily_before": daily_before}
     hourly_rows = execute(conn, "DELETE FROM device_usage_hourly WHERE slot_start < %(hourly_before)s", params)
     daily_rows = execute(conn, "DELETE FROM device_usage_history WHERE end_date < %(daily_before)s", params)
+    execute(conn, "DELETE FROM device_usage_protocols WHERE day < %(daily_before)s", params)
     execute(conn, "DELETE FROM accounting_periods WHERE end_date < %(daily_before)s", params)
     # What says how far those days are to be trusted.
     execute(conn, "DELETE FROM events WHERE end_at < %(daily_before)s", params)
@@ -214,7 +215,13 @@ def cleanup_old_data(
 def delete_usage(conn: Connection, session_id: str, router_id: str) -> None:
     """Erase every usage row of one router: what a deleted router leaves behind."""
     params = {"session_id": session_id, "router_id": router_id}
-    for table in ("device_usage_monitoring", "snapshot_days", "device_usage_hourly", "device_usage_history"):
+    for table in (
+        "device_usage_monitoring",
+        "snapshot_days",
+        "device_usage_hourly",
+        "device_usage_history",
+        "device_usage_protocols",
+    ):
         execute(
             conn,
             f"DELETE FROM {table} WHERE session_id = %(session_id)s AND router_id = %(router_id)s",

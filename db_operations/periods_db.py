@@ -220,12 +220,12 @@ def has_period_totals(conn: Connection, session_id: str, router_id: str, *, star
 
 def fill_day_from_period(
     conn: Connection, session_id: str, router_id: str, *, start: date, day: date, most: int
-) -> int:
-    """Take the totals of the period that began on ``start`` for the usage of ``day``; of how many devices it did.
+) -> list[str]:
+    """Take the totals of the period that began on ``start`` for the usage of ``day``; the MACs of which it did.
 
     Of none where anything is stored of that day already. A device with more than ``most`` bytes is left out.
     """
-    return execute(
+    rows = fetch_all(
         conn,
         """
         INSERT INTO device_usage_history (session_id, router_id, device_mac, span, start_date, end_date,
@@ -241,9 +241,11 @@ def fill_day_from_period(
                 AND measured.span = 'day' AND measured.start_date = %(day)s
           )
         ON CONFLICT (router_id, span, start_date, device_mac) DO NOTHING
+        RETURNING device_mac
         """,
         {"session_id": session_id, "router_id": router_id, "start": start, "day": day, "most": most},
     )
+    return [mac for (mac,) in rows]
 
 
 def get_first_reading_at(conn: Connection, session_id: str, router_id: str) -> datetime | None:

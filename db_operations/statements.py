@@ -31,3 +31,8 @@ def execute(conn: Connection, statement: Statement, params: Mapping[str, object]
     with conn.cursor() as cursor:
         cursor.execute(statement, params)
         return cursor.rowcount
+
+
+def read_one_moment(conn: Connection) -> None:
+    """Everything that the transaction reads is of one moment, whoever stores in between. Before its first statement."""
+    execute(conn, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", {})

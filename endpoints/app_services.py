@@ -14,6 +14,7 @@ from services.events import EventService
 from services.merged_devices import MergedDeviceService
 from services.people import PeopleService
 from services.periods import PeriodService
+from services.protocols import ProtocolService
 from services.reports import UsageReportService
 from services.routers import RouterService
 from services.status import StatusService
@@ -34,6 +35,7 @@ class AppServices:
     device_usage: DeviceUsageService
     history: UsageHistoryService
     periods: PeriodService
+    protocols: ProtocolService
     summary: UsageSummaryService
     analytics: UsageAnalyticsService
     export: UsageExportService

@@ -27,6 +27,7 @@ from services.counters import (
     Table,
     gain,
     goes_on_from,
+    has_unmoved,
     is_at_least,
     may_go_on_from,
 )
@@ -172,15 +173,22 @@ class _Accounting:
         else:
             # Those that lie below the last reading were counted already.
             on = self._on
-            if (on.start - step.since).total_seconds() <= step.files.refresh_interval_s + 5:
+            is_soon = (on.start - step.since).total_seconds() <= step.files.refresh_interval_s + 5
+            if is_soon or not self._is_back_for_certain(saved or {}):
                 self._notes.append(notes.restored_from_copy(on))
-                if step.would_be_full(self._old):  # one that isn't in the last reading may have been in an earlier one
-                    rows = {key: used for key, used in rows.items() if key in self._old}
+            if is_soon and step.would_be_full(self._old):
+                # One that isn't in the last reading may have been in an earlier one.
+                rows = {key: used for key, used in rows.items() if key in self._old}
             self._doubt_file_ahead(saved or {})
             if step.would_be_full(self._old):
                 rows = rows | above_commit(self._compared, rows, saved or {})
             self._note_evictions(on, 0)
         self._add(rows, self._whole)
+
+    def _is_back_for_certain(self, saved: Table) -> bool:
+        """Whether the rows can't come from the commit (``saved``) or from zero: one is exactly where it was read."""
+        read = {key: counters for key, counters in self._old.items() if saved.get(key, NOTHING) != counters}
+        return not read or has_unmoved(self._new, read)
 
     def _returned(self, saved: Table | None) -> dict[RowKey, Counters]:
         """Rows that went back while the others counted on: evicted, and back from zero.

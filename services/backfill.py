@@ -9,7 +9,7 @@ it but for the router's one connection, and no failure here is the reading's.
 import logging
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -27,7 +27,7 @@ from services.restored_tables import ROLLOVER_DELAY_S
 from services.router_readings import TakenReading
 from services.routers import target_of
 from utils.errors import BadRouterOutput, NetPilotError, OutputTooLarge, RouterError
-from utils.nlbwmon_parser import DeviceTotals, parse_nlbw_json
+from utils.nlbwmon_parser import CounterTable, parse_nlbw_json
 from utils.time import Zone
 
 logger = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class ArchiveBackfill:
             return
         wanted = self._choose(router.id, pending)
         try:
-            totals = self._read(router, wanted)
+            archives = self._read(router, wanted)
         except RouterError:
             self._remember_failure(router.id, wanted)
             raise
@@ -128,25 +128,25 @@ class ArchiveBackfill:
         for period in wanted:
             if self._is_stopping:
                 return
-            if (found := totals.get(period.start)) is not None:
+            if (archive := archives.get(period.start)) is not None:
                 with self._database.transaction() as conn:
                     store_archive(
                         conn,
                         owner,
                         period,
-                        found,
+                        archive,
                         zone=zone,
                         router_zone=router_zone,
                         most_a_day=self._limits.max_bytes_a_day,
                     )
-        if without := [period.start for period in wanted if period.start not in totals]:
+        if without := [period.start for period in wanted if period.start not in archives]:
             with self._database.transaction() as conn:
                 periods_db.give_up_pending_periods(conn, *owner, without)
                 hopeless = find_hopeless(periods_db.list_period_states(conn, *owner))
                 periods_db.give_up_pending_periods(conn, *owner, hopeless)
 
-    def _read(self, router: RouterRecord, wanted: Sequence[NamedPeriod]) -> dict[date, Mapping[str, DeviceTotals]]:
-        """The totals in each archive; one that is not there, or can't be used, is left out."""
+    def _read(self, router: RouterRecord, wanted: Sequence[NamedPeriod]) -> dict[date, CounterTable]:
+        """What is in each archive; one that is not there, or can't be used, is left out."""
         try:
             answers = get_earlier_archives(
                 self._connections, target_of(router, self._vault), {period.start: period.name for period in wanted}
@@ -156,16 +156,16 @@ class ArchiveBackfill:
                 raise
             logger.warning("router %s: archive %s is not used: %s", router.id, wanted[0].name, error.message)
             return {}
-        totals: dict[date, Mapping[str, DeviceTotals]] = {}
+        archives: dict[date, CounterTable] = {}
         for period in wanted:
             if period.start in answers:
                 try:
-                    found = parse_nlbw_json(answers[period.start]).totals
-                    self._limits.check_devices(found, where="It")
-                    totals[period.start] = found
+                    archive = parse_nlbw_json(answers[period.start])
+                    self._limits.check_devices(archive.totals, where="It")
+                    archives[period.start] = archive
                 except BadRouterOutput as error:
                     logger.warning("router %s: archive %s is not used: %s", router.id, period.name, error.message)
-        return totals
+        return archives
 
     # --- a router that gives trouble ---------------------------------------------------------------------
 

@@ -39,10 +39,9 @@ def _has_ended_none(step: ReadingStep) -> bool:
     age_s = step.current.period_age_s
     if not step.has_restarted and age_s is not None and age_s <= ROLLOVER_DELAY_S:
         return False  # it may not have begun yet: services/counted_periods.py
-    in_order = [was_archived(step, period) for period in step.passed]
     if step.restart is not Restart.NONE:
-        # One that was stopped at a period's start takes its table along: services/rollovers.py.
-        return bool(in_order) and all(in_order) and goes_on_from(step.new, step.old)
+        return False  # one that was stopped around a period's start takes its table along: services/rollovers.py
+    in_order = [was_archived(step, period) for period in step.passed]
     if _lacks_what_was_read(step):
         return True
     has_lost = bool(step.compared.vanished or step.compared.shrunk)
@@ -79,7 +78,7 @@ def _has_kept_doubted_rows(step: ReadingStep) -> bool:
     """Whether a table of a doubted name looks as if it had gone on since it was read: then no period ended for it,
     whatever was archived by that name. Of a full table, rows that nobody used since are enough.
     """
-    if step.previous.period_start not in step.previous.doubted or not step.old:
+    if step.previous.period_start not in step.previous.doubted:
         return False
     return has_unmoved(step.new, step.old) or may_go_on_from(step.new, step.old)
 

@@ -15,7 +15,7 @@ from services.accounting_notes import NoteKind, Quality
 from services.buckets import Bucket, Granularity, Span, covered_share
 from services.context import RouterContext
 from services.usage_quality import Doubt, Trust, judge
-from utils.errors import RouterNotFound
+from utils.errors import RouterNotFound, ValidationFailed
 from utils.time import Zone, parse_zone
 
 
@@ -86,6 +86,24 @@ def load_range(
     )
 
 
+def days_asked_for(
+    start_date: date | None, end_date: date | None, *, today: date, most: int, limits: str = ""
+) -> tuple[date, date]:
+    """First and last day of the range that a request means: the last 7 days where it names none.
+
+    ``most``: how many days it may have; ``limits``: of what, where it depends. Raises ValidationFailed.
+    """
+    end = end_date or max(today, start_date or date.min)
+    start = start_date or end - timedelta(days=6)
+    if start > end:
+        message = f"startDate is after endDate ({end.isoformat()})"
+        raise ValidationFailed(f"The request can't be used: {message}.", details={"startDate": [message]})
+    if (end - start).days >= most:
+        message = f"startDate to endDate may be at most {most} days{limits}"
+        raise ValidationFailed(f"The request can't be used: {message}.", details={"startDate": [message]})
+    return start, end
+
+
 def zone_of(conn: Connection, context: RouterContext) -> Zone:
     """The zone of the router's days, UTC until it is known. Raises RouterNotFound."""
     router = routers_db.get_router(conn, context.session_id, context.router_id)
@@ -110,6 +128,14 @@ def fold(wanted: HistoryRange, rows: Iterable[Row]) -> list[BucketUsage]:
         sums[position][1] += up
         seen[position] = True
     return [BucketUsage(*cell) if known else NOT_OBSERVED for cell, known in zip(sums, seen, strict=True)]
+
+
+def total_of(usage: Iterable[BucketUsage]) -> BucketUsage:
+    """All buckets together; nothing where nothing of any was observed."""
+    known = [bucket for bucket in usage if bucket != NOT_OBSERVED]
+    if not known:
+        return NOT_OBSERVED
+    return BucketUsage(sum(bucket.bytes_down or 0 for bucket in known), sum(bucket.bytes_up or 0 for bucket in known))
 
 
 def totals_of(rows: Sequence[DeviceBucketRow]) -> tuple[list[BucketTotal], list[DeviceTotal]]:

@@ -33,10 +33,10 @@ def is_taken_up(step: ReadingStep, ended: date, growth: Table) -> bool:
     archive, written = step.tables.get(ended), step.written_at(ended)
     if not archive or step.restart is Restart.NONE or _came_back_with_file(step):
         return False
-    if goes_on_from(step.old, archive):
-        return False  # those rows were brought back before the earlier reading
+    # Those that the earlier reading had as well were brought back before it.
+    back = {key: counters for key, counters in archive.items() if step.old.get(key) != counters}
     reached = sum(1 for key, counters in archive.items() if is_at_least(step.new.get(key, NOTHING), counters))
-    if has_unmoved(step.new, archive) and 2 * reached >= len(archive):
+    if has_unmoved(step.new, back) and 2 * reached >= len(archive):
         return True
     if (
         step.is_first_daemon

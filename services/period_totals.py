@@ -8,16 +8,20 @@ found the period over. Nothing here asks a router.
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
-from db_operations import devices_db, events_db, periods_db, readings_db
+from db_operations import devices_db, events_db, periods_db, protocols_db, readings_db
 from db_operations.events_db import EventRecord
 from db_operations.periods_db import NamedPeriod, PeriodState
 from db_operations.statements import Connection
+from services.accounted_usage import UsagePart
 from services.accounting_notes import NoteKind, Quality
 from services.accounting_periods import AccountingPeriod, PeriodRule
+from services.buckets import Span
+from services.counters import index_rows
 from services.past_periods import FinishedPeriod
+from services.protocol_rollups import protocol_batches, protocol_names
 from services.quarantine import IMPLAUSIBLE_RATE
 from utils.mac import ZERO_MAC
-from utils.nlbwmon_parser import DeviceTotals, parse_nlbw_json
+from utils.nlbwmon_parser import CounterTable, DeviceTotals, parse_nlbw_json
 from utils.time import Zone
 
 _HALF_DAY = timedelta(hours=12)
@@ -27,7 +31,7 @@ def store_archive(
     conn: Connection,
     owner: tuple[str, str],
     period: NamedPeriod,
-    totals: Mapping[str, DeviceTotals],
+    archive: CounterTable,
     *,
     zone: Zone,
     router_zone: Zone,
@@ -42,11 +46,11 @@ def store_archive(
         return False
     if not periods_db.complete_pending_period(conn, *owner, start=period.start):
         return False
-    periods_db.upsert_period_totals(conn, *owner, period, totals, is_final=True)
-    macs = sorted(totals.keys() - {ZERO_MAC})
+    periods_db.upsert_period_totals(conn, *owner, period, archive.totals, is_final=True)
+    macs = sorted(archive.totals.keys() - {ZERO_MAC})
     devices_db.insert_devices_unless_there(conn, *owner, macs, first_seen=zone.midnight(period.start))
     if period.start == period.end:
-        _fill_day(conn, owner, period, _day_of(period.start, zone, router_zone), zone, most_a_day)
+        _fill_day(conn, owner, period, archive, _day_of(period.start, zone, router_zone), zone, most_a_day)
     return True
 
 
@@ -75,21 +79,32 @@ def _last_seen(conn: Connection, owner: tuple[str, str], period: AccountingPerio
 
 
 def _fill_day(
-    conn: Connection, owner: tuple[str, str], period: NamedPeriod, day: date, zone: Zone, most_a_day: int
+    conn: Connection,
+    owner: tuple[str, str],
+    period: NamedPeriod,
+    archive: CounterTable,
+    day: date,
+    zone: Zone,
+    most_a_day: int,
 ) -> None:
     """Fill the history of a day before the first reading's, and say so beside it."""
     first_reading_at = periods_db.get_first_reading_at(conn, *owner)
     if first_reading_at is None or day >= zone.day_of(first_reading_at):
         return
-    if periods_db.fill_day_from_period(conn, *owner, start=period.start, day=day, most=most_a_day):
+    if filled := periods_db.fill_day_from_period(conn, *owner, start=period.start, day=day, most=most_a_day):
+        midnights = Span(zone.midnight(day), zone.midnight(day + timedelta(days=1)))
+        left_out = archive.totals.keys() - set(filled)
+        whole_day = UsagePart(rows=index_rows(archive.rows), span=midnights)
+        for protocols in protocol_batches([whole_day], left_out, zone, protocol_names([archive.rows])):
+            protocols_db.add_to_protocols(conn, *owner, protocols)
         message = (
             f"From before monitoring: what this day shows is the router's own archive of {period.name}. Such an "
             "archive runs from 00:00 UTC to 00:00 UTC, so that usage around midnight may belong to the day beside."
         )
         event = EventRecord(
             type=NoteKind.BACKFILLED,
-            start_at=zone.midnight(day),
-            end_at=zone.midnight(day + timedelta(days=1)),
+            start_at=midnights.start,
+            end_at=midnights.end,
             quality=Quality.ESTIMATED,
             message=message,
         )

@@ -15,6 +15,7 @@ from db_operations import (
     events_db,
     partitions_db,
     periods_db,
+    protocols_db,
     readings_db,
     rollups_db,
     routers_db,
@@ -33,6 +34,7 @@ from services.counters import Counters
 from services.device_events import VANISHED_AFTER, record_device_events
 from services.merged_devices import shown_as
 from services.period_totals import record_finished_periods
+from services.protocol_rollups import protocol_batches
 from services.router_readings import TakenReading
 from services.schedule import next_collect_at
 from services.usage_rollups import is_long, rollup_batches
@@ -137,6 +139,8 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading, vanished
         for batch in rollup_batches(taken.usage.parts, ignored, taken.zone):
             rollups_db.add_to_hourly(conn, *owner, batch.hourly)
             rollups_db.add_to_daily(conn, *owner, batch.daily)
+        for protocols in protocol_batches(taken.usage.parts, ignored, taken.zone, taken.protocol_names):
+            protocols_db.add_to_protocols(conn, *owner, protocols)
     record_finished_periods(conn, owner, taken.finished_periods)
     *ended, running = _covered_stretches(taken)
     for stretch in ended:

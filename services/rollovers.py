@@ -87,23 +87,23 @@ class _Rollover:
     def end(self, period: PassedPeriod) -> None:
         """Count what the archive of a period that ended holds."""
         step = self._step
-        span = self._gathered.clipped(period.span)
+        ended = span = self._gathered.clipped(period.span)
+        looked = self._gathered.clipped(Span(span.start, span.end + timedelta(seconds=step.files.refresh_interval_s)))
         archive = step.tables.get(period.start)
         is_in_order = was_archived(step, period)
         self._gathered.notes.append(notes.rollover(span.end, period.start))
-        self._ended = max(self._ended, span.end)
-        until = self._gathered.clipped(Span(span.start, span.end + timedelta(seconds=step.files.refresh_interval_s)))
         if archive is None:
-            self._ended = max(self._ended, until.end)
-            self._pending.append(notes.archive_missing(until, period.start))
+            ended = looked
+            self._pending.append(notes.archive_missing(looked, period.start))
         elif is_written_before(step, period):
             if step.restarted_at < span.end:  # else nothing ran in it, and the gap before the restart says so
                 self._pending.append(notes.archive_overwritten(span, period.start))
         else:
             self._count_archive(period.start, archive, span, is_in_order=is_in_order)
             if is_in_order is False and step.restarted_at < span.end:
-                self._ended = max(self._ended, until.end)
-                self._pending.append(notes.archive_overwritten(Span(self._since, until.end), period.start))
+                ended = looked
+                self._pending.append(notes.archive_overwritten(Span(self._since, looked.end), period.start))
+        self._ended = max(self._ended, ended.end)
         self._last = period.start
         self._is_cut = is_in_order is not False and archive is not None
         if is_in_order:

@@ -24,6 +24,7 @@ from services.counters import Counters, Reading
 from services.credentials import CredentialVault
 from services.last_commits import last_commit_of
 from services.past_periods import FinishedPeriod, find_earlier_periods, find_finished_periods
+from services.protocol_rollups import ProtocolNames, protocol_names
 from services.restored_tables import NO_FILES, Restart, RouterFiles, find_restart
 from services.router_answers import ReadAnswer, passed_periods, read_answer, read_files, shown_zone
 from services.router_doctor import Check, diagnose
@@ -49,6 +50,8 @@ class TakenReading:
     #: The usage per MAC, bytes down and up; MACs without any are not in it.
     usage_by_device: Mapping[str, Counters]
     devices: Sequence[ObservedDevice]
+    #: What the router calls the protocols that ``usage`` is of.
+    protocol_names: ProtocolNames
     #: Days and hours of this reading are cut in this zone.
     zone: Zone
     #: The router's own: its periods are named in this one.
@@ -121,6 +124,7 @@ class ReadingTaker:
             totals=read.table.totals,
             usage_by_device=usage.by_device(),
             devices=read.devices,
+            protocol_names=protocol_names([read.table.rows, *files.tables.values()]),
             zone=shown_zone(router, answer),
             router_zone=read.time.zone,
             earlier_periods=[] if previous else earlier_periods,

@@ -1,6 +1,6 @@
 """Analytics of a router's usage: gathers what the pure functions of device_usage_analytics.py judge."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -58,14 +58,6 @@ class TrendPeriod(StrEnum):
 _DAYS_OF = {TrendPeriod.LAST_7_DAYS: 7, TrendPeriod.LAST_30_DAYS: 30}
 
 
-class ReportPeriod(StrEnum):
-    """How long a report's period is, up to and with its last day."""
-
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-
-
 @dataclass(frozen=True)
 class Days:
     """Local days, both included."""
@@ -118,19 +110,6 @@ class PeriodTrends:
     #: Those that used most first.
     devices: Sequence[DeviceTrend]
     names: Mapping[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportMaterial:
-    """Everything a report is put together from."""
-
-    period: PeriodUsage
-    previous: PeriodUsage
-    anomalies: Sequence[tuple[str, Anomaly]]
-    timezone: str
-    names: Mapping[str, str]
-    #: MACs that rankings leave out: the router itself, unresolved hosts, what is not monitored.
-    unranked: Collection[str]
 
 
 class UsageAnalyticsService:
@@ -213,31 +192,6 @@ class UsageAnalyticsService:
             names=_names(records, macs),
         )
 
-    def gather_report(self, context: RouterContext, period: ReportPeriod, end_date: date | None) -> ReportMaterial:
-        """What a report on ``period`` needs: that with ``end_date`` (today, if left out) as its last day."""
-        with self._database.transaction() as conn:
-            zone = zone_of(conn, context)
-            now = self._clock()
-            today = zone.day_of(now)
-            last = end_date or today
-            if last > today:
-                raise ValidationFailed(details={"endDate": ["lies in the future"]})
-            first = _first_day_of(period, last)
-            before = _first_day_of(period, first - timedelta(days=1))
-            previous, current = _up_to_same_point(zone, before, first, last, now)
-            records = devices_by_mac(conn, context)
-            usage = [_load_usage(conn, context, zone, span, now) for span in (current, previous)]
-            wanted, rows = _load_hours(conn, context, zone, Days(first, last), now)
-        anomalies = _search(wanted, rows, records, current.start, Sensitivity.MEDIUM)
-        return ReportMaterial(
-            period=usage[0],
-            previous=usage[1],
-            anomalies=anomalies,
-            timezone=zone.key,
-            names=_names(records, {*(usage[0].totals or {}), *(usage[1].totals or {}), *(mac for mac, _ in anomalies)}),
-            unranked=_unranked(records),
-        )
-
 
 # --- which days ------------------------------------------------------------------------------------------
 
@@ -255,13 +209,6 @@ def _check_days(days: Days, most: int, start_name: str, end_name: str) -> None:
         raise ValidationFailed(details={start_name: [f"is after {end_name} ({days.last.isoformat()})"]})
     if (days.last - days.first).days >= most:
         raise ValidationFailed(details={start_name: [f"the range may have at most {most} days"]})
-
-
-def _first_day_of(period: ReportPeriod, last: date) -> date:
-    """The first day of the period that ends with ``last``: of a whole month, if it is a month's last day."""
-    if period is ReportPeriod.MONTH:
-        return _month_before(last + timedelta(days=1))
-    return last - timedelta(days=6 if period is ReportPeriod.WEEK else 0)
 
 
 def _month_before(day: date) -> date:

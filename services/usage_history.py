@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from db_operations import devices_db, rollups_db
 from db_operations.database import Database
@@ -13,18 +13,18 @@ from services.buckets import Bucket, Granularity, buckets_between
 from services.context import RouterContext
 from services.device_usage_service import check_is_shown, display_name
 from services.history_range import (
-    NOT_OBSERVED,
     BucketUsage,
     HistoryRange,
     Row,
+    days_asked_for,
     devices_by_mac,
     fold,
     load_range,
+    total_of,
     totals_of,
     zone_of,
 )
 from services.usage_quality import Trust
-from utils.errors import ValidationFailed
 from utils.mac import ZERO_MAC
 from utils.time import Clock
 
@@ -146,15 +146,13 @@ class UsageHistoryService:
         """The range that a request means. Raises ValidationFailed, RouterNotFound."""
         zone = zone_of(conn, context)
         now = self._clock()
-        end = end_date or max(zone.day_of(now), start_date or date.min)
-        start = start_date or end - timedelta(days=6)
-        if start > end:
-            message = f"startDate is after endDate ({end.isoformat()})"
-            raise ValidationFailed(f"The request can't be used: {message}.", details={"startDate": [message]})
-        if (end - start).days >= MAX_DAYS[granularity]:
-            limit = f"{MAX_DAYS[granularity]} days with granularity={granularity}"
-            message = f"startDate to endDate may be at most {limit}"
-            raise ValidationFailed(f"The request can't be used: {message}.", details={"startDate": [message]})
+        start, end = days_asked_for(
+            start_date,
+            end_date,
+            today=zone.day_of(now),
+            most=MAX_DAYS[granularity],
+            limits=f" with granularity={granularity}",
+        )
         return load_range(conn, context, zone, buckets_between(start, end, granularity, zone), granularity, now)
 
 
@@ -174,7 +172,7 @@ def _history(
         timezone=wanted.zone.key,
         start_date=wanted.buckets[0].first_day,
         end_date=wanted.buckets[-1].last_day,
-        totals=_total_of(usage),
+        totals=total_of(usage),
         coverage=wanted.coverage,
         buckets=wanted.buckets,
         usage=usage,
@@ -183,14 +181,6 @@ def _history(
         devices=devices,
         device_count=device_count,
     )
-
-
-def _total_of(usage: Sequence[BucketUsage]) -> BucketUsage:
-    """All buckets together; nothing where nothing of any was observed."""
-    known = [bucket for bucket in usage if bucket != NOT_OBSERVED]
-    if not known:
-        return NOT_OBSERVED
-    return BucketUsage(sum(bucket.bytes_down or 0 for bucket in known), sum(bucket.bytes_up or 0 for bucket in known))
 
 
 def _device_history(mac: str, record: DeviceRecord | None, rows: Iterable[Row], wanted: HistoryRange) -> DeviceHistory:

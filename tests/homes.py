@@ -55,6 +55,7 @@ TABLES = (
     "snapshot_days",
     "device_usage_hourly",
     "device_usage_history",
+    "device_usage_protocols",
 )
 
 Totals = dict[Any, tuple[int, int]]
@@ -126,6 +127,12 @@ def daily(database: Database, context: RouterContext) -> Totals:
     """(mac, local day) -> bytes down, up."""
     what = "SELECT device_mac, start_date, total_download, total_upload"
     return _keyed(database, context, what, "_history", "span = 'day'")
+
+
+def protocols_by_day(database: Database, context: RouterContext) -> Totals:
+    """(mac, local day) -> bytes down, up over all protocols: what `daily` says too."""
+    columns = "sum(ipv4_download + ipv6_download)::bigint, sum(ipv4_upload + ipv6_upload)::bigint"
+    return _keyed(database, context, f"SELECT device_mac, day, {columns}", "_protocols", "true GROUP BY 1, 2")
 
 
 def covered(database: Database, context: RouterContext) -> list[tuple[datetime, datetime]]:

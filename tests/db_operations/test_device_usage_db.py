@@ -5,10 +5,20 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from db_operations import device_usage_db, devices_db, partitions_db, readings_db, rollups_db, snapshots_db, users_db
+from db_operations import (
+    device_usage_db,
+    devices_db,
+    partitions_db,
+    protocols_db,
+    readings_db,
+    rollups_db,
+    snapshots_db,
+    users_db,
+)
 from db_operations.database import Database
 from db_operations.device_usage_db import CleanupResult, DeviceSighting, SnapshotRow
 from db_operations.devices_db import KnownDevice
+from db_operations.protocols_db import ProtocolRow
 from db_operations.rollups_db import DAILY, HOURLY, RollupRow
 from db_operations.statements import Connection, execute
 from db_operations.users_db import UserRecord
@@ -292,6 +302,7 @@ def test_cleaning_up_removes_what_is_older_than_each_limit_and_nothing_else(conn
             device_usage_db.store_device_usage_snapshot(conn, *owner, [SnapshotRow(MAC, None, 1, 1, 1, 1)], at=at)
             rollups_db.add_to_hourly(conn, *owner, [RollupRow(MAC, at, 1, 1)])
             rollups_db.add_to_daily(conn, *owner, [RollupRow(MAC, at.date(), 1, 1)])
+            protocols_db.add_to_protocols(conn, *owner, [ProtocolRow(MAC, at.date(), "HTTPS", 1, 1, 0, 0)])
     result = device_usage_db.cleanup_old_data(
         conn, raw_before=AT, hourly_before=AT - timedelta(hours=24), daily_before=DAY - timedelta(days=1)
     )
@@ -302,6 +313,8 @@ def test_cleaning_up_removes_what_is_older_than_each_limit_and_nothing_else(conn
         read = device_usage_db.get_device_usage_history
         assert len(read(conn, *owner, HOURLY, start=AT - timedelta(days=9), end=AT + timedelta(days=9))) == 2
         assert len(read(conn, *owner, DAILY, start=date(2031, 1, 1), end=date(2032, 1, 1))) == 2
+        kept = protocols_db.list_protocol_totals(conn, *owner, start=date(2031, 1, 1), end=date(2032, 1, 1))
+        assert [(total.protocol, total.ipv4_down) for total in kept] == [("HTTPS", 2)]
 
 
 def test_cleaning_up_without_limits_keeps_everything(conn: Connection) -> None:
@@ -316,13 +329,14 @@ def test_erasing_a_router_erases_only_its_usage(conn: Connection) -> None:
         device_usage_db.store_device_usage_snapshot(conn, *owner, [SnapshotRow(MAC, None, 1, 1, 1, 1)], at=AT)
         rollups_db.add_to_hourly(conn, *owner, [RollupRow(MAC, AT, 1, 1)])
         rollups_db.add_to_daily(conn, *owner, [RollupRow(MAC, DAY, 1, 1)])
+        protocols_db.add_to_protocols(conn, *owner, [ProtocolRow(MAC, DAY, "HTTPS", 1, 1, 0, 0)])
     device_usage_db.delete_usage(conn, "bob", ALICE[1])
     assert snapshots_db.count_snapshots(conn, *ALICE).snapshots == 1
     device_usage_db.delete_usage(conn, *ALICE)
     assert snapshots_db.count_snapshots(conn, *ALICE).snapshots == 0
     assert snapshots_db.count_snapshots(conn, *BOB).snapshots == 1
     with conn.cursor() as cursor:
-        for table in ("device_usage_hourly", "device_usage_history"):
+        for table in ("device_usage_hourly", "device_usage_history", "device_usage_protocols"):
             cursor.execute(f"SELECT session_id FROM {table}")
             assert cursor.fetchall() == [("bob",)]
 

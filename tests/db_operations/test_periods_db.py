@@ -145,9 +145,9 @@ def test_devices_of_an_archive_are_added_and_known_ones_left_alone(conn: Connect
 def test_a_day_is_filled_from_its_period_once_and_not_beyond_belief_or_with_idle_devices(conn: Connection) -> None:
     day = NamedPeriod(date(2031, 10, 5), date(2031, 10, 5), "2031-10-05")
     put(conn, day, {MAC: (7, 3), OTHER_MAC: (0, 0), "02:00:00:00:00:01": (10, 1)})
-    assert periods_db.fill_day_from_period(conn, *BOB, start=day.start, day=day.start, most=10) == 0
-    assert periods_db.fill_day_from_period(conn, *ALICE, start=day.start, day=day.start, most=10) == 1
-    assert periods_db.fill_day_from_period(conn, *ALICE, start=day.start, day=day.start, most=10) == 0
+    assert periods_db.fill_day_from_period(conn, *BOB, start=day.start, day=day.start, most=10) == []
+    assert periods_db.fill_day_from_period(conn, *ALICE, start=day.start, day=day.start, most=10) == [MAC]
+    assert periods_db.fill_day_from_period(conn, *ALICE, start=day.start, day=day.start, most=10) == []
     assert totals(conn, "day") == [(day.start, day.start, MAC, 7, 3, 10)]
 
 
@@ -155,7 +155,7 @@ def test_a_day_with_measured_usage_is_not_filled(conn: Connection) -> None:
     day = NamedPeriod(date(2031, 10, 5), date(2031, 10, 5), "2031-10-05")
     rollups_db.add_to_daily(conn, *ALICE, [RollupRow(OTHER_MAC, day.start, 1, 1)])
     put(conn, day, {MAC: (7, 3)})
-    assert periods_db.fill_day_from_period(conn, *ALICE, start=day.start, day=day.start, most=10) == 0
+    assert periods_db.fill_day_from_period(conn, *ALICE, start=day.start, day=day.start, most=10) == []
     assert [row[2] for row in totals(conn, "day")] == [OTHER_MAC]
 
 

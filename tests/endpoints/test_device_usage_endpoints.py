@@ -17,8 +17,8 @@ from tests.homes import BOB, LAPTOP, PHONE, TV, Api, register
 pytestmark = pytest.mark.usefixtures("always_live")
 
 ROUTES = [
-    *("devices", "current", "history", "summary", "status"),
-    *(f"device/{PHONE}/{what}" for what in ("info", "current", "history")),
+    *("devices", "current", "history", "summary", "status", "protocols"),
+    *(f"device/{PHONE}/{what}" for what in ("info", "current", "history", "protocols")),
 ]
 
 
@@ -63,7 +63,7 @@ def test_another_accounts_devices_are_not_ours(
     theirs.traffic(TV, rx=5_000)
     bobs = register(runtime, ssh.add(theirs), session_id=BOB)
     runtime.collector.collect(bobs)
-    for what in ("info", "current", "history"):
+    for what in ("info", "current", "history", "protocols"):
         assert api.error(f"{BASE}/device/{TV}/{what}")[:2] == (404, "DEVICE_NOT_FOUND")
     assert TV not in api.client.get(f"{BASE}/devices").text
 

@@ -125,7 +125,7 @@ def test_every_answer_has_exactly_the_keys_that_are_declared(
         ],
         *[
             (f"{BASE}/device/{{mac}}/{name}", "GET", f"{BASE}/device/{PHONE}/{name}", {})
-            for name in ("info", "current", "history")
+            for name in ("info", "current", "history", "protocols")
         ],
         (f"{BASE}/current", "GET", f"{BASE}/current", {}),
         (f"{BASE}/periods", "GET", f"{BASE}/periods", {}),
@@ -135,6 +135,7 @@ def test_every_answer_has_exactly_the_keys_that_are_declared(
         (f"{BASE}/device/{{mac}}/merge", "POST", f"{BASE}/device/{TV}/merge", {"json": {"into": PHONE}}),
         (f"{BASE}/device/{{mac}}/merge", "DELETE", f"{BASE}/device/{TV}/merge", {}),
         (f"{BASE}/device/{{mac}}", "DELETE", f"{BASE}/device/{TV}", {}),
+        (f"{BASE}/protocols", "GET", f"{BASE}/protocols", {}),
         (f"{BASE}/refresh", "POST", f"{BASE}/refresh", {}),
         *[
             (f"{BASE}/{name}", "GET", f"{BASE}/{name}", {})

@@ -20,9 +20,9 @@ MINUTE = timedelta(minutes=1)
 
 #: Everything about a router that is answered from what is stored.
 STORED: list[tuple[str, str, dict[str, Any]]] = [
-    *[(name, "GET", {}) for name in ("devices", "history", "summary", "status", "events", "periods")],
+    *[(name, "GET", {}) for name in ("devices", "history", "summary", "status", "events", "periods", "protocols")],
     *[(name, "GET", {}) for name in ("devices/merge-suggestions", "people")],
-    *[(f"device/{PHONE}/{name}", "GET", {}) for name in ("info", "history")],
+    *[(f"device/{PHONE}/{name}", "GET", {}) for name in ("info", "history", "protocols")],
     (f"device/{PHONE}", "PUT", {"json": {"name": "Anna's"}}),
     (f"device/{PHONE}/merge", "DELETE", {}),
     *[(f"analytics/{name}", "GET", {}) for name in ("trends", "anomalies", "compare")],

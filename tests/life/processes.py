@@ -137,9 +137,14 @@ class Scene:
                     f"{condition} GROUP BY 1"
                 )
                 sums.append({mac: (down, up) for mac, down, up in cursor.fetchall()})
+            cursor.execute(
+                "SELECT device_mac, sum(ipv4_download + ipv6_download)::bigint, sum(ipv4_upload + ipv6_upload)::bigint "
+                "FROM device_usage_protocols GROUP BY 1"
+            )
+            sums.append({mac: (down, up) for mac, down, up in cursor.fetchall()})
             cursor.execute("SELECT count(DISTINCT timestamp) FROM device_usage_monitoring")
             row = cursor.fetchone()
-        assert sums[0] == sums[1], "hours and days differ"
+        assert sums[0] == sums[1] == sums[2], "hours, days and protocols differ"
         return sums[0], int(row[0]) if row else 0
 
     def meet_collection(self, rng: Random, patience_s: float) -> bool:

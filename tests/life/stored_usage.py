@@ -38,11 +38,13 @@ class Stored:
     hourly: list[tuple[str, datetime, int, int]]
     totals: dict[str, tuple[int, int]]
     daily: dict[tuple[str, object], tuple[int, int]]
+    #: The days again, added up over their protocols.
+    protocols: dict[tuple[str, object], tuple[int, int]]
     snapshots: dict[str, tuple[int, int]]
     shown: Shown
 
     def check_sums(self) -> None:
-        """Hours, days and snapshots say the same; stretches of coverage lie apart."""
+        """Hours, days, protocols and snapshots say the same; stretches of coverage lie apart."""
         zone = parse_zone(self.zone)
         days: dict[tuple[str, object], tuple[int, int]] = {}
         for mac, slot, down, up in self.hourly:
@@ -50,6 +52,7 @@ class Stored:
             old = days.get(key, (0, 0))
             days[key] = old[0] + down, old[1] + up
         assert days == self.daily, "hours and days differ"
+        assert self.protocols == self.daily, "protocols and days differ"
         assert {mac: both for mac, both in self.snapshots.items() if any(both)} == self.totals, "snapshots differ"
         for (_, end), (start, _) in zip(self.shown.covered, self.shown.covered[1:], strict=False):
             assert end <= start, f"stretches of coverage overlap: {self.shown.covered}"
@@ -85,6 +88,12 @@ def look(database: Database, context: RouterContext, *, since: datetime) -> Stor
             "WHERE router_id = %(router)s AND span = 'day'",
             params,
         )
+        protocols = fetch_all(
+            conn,
+            "SELECT device_mac, day, sum(ipv4_download + ipv6_download)::bigint, sum(ipv4_upload + ipv6_upload)::bigint"
+            " FROM device_usage_protocols WHERE router_id = %(router)s GROUP BY 1, 2",
+            params,
+        )
         snapshots = fetch_all(
             conn,
             "SELECT device_mac, sum(usage_down)::bigint, sum(usage_up)::bigint FROM device_usage_monitoring "
@@ -104,6 +113,7 @@ def look(database: Database, context: RouterContext, *, since: datetime) -> Stor
         hourly=[(row[0], row[1], row[2], row[3]) for row in hourly],
         totals=totals,
         daily={(mac, day): (down, up) for mac, day, down, up, _ in daily},
+        protocols={(mac, day): (down, up) for mac, day, down, up in protocols},
         snapshots={mac: (down, up) for mac, down, up in snapshots},
         shown=Shown(covered, [(e.start_at, e.end_at, e.type) for e in events if e.quality == "unknown"]),
     )

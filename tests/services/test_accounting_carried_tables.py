@@ -154,3 +154,16 @@ def test_a_table_that_had_the_old_rows_at_the_earlier_reading_already_is_counted
     )
 
     assert usage.rows == {LAPTOP_WEB: (50, 0)}
+
+
+def test_a_row_that_was_brought_back_before_the_earlier_reading_proves_nothing_now() -> None:
+    other = (4, "UDP", 53, WEB[3], WEB[4])
+    table = {SSH: (70, 7), WEB: (90_000, 900)}
+    before = reading(table, boot_id="a", uptime_s=86_400, daemon_id="1", row_limit=100)
+    after = after_restart({**table, LAPTOP_WEB: (50, 0)}, restarted=61)
+
+    usage = usage_between(
+        before, after, {OCTOBER: {SSH: (70, 7), other: (500, 0)}, NOVEMBER: table}, ages_s={NOVEMBER: 241.0}
+    )
+
+    assert usage.rows == {LAPTOP_WEB: (50, 0)}

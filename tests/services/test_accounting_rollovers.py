@@ -57,6 +57,12 @@ def test_whole_periods_in_between_count_as_a_whole() -> None:
     usage = usage_between(before, after, archives, periods)
 
     assert usage.rows == {WEB: (100 + 2_000 + 30_000 + 1, 0 + 200 + 0 + 1), SSH: (4, 4)}
+    assert [part.span for part in usage.parts] == [
+        Span(NOON, at(1)),
+        Span(at(1), at(2)),
+        Span(at(2), at(3)),
+        Span(at(3), at(5)),
+    ]
     assert usage.by_device() == {PHONE: (32_105, 205)}
 
 

@@ -55,6 +55,7 @@ def answers(runtime: Runtime, context: RouterContext) -> dict[str, Any]:
         "current": services.device_usage.get_current(context).devices,
         "total": services.device_usage.get_current(context).total,
     }
+    told["protocols"] = services.protocols.get_protocols(context, **days, page=1, page_size=50)
     for granularity in Granularity:
         for page_size in (1, 50):
             told[f"{granularity} {page_size}"] = services.history.get_history(
@@ -89,6 +90,17 @@ def test_merged_devices_are_one_in_every_answer_and_every_sum_stays(
             assert after[name].device_count == before[name].device_count - 1
             assert after[name].devices[0].mac == PHONE
     assert after["total"] == before["total"]
+    assert after["protocols"].totals == before["protocols"].totals
+    assert [(one.name, one.share) for one in after["protocols"].protocols] == [
+        (one.name, one.share) for one in before["protocols"].protocols
+    ]
+    assert sum(one.devices for one in after["protocols"].protocols) < sum(
+        one.devices for one in before["protocols"].protocols
+    )
+    usage, mac, _ = runtime.services.protocols.get_device_protocols(
+        context, OLD_PHONE, start_date=START.date(), end_date=None, page=1, page_size=9
+    )
+    assert (mac, usage.unknown.bytes_down) == (PHONE, 0)
     assert after["summary"].total_usage == before["summary"].total_usage
     assert [device.mac for device in after["summary"].top_devices] == [PHONE, LAPTOP]
     assert (before["devices"].total, after["devices"].total, after["devices"].matching) == (4, 3, 3)

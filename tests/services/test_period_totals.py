@@ -16,7 +16,7 @@ from services.past_periods import FinishedPeriod
 from services.period_totals import record_finished_periods, store_archive
 from tests.db_operations.usage_rows import ALICE, AT, BOB, MAC, OTHER_MAC, add_router, reading_at
 from utils.mac import ZERO_MAC
-from utils.nlbwmon_parser import DeviceTotals
+from utils.nlbwmon_parser import CounterTable, DeviceTotals, parse_nlbw_json
 from utils.time import parse_zone
 
 OCTOBER = AccountingPeriod(date(2031, 10, 1), date(2031, 10, 31))
@@ -38,6 +38,11 @@ def printed(totals: dict[str, tuple[int, int]]) -> bytes:
     return json.dumps({"columns": columns, "data": rows}).encode()
 
 
+def counted(down: int, up: int) -> CounterTable:
+    """An archive of one device."""
+    return parse_nlbw_json(printed({MAC: (down, up)}))
+
+
 def first_reading(conn: Connection, period: AccountingPeriod, totals: dict[str, tuple[int, int]]) -> None:
     """What the store leaves of a first reading in ``period``."""
     rows = [RollupRow(mac, period.start, *both) for mac, both in totals.items()]
@@ -53,8 +58,8 @@ def last_reading(conn: Connection, period: AccountingPeriod, totals: dict[str, t
 def finished(
     period: AccountingPeriod, totals: dict[str, tuple[int, int]] | None, name: str | None = None
 ) -> FinishedPeriod:
-    counted = None if totals is None else {mac: DeviceTotals(*both) for mac, both in totals.items()}
-    return FinishedPeriod(period, name or period.start.isoformat(), counted)
+    final = None if totals is None else {mac: DeviceTotals(*both) for mac, both in totals.items()}
+    return FinishedPeriod(period, name or period.start.isoformat(), final)
 
 
 def stored(conn: Connection) -> dict[tuple[str, str], tuple[int, int, int]]:
@@ -179,8 +184,10 @@ def test_an_archive_of_a_day_is_shown_on_the_day_most_of_it_lies_in(
     last_reading(conn, NOVEMBER, {})  # on the 11th
     archive = NamedPeriod(date(2031, 11, 8), date(2031, 11, 8), "2031-11-08")
     periods_db.insert_pending_periods(conn, *ALICE, [archive])
-    assert store_archive(conn, ALICE, archive, {MAC: DeviceTotals(1, 2)}, zone=zone, router_zone=zone)
+    assert store_archive(conn, ALICE, archive, counted(1, 2), zone=zone, router_zone=zone)
     assert days(conn) == [(shown, 3)]
+    of_protocols = "SELECT day::text, protocol, ipv4_download, ipv4_upload FROM device_usage_protocols"
+    assert fetch_all(conn, of_protocols, {}) == [(shown, "HTTPS", 1, 2)]
     ((start, end),) = fetch_all(conn, "SELECT start_at, end_at FROM events", {})
     assert (str(zone.day_of(start)), end - start) == (shown, timedelta(days=1))
 
@@ -190,7 +197,7 @@ def test_days_are_shown_in_the_persons_zone_and_named_in_the_routers(conn: Conne
     archive = NamedPeriod(date(2031, 11, 8), date(2031, 11, 8), "2031-11-08")
     periods_db.insert_pending_periods(conn, *ALICE, [archive])
     new_york = parse_zone("America/New_York")
-    store_archive(conn, ALICE, archive, {MAC: DeviceTotals(1, 2)}, zone=new_york, router_zone=parse_zone("UTC"))
+    store_archive(conn, ALICE, archive, counted(1, 2), zone=new_york, router_zone=parse_zone("UTC"))
     assert days(conn) == [("2031-11-08", 3)]
 
 
@@ -200,16 +207,16 @@ def test_the_day_of_the_first_reading_and_days_after_it_are_never_filled(conn: C
     last_reading(conn, NOVEMBER, {})
     archive = NamedPeriod(date(2031, 11, day), date(2031, 11, day), f"2031-11-{day}")
     periods_db.insert_pending_periods(conn, *ALICE, [archive])
-    assert store_archive(conn, ALICE, archive, {MAC: DeviceTotals(1, 2)}, zone=BERLIN, router_zone=BERLIN)
+    assert store_archive(conn, ALICE, archive, counted(1, 2), zone=BERLIN, router_zone=BERLIN)
     assert days(conn) == []
-    assert fetch_all(conn, "SELECT 1 FROM events", {}) == []
+    assert fetch_all(conn, "SELECT 1 FROM events UNION ALL SELECT 1 FROM device_usage_protocols", {}) == []
     assert len(stored(conn)) == 1
 
 
 def test_an_archive_is_stored_once_and_not_for_a_router_that_is_gone(conn: Connection) -> None:
     archive = NamedPeriod(*OCTOBER, "2031-10-01")
     periods_db.insert_pending_periods(conn, *ALICE, [archive])
-    both = {MAC: DeviceTotals(1, 2)}
+    both = counted(1, 2)
     assert store_archive(conn, ALICE, archive, both, zone=BERLIN, router_zone=BERLIN)
     assert not store_archive(conn, ALICE, archive, both, zone=BERLIN, router_zone=BERLIN)
     assert not store_archive(conn, BOB, archive, both, zone=BERLIN, router_zone=BERLIN)

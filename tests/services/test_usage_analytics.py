@@ -12,8 +12,9 @@ from db_operations.rollups_db import RollupRow
 from server import Runtime
 from services.buckets import Granularity
 from services.context import RouterContext
+from services.report_period import ReportPeriod, ReportRequest
 from services.unusual_usage import Direction, Sensitivity
-from services.usage_analytics import ComparedPeriod, Days, ReportPeriod, TrendPeriod, UsageAnalyticsService
+from services.usage_analytics import ComparedPeriod, Days, TrendPeriod, UsageAnalyticsService
 from services.usage_summary import Period
 from simulator.clock import ManualClock
 from tests.homes import BOB, LAPTOP, PHONE, TV
@@ -254,44 +255,19 @@ def test_a_day_nobody_observed_is_null_in_a_trend(
 # --- reports ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("period", "end_date", "first", "before"),
-    [
-        (ReportPeriod.DAY, "2031-11-11", "2031-11-11", "2031-11-10"),
-        (ReportPeriod.WEEK, "2031-11-09", "2031-11-03", "2031-10-27"),
-        (ReportPeriod.MONTH, "2031-10-31", "2031-10-01", "2031-09-01"),
-        (ReportPeriod.MONTH, "2031-03-15", "2031-02-16", "2031-01-16"),
-        (ReportPeriod.MONTH, "2031-02-28", "2031-02-01", "2031-01-01"),
-    ],
-)
-def test_a_report_on_the_past_has_whole_periods(
-    analytics: UsageAnalyticsService, home: RouterContext, period: ReportPeriod, end_date: str, first: str, before: str
-) -> None:
-    last = date.fromisoformat(end_date)
-    material = analytics.gather_report(home, period, last)
-    starts = [BERLIN.midnight(date.fromisoformat(day)) for day in (before, first)]
-    assert [material.previous.start, material.previous.end, material.period.start] == [*starts, starts[1]]
-    assert material.period.end == BERLIN.midnight(last + DAY)
-
-
 def test_a_report_up_to_now_is_held_against_the_same_point(
     analytics: UsageAnalyticsService, runtime: Runtime, home: RouterContext, use: Use, backups: datetime
 ) -> None:
     use(TV, NOW.replace(minute=0), 5, 5)
-    named = runtime.services.export.report(home, ReportPeriod.WEEK, None)
+    report = runtime.services.reports.make(home, ReportRequest(period=ReportPeriod.WEEK))
     history = runtime.services.history.get_history(
         home, start_date=None, end_date=None, granularity=Granularity.DAY, page=1, page_size=50
     )
-    assert named.report.comparison.total.after == history.totals
-    assert named.report.previous.end == NOW - 7 * DAY
-    assert [mac for mac, _ in named.report.anomalies] == [LAPTOP]
-    assert named.report.top_devices[0].mac == LAPTOP
-    assert named.report.highlights[1].startswith("laptop used most: ")
-
-
-def test_a_report_on_the_future_is_refused(analytics: UsageAnalyticsService, home: RouterContext) -> None:
-    with pytest.raises(ValidationFailed):
-        analytics.gather_report(home, ReportPeriod.DAY, date(2031, 11, 13))
+    assert report.told.comparison.total.after == history.totals
+    assert report.days.previous.end == NOW - 7 * DAY
+    assert [mac for mac, _ in report.told.anomalies] == [LAPTOP]
+    assert report.told.top_devices[0].mac == LAPTOP
+    assert report.told.highlights[1].startswith("laptop used most: ")
 
 
 def test_the_router_itself_is_in_the_total_but_in_no_ranking(
@@ -301,9 +277,9 @@ def test_the_router_itself_is_in_the_total_but_in_no_ranking(
         cursor.execute("UPDATE devices SET is_router = true WHERE device_mac = %s", (TV,))
     for mac in (TV, ZERO_MAC, PHONE):
         use(mac, NOW.replace(minute=0), 100, 0)
-    report = runtime.services.export.report(home, ReportPeriod.DAY, None).report
-    assert report.comparison.total.after == (300, 0)
-    assert [device.mac for device in report.top_devices] == [PHONE]
+    told = runtime.services.reports.make(home, ReportRequest(period=ReportPeriod.DAY)).told
+    assert told.comparison.total.after == (300, 0)
+    assert [device.mac for device in told.top_devices] == [PHONE]
 
 
 # --- whose it is -----------------------------------------------------------------------------------------
@@ -317,7 +293,6 @@ def test_a_router_is_only_its_owners(analytics: UsageAnalyticsService, home: Rou
         lambda: analytics.compare_to_previous(stranger, ComparedPeriod.WEEK),
         lambda: analytics.find_anomalies(stranger, None, None, Sensitivity.HIGH),
         lambda: analytics.get_trends(stranger, TrendPeriod.LAST_7_DAYS),
-        lambda: analytics.gather_report(stranger, ReportPeriod.DAY, None),
     ]
     for call in calls:
         with pytest.raises(RouterNotFound):

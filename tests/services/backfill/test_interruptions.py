@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from db_operations import devices_db, events_db, periods_db
+from db_operations import devices_db, events_db, periods_db, protocols_db
 from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
@@ -27,7 +27,7 @@ from tests.archived_homes import (
     settle,
     states,
 )
-from tests.homes import KEY, PHONE, ask, daily, register
+from tests.homes import KEY, PHONE, ask, daily, protocols_by_day, register
 
 STEPS = [
     (periods_db, "hold_router"),
@@ -36,6 +36,7 @@ STEPS = [
     (devices_db, "insert_devices_unless_there"),
     (periods_db, "get_first_reading_at"),
     (periods_db, "fill_day_from_period"),
+    (protocols_db, "add_to_protocols"),
     (events_db, "insert_event"),
     (periods_db, "give_up_pending_periods"),
     (periods_db, "list_period_states"),
@@ -70,7 +71,7 @@ def test_what_fails_at_any_step_is_stored_at_the_next_and_all_of_it_once(
 
 def check_all_days_are_there_once(database: Database, context: RouterContext) -> None:
     expected = {(PHONE, day): (down, up) for day, _, down, up in DAYS}
-    assert daily(database, context) == expected
+    assert daily(database, context) == protocols_by_day(database, context) == expected
     assert {(mac, date.fromisoformat(start)): both for (start, mac), both in archived(database).items()} == expected
     told = ask(database, "SELECT count(*), count(DISTINCT start_at) FROM events WHERE type = 'backfilled'")
     assert told == [(10, 10)]

@@ -10,7 +10,7 @@ from simulator.clock import ManualClock
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import SshServer
 from tests.archived_homes import DAYS, archived, collect, lived_home
-from tests.homes import LAPTOP, PHONE, START, TV, ask, daily
+from tests.homes import LAPTOP, PHONE, START, TV, ask, daily, protocols_by_day
 
 DAY = timedelta(days=1)
 
@@ -21,7 +21,7 @@ def test_archives_of_single_days_fill_the_daily_history_and_say_so(
     context, _ = join(days)
     collect(runtime, context, times=5)
     expected = {(PHONE, day): (down, up) for day, _, down, up in DAYS}
-    assert daily(database, context) == expected
+    assert daily(database, context) == protocols_by_day(database, context) == expected
     assert len(archived(database)) == len(expected)
     what = "start_at, end_at, quality, device_mac, message"
     events = ask(database, f"SELECT {what} FROM events WHERE type = 'backfilled' ORDER BY start_at")
@@ -39,6 +39,7 @@ def test_usage_measured_since_is_not_touched(
     days.traffic(LAPTOP, rx=70, tx=7)
     collect(runtime, context, times=5)
     usage = daily(database, context)
+    assert protocols_by_day(database, context) == usage
     assert usage.pop((LAPTOP, START.date())) == (70, 7)
     assert usage == {(PHONE, day): (down, up) for day, _, down, up in DAYS}
 
