@@ -8,6 +8,7 @@ from pydantic import Field
 
 from endpoints.common_schemas import Bytes, IsoDate, Out, RouterQuery, Share
 from endpoints.device_usage_schemas import NamedOut, SpanOut, TrendsOut, UsageOrNothingOut
+from services.chosen_days import Days
 from services.device_usage_analytics import (
     Change,
     ChangePart,
@@ -15,7 +16,7 @@ from services.device_usage_analytics import (
     PeriodUsage,
 )
 from services.unusual_usage import Anomaly, AnomalyKind, Direction, Sensitivity
-from services.usage_analytics import ComparedPeriod, ComparedUsage, Days, FoundAnomalies, PeriodTrends, TrendPeriod
+from services.usage_analytics import ComparedPeriod, ComparedUsage, FoundAnomalies, PeriodTrends, TrendPeriod
 from utils.errors import ValidationFailed
 from utils.nlbwmon_parser import DeviceTotals
 

@@ -12,11 +12,11 @@ from db_operations.rollups_db import DAILY, HOURLY, Rollup
 from db_operations.shown_devices_db import get_shown_devices
 from db_operations.statements import Connection
 from services.buckets import Granularity, buckets_between
+from services.chosen_days import Days, chosen_days
 from services.context import RouterContext
 from services.device_usage_service import check_is_shown, display_name
 from services.history_range import devices_by_mac
 from services.merged_devices import shown_as
-from services.usage_analytics import Days, chosen_days
 from utils.errors import RouterNotFound
 from utils.file_names import file_name_part
 from utils.mac import ZERO_MAC
@@ -89,7 +89,7 @@ def select(conn: Connection, context: RouterContext, request: ExportRequest, now
     if router is None:
         raise RouterNotFound
     zone = parse_zone(router.timezone or "UTC")
-    days = chosen_days(request.start_date, request.end_date, zone.day_of(now), _ANY)
+    days = chosen_days(request.start_date, request.end_date, today=zone.day_of(now), most=_ANY)
     records = devices_by_mac(conn, context)
     mac = request.mac and shown_as(request.mac, records)
     if mac is not None and mac != ZERO_MAC:

@@ -15,7 +15,7 @@ from services.accounting_notes import NoteKind, Quality
 from services.buckets import Bucket, Granularity, Span, covered_share
 from services.context import RouterContext
 from services.usage_quality import Doubt, Trust, judge
-from utils.errors import RouterNotFound, ValidationFailed
+from utils.errors import RouterNotFound
 from utils.time import Zone, parse_zone
 
 
@@ -84,24 +84,6 @@ def load_range(
         trusts=judge([bucket.span for bucket in buckets], coverages, doubts),
         firsts=[bucket.span.start if is_hourly else bucket.first_day for bucket in buckets],
     )
-
-
-def days_asked_for(
-    start_date: date | None, end_date: date | None, *, today: date, most: int, limits: str = ""
-) -> tuple[date, date]:
-    """First and last day of the range that a request means: the last 7 days where it names none.
-
-    ``most``: how many days it may have; ``limits``: of what, where it depends. Raises ValidationFailed.
-    """
-    end = end_date or max(today, start_date or date.min)
-    start = start_date or end - timedelta(days=6)
-    if start > end:
-        message = f"startDate is after endDate ({end.isoformat()})"
-        raise ValidationFailed(f"The request can't be used: {message}.", details={"startDate": [message]})
-    if (end - start).days >= most:
-        message = f"startDate to endDate may be at most {most} days{limits}"
-        raise ValidationFailed(f"The request can't be used: {message}.", details={"startDate": [message]})
-    return start, end
 
 
 def zone_of(conn: Connection, context: RouterContext) -> Zone:

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from db_operations import rollups_db
 from db_operations.database import Database
 from db_operations.devices_db import DeviceRecord
 from db_operations.rollups_db import DeviceTotal
 from services.buckets import Granularity, buckets_between
+from services.chosen_days import chosen_days
 from services.context import RouterContext
 from services.device_usage_service import display_name
 from services.history_range import devices_by_mac, load_range, zone_of
 from services.usage_quality import Trust, overall
-from utils.errors import ValidationFailed
 from utils.mac import ZERO_MAC
 from utils.time import Clock, Zone
 
@@ -90,7 +90,7 @@ class PeopleService:
         with self._database.transaction() as conn:
             zone = zone_of(conn, context)
             now = self._clock()
-            first, last = _chosen_days(start_date, end_date, zone.day_of(now))
+            first, last = chosen_days(start_date, end_date, today=zone.day_of(now), most=MOST_DAYS)
             buckets = buckets_between(first, last, Granularity.DAY, zone)
             wanted = load_range(conn, context, zone, buckets, Granularity.DAY, now)
             known = devices_by_mac(conn, context)
@@ -139,16 +139,3 @@ def group_by_person(totals: Iterable[DeviceTotal], known: Mapping[str, DeviceRec
         for label, own in devices.items()
     ]
     return sorted(people, key=lambda person: (-(person.bytes_down + person.bytes_up), person.is_nobody, person.name))
-
-
-def _chosen_days(start_date: date | None, end_date: date | None, today: date) -> tuple[date, date]:
-    last = end_date or max(today, start_date or date.min)
-    first = start_date or last - timedelta(days=6)
-    message = None
-    if first > last:
-        message = f"startDate is after endDate ({last.isoformat()})"
-    elif (last - first).days >= MOST_DAYS:
-        message = f"startDate to endDate may be at most {MOST_DAYS} days"
-    if message:
-        raise ValidationFailed(f"The request can't be used: {message}.", details={"startDate": [message]})
-    return first, last

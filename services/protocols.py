@@ -14,6 +14,7 @@ from db_operations.device_usage_db import get_device_usage_history
 from db_operations.protocols_db import ProtocolTotal
 from db_operations.statements import Connection, read_one_moment
 from services.buckets import Granularity, buckets_between
+from services.chosen_days import chosen_days
 from services.context import RouterContext
 from services.counters import NOTHING, Counters, plus
 from services.device_usage_service import check_is_shown, display_name
@@ -21,7 +22,6 @@ from services.history_range import (
     BucketUsage,
     HistoryRange,
     Row,
-    days_asked_for,
     fold,
     load_range,
     total_of,
@@ -122,7 +122,7 @@ class ProtocolService:
     ) -> HistoryRange:
         zone = zone_of(conn, context)
         now = self._clock()
-        first, last = days_asked_for(start_date, end_date, today=zone.day_of(now), most=MAX_DAYS)
+        first, last = chosen_days(start_date, end_date, today=zone.day_of(now), most=MAX_DAYS)
         return load_range(
             conn, context, zone, buckets_between(first, last, Granularity.DAY, zone), Granularity.DAY, now
         )

@@ -1,11 +1,11 @@
 """Which days a report is on, and which ones it compares them with. Pure."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from services.buckets import Granularity, Span
-from services.usage_analytics import Days, chosen_days
+from services.chosen_days import Days, chosen_days, up_to_same_point
 from utils.errors import ValidationFailed
 from utils.time import Zone
 
@@ -63,13 +63,13 @@ def reported_days(request: ReportRequest, zone: Zone, now: datetime) -> Reported
     if last > today:
         raise ValidationFailed(details={"endDate": ["lies in the future"]})
     if request.period is ReportPeriod.RANGE:
-        days = chosen_days(request.start_date, last, today, MOST_DAYS)
+        days = chosen_days(request.start_date, last, today=today, most=MOST_DAYS)
     else:
         days = Days(_first_day_of(request.period, last), last)
     before = _first_day_of(request.period, days.first - timedelta(days=1))
     if request.period is ReportPeriod.RANGE:
         before = days.first - (days.last - days.first) - timedelta(days=1)
-    span, previous = _up_to_same_point(zone, before, days, now)
+    previous, span = up_to_same_point(zone, before, days, now)
     return ReportedDays(days=days, span=span, previous=previous)
 
 
@@ -80,14 +80,3 @@ def _first_day_of(period: ReportPeriod, last: date) -> date:
         last_of_month_before = day_after.replace(day=1) - timedelta(days=1)
         return last_of_month_before.replace(day=min(day_after.day, last_of_month_before.day))
     return last - timedelta(days=6 if period is ReportPeriod.WEEK else 0)
-
-
-def _up_to_same_point(zone: Zone, before: date, days: Days, now: datetime) -> tuple[Span, Span]:
-    """``days`` as far as they have passed, and what began at ``before`` up to the same local time."""
-    start, end = zone.midnight(days.first), zone.midnight(days.last + timedelta(days=1))
-    if end <= now:
-        return Span(start, end), Span(zone.midnight(before), start)
-    local = now.astimezone(zone.tz)
-    same_day = before + (local.date() - days.first)
-    same_point = datetime.combine(same_day, local.time(), tzinfo=zone.tz).astimezone(UTC)
-    return Span(start, now), Span(zone.midnight(before), min(same_point, start))

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
 
 from db_operations.database import Database
 from db_operations.device_usage_db import DeviceBucketRow, get_device_usage_history
 from db_operations.devices_db import DeviceRecord
-from db_operations.readings_db import list_coverage
-from db_operations.rollups_db import DAILY, HOURLY, list_totals
+from db_operations.rollups_db import DAILY, HOURLY
 from db_operations.statements import Connection
-from services.buckets import Bucket, Granularity, Span, buckets_between, covered_share, slot_of, spread
+from services.buckets import Bucket, Granularity, Span, buckets_between
+from services.chosen_days import Days, check_days, chosen_days, span_of, up_to_same_point
 from services.context import RouterContext
 from services.device_usage_analytics import (
     WELL_OBSERVED,
@@ -26,11 +26,10 @@ from services.device_usage_analytics import (
 )
 from services.device_usage_service import display_name
 from services.history_range import HistoryRange, devices_by_mac, load_range, zone_of
+from services.period_usage import load_usage
 from services.unusual_usage import LEAST_HOUR, Anomaly, Direction, Sensitivity
 from services.usual_usage import BASELINE_WEEKS
-from utils.errors import ValidationFailed
 from utils.mac import ZERO_MAC
-from utils.nlbwmon_parser import DeviceTotals
 from utils.time import Clock, Zone
 
 #: The longest periods that can be compared, and the longest range that is searched for anomalies, in days.
@@ -56,14 +55,6 @@ class TrendPeriod(StrEnum):
 
 
 _DAYS_OF = {TrendPeriod.LAST_7_DAYS: 7, TrendPeriod.LAST_30_DAYS: 30}
-
-
-@dataclass(frozen=True)
-class Days:
-    """Local days, both included."""
-
-    first: date
-    last: date
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,10 +113,10 @@ class UsageAnalyticsService:
     def compare_days(self, context: RouterContext, before: Days, after: Days) -> ComparedUsage:
         """Two ranges of days, whole. Raises ValidationFailed where one is none or too long."""
         for number, days in enumerate((before, after), start=1):
-            _check_days(days, MOST_DAYS_COMPARED, f"period{number}Start", f"period{number}End")
+            check_days(days, most=MOST_DAYS_COMPARED, start_name=f"period{number}Start", end_name=f"period{number}End")
         with self._database.transaction() as conn:
             zone = zone_of(conn, context)
-            return _compare(conn, context, zone, (_span_of(before, zone), _span_of(after, zone)), self._clock())
+            return _compare(conn, context, zone, (span_of(before, zone), span_of(after, zone)), self._clock())
 
     def compare_to_previous(self, context: RouterContext, period: ComparedPeriod) -> ComparedUsage:
         """This week (from Monday) or month so far, and the one before up to the same point in time."""
@@ -139,7 +130,7 @@ class UsageAnalyticsService:
             else:
                 first = today.replace(day=1)
                 before = _month_before(first)
-            return _compare(conn, context, zone, _up_to_same_point(zone, before, first, today, now), now)
+            return _compare(conn, context, zone, up_to_same_point(zone, before, Days(first, today), now), now)
 
     def find_anomalies(
         self, context: RouterContext, start_date: date | None, end_date: date | None, sensitivity: Sensitivity
@@ -148,7 +139,7 @@ class UsageAnalyticsService:
         with self._database.transaction() as conn:
             zone = zone_of(conn, context)
             now = self._clock()
-            days = chosen_days(start_date, end_date, zone.day_of(now), MOST_DAYS_SEARCHED)
+            days = chosen_days(start_date, end_date, today=zone.day_of(now), most=MOST_DAYS_SEARCHED)
             asked_days = buckets_between(days.first, days.last, Granularity.DAY, zone)
             asked = load_range(conn, context, zone, asked_days, Granularity.DAY, now)
             records = devices_by_mac(conn, context)
@@ -196,40 +187,10 @@ class UsageAnalyticsService:
 # --- which days ------------------------------------------------------------------------------------------
 
 
-def chosen_days(start_date: date | None, end_date: date | None, today: date, most: int) -> Days:
-    """The days that a request means, the last 7 by default. Raises ValidationFailed."""
-    last = end_date or max(today, start_date or date.min)
-    days = Days(start_date or last - timedelta(days=6), last)
-    _check_days(days, most, "startDate", "endDate")
-    return days
-
-
-def _check_days(days: Days, most: int, start_name: str, end_name: str) -> None:
-    if days.first > days.last:
-        raise ValidationFailed(details={start_name: [f"is after {end_name} ({days.last.isoformat()})"]})
-    if (days.last - days.first).days >= most:
-        raise ValidationFailed(details={start_name: [f"the range may have at most {most} days"]})
-
-
 def _month_before(day: date) -> date:
     """The same day of the month before, or that month's last one."""
     last_of_month_before = day.replace(day=1) - timedelta(days=1)
     return last_of_month_before.replace(day=min(day.day, last_of_month_before.day))
-
-
-def _span_of(days: Days, zone: Zone) -> Span:
-    return Span(zone.midnight(days.first), zone.midnight(days.last + timedelta(days=1)))
-
-
-def _up_to_same_point(zone: Zone, before: date, first: date, last: date, now: datetime) -> tuple[Span, Span]:
-    """``first``..``last`` as far as it has passed, and what began at ``before`` up to the same local time."""
-    start, end = zone.midnight(first), zone.midnight(last + timedelta(days=1))
-    if end <= now:
-        return Span(zone.midnight(before), start), Span(start, end)
-    local = now.astimezone(zone.tz)
-    same_day = before + (local.date() - first)
-    same_point = datetime.combine(same_day, local.time(), tzinfo=zone.tz).astimezone(UTC)
-    return Span(zone.midnight(before), min(same_point, start)), Span(start, now)
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -238,32 +199,10 @@ def _up_to_same_point(zone: Zone, before: date, first: date, last: date, now: da
 def _compare(
     conn: Connection, context: RouterContext, zone: Zone, spans: tuple[Span, Span], now: datetime
 ) -> ComparedUsage:
-    before, after = (_load_usage(conn, context, zone, span, now) for span in spans)
+    before, after = (load_usage(conn, context, zone, span, now) for span in spans)
     comparison = compare_periods(before.totals, after.totals)
     names = _names(devices_by_mac(conn, context), comparison.devices)
     return ComparedUsage(before=before, after=after, comparison=comparison, timezone=zone.key, names=names)
-
-
-def _load_usage(conn: Connection, context: RouterContext, zone: Zone, span: Span, now: datetime) -> PeriodUsage:
-    """Usage by device in ``span``; of an hour that it cuts, its share of the time."""
-    owner = (context.session_id, context.router_id)
-    stretches = [Span(*stretch) for stretch in list_coverage(conn, *owner, start=span.start, end=span.end)]
-    coverage = covered_share(span, stretches, now)
-    first, last = zone.day_of(span.start), zone.day_of(span.end)
-    if zone.midnight(last) == span.end:
-        _, totals = list_totals(conn, *owner, DAILY, start=first, end=last)
-        usage = {mac: DeviceTotals(down, up) for mac, down, up in totals}
-    else:
-        cut = slot_of(span.end, zone)
-        _, totals = list_totals(conn, *owner, HOURLY, start=span.start, end=cut.start)
-        usage = {mac: DeviceTotals(down, up) for mac, down, up in totals}
-        for mac, _, down, up in get_device_usage_history(conn, *owner, HOURLY, start=cut.start, end=cut.end):
-            if span.end < now:
-                part = [Span(cut.start, span.end)]
-                (down,), (up,) = spread(down, cut, part), spread(up, cut, part)
-            whole = usage.get(mac, DeviceTotals(0, 0))
-            usage[mac] = DeviceTotals(whole.bytes_down + down, whole.bytes_up + up)
-    return PeriodUsage(start=span.start, end=span.end, totals=usage if usage or coverage else None, coverage=coverage)
 
 
 def _load_hours(

@@ -10,13 +10,13 @@ from db_operations.device_usage_db import get_device_usage_history
 from db_operations.devices_db import DeviceRecord
 from db_operations.statements import Connection
 from services.buckets import Bucket, Granularity, buckets_between
+from services.chosen_days import chosen_days
 from services.context import RouterContext
 from services.device_usage_service import check_is_shown, display_name
 from services.history_range import (
     BucketUsage,
     HistoryRange,
     Row,
-    days_asked_for,
     devices_by_mac,
     fold,
     load_range,
@@ -146,7 +146,7 @@ class UsageHistoryService:
         """The range that a request means. Raises ValidationFailed, RouterNotFound."""
         zone = zone_of(conn, context)
         now = self._clock()
-        start, end = days_asked_for(
+        start, end = chosen_days(
             start_date,
             end_date,
             today=zone.day_of(now),

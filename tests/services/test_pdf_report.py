@@ -8,13 +8,13 @@ import pypdf
 import pytest
 
 from services.buckets import Granularity, Span, buckets_between
+from services.chosen_days import Days
 from services.device_usage_analytics import PeriodUsage, generate_usage_reports
 from services.history_range import NOT_OBSERVED, BucketUsage
 from services.pdf_report import render_pdf
 from services.report_page import report_page, scale_of
 from services.report_period import ReportedDays, ReportPeriod
 from services.reports import ChartedUsage, PeriodReport
-from services.usage_analytics import Days
 from services.usage_quality import Trust
 from utils.nlbwmon_parser import DeviceTotals
 from utils.time import parse_zone

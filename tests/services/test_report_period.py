@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from services.buckets import Granularity
+from services.chosen_days import Days
 from services.report_period import ReportPeriod, ReportRequest, reported_days
-from services.usage_analytics import Days
 from utils.errors import ValidationFailed
 from utils.time import parse_zone
 

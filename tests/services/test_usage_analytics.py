@@ -11,10 +11,11 @@ from db_operations.device_usage_db import DeviceSighting, update_device_metadata
 from db_operations.rollups_db import RollupRow
 from server import Runtime
 from services.buckets import Granularity
+from services.chosen_days import Days
 from services.context import RouterContext
 from services.report_period import ReportPeriod, ReportRequest
 from services.unusual_usage import Direction, Sensitivity
-from services.usage_analytics import ComparedPeriod, Days, TrendPeriod, UsageAnalyticsService
+from services.usage_analytics import ComparedPeriod, TrendPeriod, UsageAnalyticsService
 from services.usage_summary import Period
 from simulator.clock import ManualClock
 from tests.homes import BOB, LAPTOP, PHONE, TV
