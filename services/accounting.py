@@ -133,8 +133,6 @@ class _Accounting:
             told = account_rollover(self._step, self._gathered)
             self._archived = told.archived
             self._doubted -= told.in_good_order
-        elif period_start < self._step.previous.period_start:
-            self._into_earlier_period(period_start)
         else:
             self._within_period()
         return period_start
@@ -237,22 +235,6 @@ class _Accounting:
         """A file that has more than the table: it was counted, and the next power loss may bring it back."""
         if not may_go_on_from(self._new, saved) and not may_have_forgotten_rows(self._compared, saved):
             self._doubted |= {self._compared.previous.period_start}
-
-    def _into_earlier_period(self, period_start: date) -> None:
-        """The clock was set back while the router was down: the daemon took up the file of an earlier period."""
-        step, on = self._step, self._on
-        left_over = {
-            key: gain(counters, self._old.get(key, NOTHING))
-            for key, counters in step.tables.get(step.previous.period_start, {}).items()
-        }
-        self._add(left_over, Span(step.since, on.start), notes.saved_recovered)
-        base = step.tables.get(period_start, {})
-        rows = {}
-        for key, counters in self._new.items():
-            start = base.get(key, NOTHING)
-            rows[key] = gain(counters, start) if is_at_least(counters, start) else counters
-        self._add(rows, on)
-        self._notes.append(notes.clock_went_back(on, period_start))
 
     # --- what is noted besides -----------------------------------------------------------------------------
 

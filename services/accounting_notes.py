@@ -153,13 +153,6 @@ def restored_unseen(span: Span, rows: int) -> Note:
     return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
 
 
-def clock_went_back(span: Span, period_start: date) -> Note:
-    message = (
-        f"The router's clock was set back: since its start nlbwmon counts in the accounting period of {period_start}."
-    )
-    return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
-
-
 def clock_was_set(span: Span) -> Note:
     message = (
         "The router's clock or time zone was set around the start of an accounting period: at least so much was used."

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from services.counters import covers
 from services.doubted_names import was_archived
 from services.reading_step import ReadingStep
-from services.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S, is_rather
+from services.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S
 from utils.errors import RolloverInProgress
 
 
@@ -20,12 +20,8 @@ def find_period_start(step: ReadingStep) -> date:
     """
     compared, tables = step.compared, step.tables
     previous, current = compared.previous.period_start, compared.current.period_start
-    if current < previous:
-        # Was the clock wrong before nlbwmon started, or set back since? What it counts on from tells.
-        is_same = is_rather(compared.current, tables.get(previous, {}), tables.get(current, {}))
-        return current if step.has_restarted and not is_same else previous
-    if current == previous:
-        return current
+    if current <= previous:
+        return previous
     if not may_be_before_rollover(step):
         return current
     last = step.passed[-1] if step.passed else None

@@ -28,7 +28,8 @@ def are_doubtful(step: ReadingStep) -> bool:
     if _is_of_another_table(step):
         return True
     if step.current.period_start <= step.previous.period_start:
-        return step.restart is Restart.NONE and has_begun_again(step.compared)
+        is_set_back = step.has_restarted and step.current.period_start < step.previous.period_start
+        return is_set_back or (step.restart is Restart.NONE and has_begun_again(step.compared))
     return _has_ended_none(step)
 
 

@@ -146,21 +146,6 @@ def _count_kept(current: Reading, saved: Table) -> int:
     return sum(1 for key, counters in saved.items() if key in new and is_at_least(new[key], counters))
 
 
-def is_rather(current: Reading, one: Table, other: Table) -> bool:
-    """Whether a table began as ``one`` rather than as ``other``. Where both are possible, rows that nobody used since
-    are exactly what they were; and of two that fit alike, it is the larger.
-    """
-    if not is_taken_up(current, one) or not is_taken_up(current, other):
-        return is_taken_up(current, one)
-    new = current.counters
-
-    def likeness(saved: Table) -> tuple[int, int]:
-        unmoved = sum(1 for key, counters in saved.items() if new.get(key) == counters)
-        return unmoved, sum(down + up for down, up in saved.values())
-
-    return likeness(one) > likeness(other)
-
-
 def _daemon_started_after(compared: Comparison) -> float | None:
     """How long after the earlier reading the daemon started, in seconds."""
     if compared.current.daemon_uptime_s is None:
