@@ -33,7 +33,9 @@ from endpoints.openapi import register_openapi
 from endpoints.resources import BLUEPRINTS
 from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
 from services.accounts import LOCAL_SESSION_ID, ensure_local_user, get_user
+from services.anomalies import AnomalyService
 from services.backfill import ArchiveBackfill
+from services.comparisons import ComparisonService
 from services.credentials import Credentials, CredentialVault, load_or_create_key
 from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
@@ -52,7 +54,7 @@ from services.router_readings import ReadingTaker
 from services.routers import RouterRegistration, RouterService, pin_host_key
 from services.scheduler import make_scheduler
 from services.status import StatusService
-from services.usage_analytics import UsageAnalyticsService
+from services.trends import TrendService
 from services.usage_history import UsageHistoryService
 from services.usage_summary import UsageSummaryService
 from utils.config import Config, ConfigurationError, load_config
@@ -122,6 +124,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
     routers_service = RouterService(
         database, connections, vault, default_interval=config.collect_interval_minutes, clock=clock
     )
+    anomalies = AnomalyService(database, clock)
     user = ensure_local_user(database)
     services = AppServices(
         devices=DeviceService(database, collector, clock),
@@ -132,9 +135,11 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         periods=PeriodService(database),
         protocols=ProtocolService(database, clock),
         summary=UsageSummaryService(database, clock),
-        analytics=UsageAnalyticsService(database, clock),
+        trends=TrendService(database, clock),
+        anomalies=anomalies,
+        comparisons=ComparisonService(database, clock),
         export=UsageExportService(database, clock),
-        reports=UsageReportService(database, UsageAnalyticsService(database, clock), clock),
+        reports=UsageReportService(database, anomalies, clock),
         events=EventService(database, clock),
         status=StatusService(database, clock, is_collector_running=config.collector_enabled, base_url=config.base_url),
         routers=routers_service,

@@ -7,6 +7,8 @@ from typing import cast
 from flask import current_app
 
 from services.accounts import UserRecord
+from services.anomalies import AnomalyService
+from services.comparisons import ComparisonService
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.devices import DeviceService
@@ -18,7 +20,7 @@ from services.protocols import ProtocolService
 from services.reports import UsageReportService
 from services.routers import RouterService
 from services.status import StatusService
-from services.usage_analytics import UsageAnalyticsService
+from services.trends import TrendService
 from services.usage_history import UsageHistoryService
 from services.usage_summary import UsageSummaryService
 
@@ -37,7 +39,9 @@ class AppServices:
     periods: PeriodService
     protocols: ProtocolService
     summary: UsageSummaryService
-    analytics: UsageAnalyticsService
+    trends: TrendService
+    anomalies: AnomalyService
+    comparisons: ComparisonService
     export: UsageExportService
     reports: UsageReportService
     events: EventService

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from endpoints.analytics_schemas import AnomalyOut, ComparedPeriodOut, ComparisonOut, usage_out
+from endpoints.anomalies_schemas import AnomalyOut
 from endpoints.common_schemas import Body, IsoDate, Out
+from endpoints.comparison_schemas import ComparedPeriodOut, ComparisonOut, usage_out
 from endpoints.device_usage_schemas import BucketOut, NamedOut, Reasons, SpanOut, UsageOut, UsageQuality
 from services.buckets import Granularity
 from services.history_range import BucketUsage

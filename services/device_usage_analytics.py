@@ -3,10 +3,9 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
 from operator import attrgetter, itemgetter
-from statistics import fmean, median
 
+from services.period_comparison import Change, ChangePart, PeriodComparison, PeriodUsage, both, total_of
 from services.streaming_anomalies import StreamingAnomalyDetector as StreamingAnomalyDetector  # looked for here
 from services.unusual_usage import (
     LIMITS,
@@ -22,28 +21,13 @@ from services.unusual_usage import (
     in_zone,
     surprises,
 )
+from services.usage_trends import TREND_THRESHOLD, UsageTrends, relative_change
 from services.usual_usage import UsualUsage
-from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import DeviceTotals
 from utils.units import readable_bytes
 
-#: With fewer observed points than this nothing is said.
-MIN_POINTS = 4
-
-#: A change of the fitted line over the whole series, relative to its level, that counts as a trend.
-TREND_THRESHOLD = 0.25
-
 #: Observed less of the time than this, a report says so.
 WELL_OBSERVED = 0.95
-
-
-@dataclass(frozen=True, kw_only=True)
-class UsageTrends:
-    """MACs by where their usage goes, each in the order given. Those with too few points are in none."""
-
-    increasing: tuple[str, ...]
-    stable: tuple[str, ...]
-    decreasing: tuple[str, ...]
 
 
 def calculate_usage_trends(series: Mapping[str, Sequence[int | None]]) -> UsageTrends:
@@ -63,81 +47,6 @@ def calculate_usage_trends(series: Mapping[str, Sequence[int | None]]) -> UsageT
     return UsageTrends(**{name: tuple(macs) for name, macs in verdicts.items()})
 
 
-def relative_change(values: Sequence[int | None]) -> float | None:
-    """How far the fitted line goes from the first to the last observed point, relative to its median.
-
-    0.25 = a quarter of that more at the end than at the start; None with fewer than MIN_POINTS points.
-    """
-    observed = [(position, value) for position, value in enumerate(values) if value is not None]
-    if len(observed) < MIN_POINTS:
-        return None
-    values_seen = [value for _, value in observed]
-    level = median(values_seen) or fmean(values_seen)
-    change = _theil_sen_slope(observed) * (observed[-1][0] - observed[0][0])
-    return change / level if level else 0.0
-
-
-def _theil_sen_slope(points: Iterable[tuple[int, int]]) -> float:
-    return median((later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in combinations(points, 2))
-
-
-# --- one period beside another ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """Bytes before and after. None: not observed, and then there is no change to speak of either."""
-
-    before: DeviceTotals | None
-    after: DeviceTotals | None
-
-    @property
-    def absolute(self) -> int | None:
-        """Bytes more (or, negative, less), down and up together."""
-        return None if self.before is None or self.after is None else _both(self.after) - _both(self.before)
-
-    @property
-    def percent(self) -> float | None:
-        """Of what it was before; None where that was nothing."""
-        base = _both(self.before)
-        return None if self.absolute is None or not base else round(100 * self.absolute / base, 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChangePart:
-    """One device's part of the whole change, in bytes; with ``mac`` None that of ``devices`` others together."""
-
-    mac: str | None
-    devices: int
-    bytes_down: int
-    bytes_up: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class PeriodComparison:
-    """Two periods side by side. Where one of them was not observed there are totals at most, and no verdicts."""
-
-    total: Change
-    #: By MAC, largest change first.
-    devices: Mapping[str, Change]
-    #: What makes up the change: their bytes add up to it exactly, down, up and together.
-    parts: tuple[ChangePart, ...]
-
-    @property
-    def new_devices(self) -> list[str]:
-        """MACs with usage in the second period alone."""
-        return [mac for mac, change in self._real_devices() if not _both(change.before) and _both(change.after)]
-
-    @property
-    def gone_devices(self) -> list[str]:
-        """MACs with usage in the first period alone."""
-        return [mac for mac, change in self._real_devices() if _both(change.before) and not _both(change.after)]
-
-    def _real_devices(self) -> list[tuple[str, Change]]:
-        """Hosts whose MAC nlbwmon could not look up are no device that comes or goes."""
-        return [(mac, change) for mac, change in self.devices.items() if mac != ZERO_MAC]
-
-
 def compare_periods(
     before: Mapping[str, DeviceTotals] | None, after: Mapping[str, DeviceTotals] | None, *, named: int = 5
 ) -> PeriodComparison:
@@ -145,12 +54,12 @@ def compare_periods(
 
     The ``named`` devices with the largest changes are parts of their own, all others are one.
     """
-    total = Change(before=_sum(before), after=_sum(after))
+    total = Change(before=total_of(before), after=total_of(after))
     if before is None or after is None:
         return PeriodComparison(total=total, devices={}, parts=())
     nothing = DeviceTotals(0, 0)
     pairs = {mac: (before.get(mac, nothing), after.get(mac, nothing)) for mac in {*before, *after}}
-    macs = sorted(pairs, key=lambda mac: (-abs(_both(pairs[mac][1]) - _both(pairs[mac][0])), mac))
+    macs = sorted(pairs, key=lambda mac: (-abs(both(pairs[mac][1]) - both(pairs[mac][0])), mac))
     moved = [mac for mac in macs if pairs[mac][0] != pairs[mac][1]]
     groups: list[tuple[str | None, list[str]]] = [(mac, [mac]) for mac in moved[:named]]
     if others := moved[named:]:
@@ -168,19 +77,6 @@ def compare_periods(
             for name, group in groups
         ),
     )
-
-
-def _sum(totals: Mapping[str, DeviceTotals] | None) -> DeviceTotals | None:
-    if totals is None:
-        return None
-    return DeviceTotals(sum(one.bytes_down for one in totals.values()), sum(one.bytes_up for one in totals.values()))
-
-
-def _both(totals: DeviceTotals | None) -> int:
-    return totals.bytes_down + totals.bytes_up if totals else 0
-
-
-# --- what is out of the ordinary -------------------------------------------------------------------------
 
 
 def detect_anomalies(
@@ -229,17 +125,6 @@ def detect_anomalies(
 
 
 @dataclass(frozen=True, kw_only=True)
-class PeriodUsage:
-    """What was used in a period, in bytes by MAC; ``totals`` None where nothing of it was observed."""
-
-    start: datetime
-    end: datetime
-    totals: Mapping[str, DeviceTotals] | None
-    #: Which share of it, as far as it has passed, lies between good readings: 0 to 1.
-    coverage: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class ReportedDevice:
     """One of the devices that used most, in bytes."""
 
@@ -275,10 +160,10 @@ def generate_usage_reports(
 ) -> UsageReport:
     """Put a period's report together. ``unranked``: MACs that are no device; they count in the totals alone."""
     comparison = compare_periods(previous.totals, period.totals)
-    total = _both(comparison.total.after)
+    total = both(comparison.total.after)
     ranked = sorted(
-        ((mac, used) for mac, used in (period.totals or {}).items() if mac not in unranked and _both(used)),
-        key=lambda device: (-_both(device[1]), device[0]),
+        ((mac, used) for mac, used in (period.totals or {}).items() if mac not in unranked and both(used)),
+        key=lambda device: (-both(device[1]), device[0]),
     )
     top_devices = tuple(
         ReportedDevice(mac=mac, bytes_down=down, bytes_up=up, percentage=round(100 * (down + up) / total, 1))
@@ -301,7 +186,7 @@ def _highlights(
         yield "Nothing of this period was observed."
         return
     more = "" if total.percent is None else f", {abs(total.percent):g} % {'less' if total.percent < 0 else 'more'}"
-    yield f"{readable_bytes(_both(total.after))} were used{more and more + ' than in the period before'}."
+    yield f"{readable_bytes(both(total.after))} were used{more and more + ' than in the period before'}."
     for device in top_devices[:1]:
         amount = readable_bytes(device.bytes_down + device.bytes_up)
         yield f"{names.get(device.mac, device.mac)} used most: {amount}, {device.percentage:g} % of it."

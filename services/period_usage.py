@@ -9,7 +9,7 @@ from db_operations.rollups_db import DAILY, HOURLY, list_totals
 from db_operations.statements import Connection
 from services.buckets import Span, covered_share, slot_of, spread
 from services.context import RouterContext
-from services.device_usage_analytics import PeriodUsage
+from services.period_comparison import PeriodUsage
 from utils.nlbwmon_parser import DeviceTotals
 from utils.time import Zone
 

@@ -6,8 +6,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from services.buckets import Granularity
-from services.device_usage_analytics import WELL_OBSERVED, Change
+from services.device_usage_analytics import WELL_OBSERVED
 from services.people import Person
+from services.period_comparison import Change
 from services.report_period import ReportPeriod
 from services.reports import ChartedUsage, PeriodReport
 from utils.nlbwmon_parser import DeviceTotals

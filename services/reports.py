@@ -10,16 +10,17 @@ from db_operations.devices_db import DeviceRecord
 from db_operations.readings_db import list_coverage
 from db_operations.rollups_db import HOURLY, BucketTotal, DeviceTotal, list_totals
 from db_operations.statements import Connection
+from services.anomalies import MOST_DAYS_SEARCHED, AnomalyService
 from services.buckets import Bucket, Granularity, Span, buckets_between
 from services.context import RouterContext
-from services.device_usage_analytics import PeriodUsage, UsageReport, generate_usage_reports
+from services.device_usage_analytics import UsageReport, generate_usage_reports
 from services.device_usage_service import display_name
 from services.history_range import BucketUsage, HistoryRange, devices_by_mac, fold, load_range
 from services.people import Person, group_by_person
+from services.period_comparison import PeriodUsage
 from services.period_usage import gaps_in, load_usage
 from services.report_period import ReportedDays, ReportPeriod, ReportRequest, reported_days
 from services.unusual_usage import Anomaly, Sensitivity
-from services.usage_analytics import MOST_DAYS_SEARCHED, UsageAnalyticsService
 from services.usage_quality import Trust, overall
 from utils.errors import RouterNotFound
 from utils.mac import ZERO_MAC
@@ -72,9 +73,9 @@ class PeriodReport:
 class UsageReportService:
     """Reports on one router at a time; every query is bound to its account."""
 
-    def __init__(self, database: Database, analytics: UsageAnalyticsService, clock: Clock) -> None:
+    def __init__(self, database: Database, anomalies: AnomalyService, clock: Clock) -> None:
         self._database = database
-        self._analytics = analytics
+        self._anomalies = anomalies
         self._clock = clock
 
     def make(self, context: RouterContext, request: ReportRequest) -> PeriodReport:
@@ -124,7 +125,7 @@ class UsageReportService:
         first = days.days.first
         while first <= days.days.last:
             last = min(days.days.last, first + timedelta(days=MOST_DAYS_SEARCHED - 1))
-            found += self._analytics.find_anomalies(context, first, last, Sensitivity.MEDIUM).anomalies
+            found += self._anomalies.find(context, first, last, Sensitivity.MEDIUM).anomalies
             first = last + timedelta(days=1)
         return found
 

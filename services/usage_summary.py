@@ -12,10 +12,11 @@ from db_operations.rollups_db import DeviceTotal
 from db_operations.statements import Connection
 from services.buckets import Bucket, Granularity, buckets_between, slots_between
 from services.context import RouterContext
-from services.device_usage_analytics import UsageTrends, calculate_usage_trends
+from services.device_usage_analytics import calculate_usage_trends
 from services.device_usage_service import display_name
 from services.history_range import HistoryRange, devices_by_mac, load_range, totals_of, zone_of
 from services.usage_quality import Trust, overall
+from services.usage_trends import UsageTrends
 from utils.mac import ZERO_MAC
 from utils.time import Clock, floor_hour
 

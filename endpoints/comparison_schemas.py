@@ -1,29 +1,20 @@
-"""What /api/device-usage/analytics takes and gives, and how the services' answers become it."""
+"""What /api/device-usage/analytics/compare takes and gives."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
 from typing import Annotated, Self
 
 from pydantic import Field
 
-from endpoints.common_schemas import Bytes, IsoDate, Out, RouterQuery, Share
-from endpoints.device_usage_schemas import NamedOut, SpanOut, TrendsOut, UsageOrNothingOut
+from endpoints.common_schemas import IsoDate, Out, RouterQuery, Share
+from endpoints.device_usage_schemas import NamedOut, SpanOut, UsageOrNothingOut
 from services.chosen_days import Days
-from services.device_usage_analytics import (
-    Change,
-    ChangePart,
-    PeriodComparison,
-    PeriodUsage,
-)
-from services.unusual_usage import Anomaly, AnomalyKind, Direction, Sensitivity
-from services.usage_analytics import ComparedPeriod, ComparedUsage, FoundAnomalies, PeriodTrends, TrendPeriod
+from services.comparisons import ComparedPeriod, ComparedUsage
+from services.period_comparison import Change, ChangePart, PeriodComparison, PeriodUsage
 from utils.errors import ValidationFailed
 from utils.nlbwmon_parser import DeviceTotals
 
 SignedBytes = Annotated[int, Field(description="bytes, exact; less than 0 where it became less")]
 Percent = Annotated[float | None, Field(description="of what it was before; null where that was nothing or unknown")]
-
-# --- query strings ---------------------------------------------------------------------------------------
 
 
 class CompareQuery(RouterQuery):
@@ -51,19 +42,6 @@ class CompareQuery(RouterQuery):
         if first and first_end and second and second_end and not wrong:
             return Days(first, first_end), Days(second, second_end)
         raise ValidationFailed(details=wrong)
-
-
-class AnomaliesQuery(RouterQuery):
-    start_date: IsoDate | None = Field(default=None, description="first local day; 6 days before endDate if left out")
-    end_date: IsoDate | None = Field(default=None, description="last local day, included; today if left out")
-    sensitivity: Sensitivity = Sensitivity.MEDIUM
-
-
-class TrendsQuery(RouterQuery):
-    period: TrendPeriod = TrendPeriod.LAST_7_DAYS
-
-
-# --- answers ---------------------------------------------------------------------------------------------
 
 
 def usage_out(totals: DeviceTotals | None) -> UsageOrNothingOut:
@@ -156,102 +134,5 @@ class ComparisonOut(ChangeOut):
         )
 
 
-class AnomalyOut(NamedOut):
-    kind: AnomalyKind = Field(description="hours in a row, or whole days that no hours of them explain")
-    at: datetime = Field(description="when the first of them begins")
-    until: datetime = Field(description="when the last of them ends")
-    direction: Direction
-    observed: Bytes
-    expected_low: Bytes
-    expected_high: Bytes
-    score: float = Field(description="how many times the usual spread it lies above the usual level")
-    comparisons: int = Field(description="how many earlier ones it was compared with")
-    message: str
-
-    @classmethod
-    def of(cls, mac: str, anomaly: Anomaly, names: Mapping[str, str]) -> Self:
-        return cls(
-            mac=mac,
-            name=names.get(mac, mac),
-            kind=anomaly.kind,
-            at=anomaly.at.astimezone(UTC),
-            until=anomaly.until.astimezone(UTC),
-            direction=anomaly.direction,
-            observed=anomaly.observed,
-            expected_low=anomaly.expected_low,
-            expected_high=anomaly.expected_high,
-            score=anomaly.score,
-            comparisons=anomaly.comparisons,
-            message=anomaly.message,
-        )
-
-
-class AnomaliesOut(Out):
-    start_date: date
-    end_date: date
-    timezone: str
-    sensitivity: Sensitivity
-    coverage: Share
-    anomalies: list[AnomalyOut] = Field(description="the latest first")
-
-
-class TrendDayOut(SpanOut):
-    coverage: Share
-
-
-class DeviceTrendOut(NamedOut):
-    direction: str | None = Field(description="increasing, stable or decreasing; null with too few observed days")
-    change_percent: float | None = Field(
-        description="from the first to the last day along the fitted line, relative to the median day"
-    )
-    values: list[int | None] = Field(description="bytes in each of the days; null where too little was observed")
-
-
-class PeriodTrendsOut(Out):
-    period: TrendPeriod
-    timezone: str
-    days: list[TrendDayOut] = Field(description="those that are over")
-    devices: list[DeviceTrendOut] = Field(description="those that used most first")
-    usage_trends: TrendsOut = Field(description="MACs by direction, as in the summary")
-
-
-# --- from the services -----------------------------------------------------------------------------------
-
-
 def comparison_view(compared: ComparedUsage) -> ComparisonOut:
     return ComparisonOut.of(compared.before, compared.after, compared.comparison, compared.timezone, compared.names)
-
-
-def anomalies_view(found: FoundAnomalies, sensitivity: Sensitivity) -> AnomaliesOut:
-    return AnomaliesOut(
-        start_date=found.days.first,
-        end_date=found.days.last,
-        timezone=found.timezone,
-        sensitivity=sensitivity,
-        coverage=found.coverage,
-        anomalies=[AnomalyOut.of(mac, anomaly, found.names) for mac, anomaly in found.anomalies],
-    )
-
-
-def trends_view(told: PeriodTrends) -> PeriodTrendsOut:
-    usage_trends = TrendsOut.model_validate(told.trends)
-    directions = {mac: name for name, macs in usage_trends for mac in macs}
-    return PeriodTrendsOut(
-        period=told.period,
-        timezone=told.timezone,
-        days=[
-            TrendDayOut(start=day.span.start, end=day.span.end, coverage=share)
-            for day, share in zip(told.days, told.coverages, strict=True)
-        ],
-        devices=[
-            DeviceTrendOut(
-                mac=device.mac,
-                name=told.names[device.mac],
-                direction=directions.get(device.mac),
-                change_percent=None if device.change_percent is None else round(device.change_percent, 1),
-                values=list(device.values),
-            )
-            for device in told.devices
-        ],
-        usage_trends=usage_trends,
-    )

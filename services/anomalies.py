@@ -1,0 +1,101 @@
+"""What was unusual in a router's usage: gathers the hours that `device_usage_analytics.detect_anomalies` judges."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from operator import attrgetter
+
+from db_operations.database import Database
+from db_operations.device_usage_db import DeviceBucketRow, get_device_usage_history
+from db_operations.devices_db import DeviceRecord
+from db_operations.rollups_db import HOURLY
+from db_operations.statements import Connection
+from services.buckets import Granularity, buckets_between
+from services.chosen_days import Days, chosen_days
+from services.context import RouterContext
+from services.device_series import names_of, rows_by_mac, series_of
+from services.device_usage_analytics import WELL_OBSERVED, detect_anomalies
+from services.history_range import HistoryRange, devices_by_mac, load_range, zone_of
+from services.unusual_usage import LEAST_HOUR, Anomaly, Direction, Sensitivity
+from services.usual_usage import BASELINE_WEEKS
+from utils.time import Clock, Zone
+
+#: The longest range that is searched, in days.
+MOST_DAYS_SEARCHED = 31
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundAnomalies:
+    """What was unusual in a range of days, with the MAC whose it was, the latest first."""
+
+    days: Days
+    timezone: str
+    coverage: float
+    anomalies: Sequence[tuple[str, Anomaly]]
+    names: Mapping[str, str]
+
+
+class AnomalyService:
+    """Searches one router at a time; every query is bound to its account."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def find(
+        self, context: RouterContext, start_date: date | None, end_date: date | None, sensitivity: Sensitivity
+    ) -> FoundAnomalies:
+        """Hours and days with far more traffic than usual. Default range: the last 7 days."""
+        with self._database.transaction() as conn:
+            zone = zone_of(conn, context)
+            now = self._clock()
+            days = chosen_days(start_date, end_date, today=zone.day_of(now), most=MOST_DAYS_SEARCHED)
+            asked_days = buckets_between(days.first, days.last, Granularity.DAY, zone)
+            asked = load_range(conn, context, zone, asked_days, Granularity.DAY, now)
+            records = devices_by_mac(conn, context)
+            wanted, rows = _load_hours(conn, context, zone, days, now)
+        anomalies = _search(wanted, rows, records, asked.span.start, sensitivity)
+        return FoundAnomalies(
+            days=days,
+            timezone=zone.key,
+            coverage=asked.coverage,
+            anomalies=sorted(anomalies, key=lambda found: found[1].at, reverse=True),
+            names=names_of(records, (mac for mac, _ in anomalies)),
+        )
+
+
+def _load_hours(
+    conn: Connection, context: RouterContext, zone: Zone, days: Days, now: datetime
+) -> tuple[HistoryRange, list[DeviceBucketRow]]:
+    """The hours of ``days`` and of those that tell what is usual, of the devices with an hour worth a look."""
+    owner = (context.session_id, context.router_id)
+    buckets = buckets_between(days.first - timedelta(weeks=BASELINE_WEEKS), days.last, Granularity.HOUR, zone)
+    wanted = load_range(conn, context, zone, buckets, Granularity.HOUR, now)
+    asked = get_device_usage_history(conn, *owner, HOURLY, start=zone.midnight(days.first), end=wanted.end)
+    macs = {row.mac for row in asked if max(row.bytes_down, row.bytes_up) >= LEAST_HOUR}
+    rows = get_device_usage_history(conn, *owner, HOURLY, start=wanted.start, end=wanted.end, macs=sorted(macs))
+    return wanted, rows
+
+
+def _search(
+    wanted: HistoryRange,
+    rows: Iterable[DeviceBucketRow],
+    records: Mapping[str, DeviceRecord],
+    since: datetime,
+    sensitivity: Sensitivity,
+) -> list[tuple[str, Anomaly]]:
+    """What was unusual for each monitored device. What was before its first sighting says nothing of it."""
+    hours = [bucket.span.start.astimezone(wanted.zone.tz) for bucket in wanted.buckets]
+    found = []
+    for mac, own_rows in rows_by_mac(rows).items():
+        record = records.get(mac)
+        if record is not None and not record.is_monitored:
+            continue
+        for direction in Direction:
+            values = series_of(wanted, own_rows, attrgetter(f"bytes_{direction}"), WELL_OBSERVED)
+            known = [
+                (at, value) for at, value in zip(hours, values, strict=True) if not record or at >= record.first_seen
+            ]
+            anomalies = detect_anomalies(known, sensitivity=sensitivity, direction=direction, since=since)
+            found += [(mac, anomaly) for anomaly in anomalies]
+    return found

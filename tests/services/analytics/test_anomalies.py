@@ -1,0 +1,77 @@
+"""What is unusual in stored usage: which days, what was observed, and whose it is."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from db_operations.database import Database
+from db_operations.device_usage_db import DeviceSighting, update_device_metadata
+from server import Runtime
+from services.anomalies import AnomalyService
+from services.chosen_days import Days
+from services.context import RouterContext
+from services.unusual_usage import Direction, Sensitivity
+from simulator.clock import ManualClock
+from tests.homes import BOB, LAPTOP
+from tests.services.analytics.watched import DAY, GB, NOW, Use, cover
+from utils.errors import RouterNotFound
+
+
+@pytest.fixture
+def anomalies(runtime: Runtime) -> AnomalyService:
+    return runtime.services.anomalies
+
+
+def test_a_planted_hour_is_found_and_nothing_else(
+    anomalies: AnomalyService, home: RouterContext, backups: datetime
+) -> None:
+    found = anomalies.find(home, None, None, Sensitivity.MEDIUM)
+    ((mac, anomaly),) = found.anomalies
+    assert (mac, anomaly.at, anomaly.direction) == (LAPTOP, backups, Direction.UP)
+    assert anomaly.message == "14.2 GB up on Tuesday 03:00; 8 Tuesdays before: 0 to 0.2 GB"
+    assert (found.days, found.coverage) == (Days(date(2031, 11, 6), date(2031, 11, 12)), 1)
+    assert found.names == {LAPTOP: "laptop"}
+
+
+def test_only_the_days_asked_for_are_told(anomalies: AnomalyService, home: RouterContext, backups: datetime) -> None:
+    for first, last, count in (("12", "12", 0), ("11", "11", 1), ("05", "10", 0), ("01", "12", 1)):
+        days = (date.fromisoformat(f"2031-11-{first}"), date.fromisoformat(f"2031-11-{last}"))
+        assert len(anomalies.find(home, *days, Sensitivity.MEDIUM).anomalies) == count
+
+
+def test_a_device_is_not_held_against_the_time_before_it_came(
+    anomalies: AnomalyService, home: RouterContext, use: Use, database: Database
+) -> None:
+    came = NOW - 3 * DAY
+    new = DeviceSighting(mac="02:00:00:00:00:01", hostname="new", ips="", is_router=False, is_active=False)
+    with database.transaction() as conn:
+        update_device_metadata(conn, home.session_id, home.router_id, [new], at=came, previous_at=None)
+    use(new.mac, NOW.replace(minute=0) - DAY, 5 * GB, 0)
+    assert anomalies.find(home, None, None, Sensitivity.HIGH).anomalies == []
+
+
+def test_a_device_out_of_monitoring_is_not_told(
+    anomalies: AnomalyService, home: RouterContext, backups: datetime, database: Database
+) -> None:
+    with database.transaction() as conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE devices SET is_monitored = false")
+    assert anomalies.find(home, None, None, Sensitivity.HIGH).anomalies == []
+
+
+def test_hours_in_a_gap_are_neither_judged_nor_compared_with(
+    runtime: Runtime, context: RouterContext, use: Use, database: Database, clock: ManualClock
+) -> None:
+    runtime.routers.update(context, {"timezone": "Europe/Berlin"})
+    clock.set(NOW)
+    at = datetime(2031, 11, 11, 1, tzinfo=UTC)
+    cover(database, context, NOW - 60 * DAY, NOW - 5 * DAY)
+    use(LAPTOP, at, 0, 14 * GB)
+    found = runtime.services.anomalies.find(context, None, None, Sensitivity.HIGH)
+    assert found.anomalies == []
+    assert 0 < found.coverage < 0.4
+
+
+def test_a_router_is_only_its_owners(anomalies: AnomalyService, home: RouterContext, bob: str) -> None:
+    stranger = RouterContext(BOB, home.router_id)
+    with pytest.raises(RouterNotFound):
+        anomalies.find(stranger, None, None, Sensitivity.HIGH)
