@@ -170,8 +170,9 @@ def get_current_bandwidth_data(
 def get_historical_bandwidth_data(connections: Connections, target: RouterTarget, days: int) -> dict[date, bytes]:
     """nlbw's JSON of the archived accounting periods that began within the last ``days`` days.
 
-    Two round trips: nlbw's list of periods, then all of them. The newest on the list is the current period,
-    still counting, and left out. "Today" is the router's own, since the list's dates are. Raises as
+    Two round trips: nlbw's list of periods, then all of them. The newest on the list is taken for the current
+    period, still counting, and left out; a newer nlbwmon doesn't list that before its first commit, and then the
+    newest archive is left out instead. "Today" is the router's own, since the list's dates are. Raises as
     get_current_bandwidth_data.
     """
     for attempt in twice():
