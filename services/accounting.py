@@ -4,10 +4,9 @@ Pure: `(previous reading, this reading, what was fetched besides) -> usage per r
 that property tests can drive it through anything a router may do. services/router_readings.py calls it;
 docs/accounting.md explains it to users, with the same numbers as the tests.
 
-Some cases need the router's older files. services/wanted_files.py names them; they are fetched, only then `account` is
-called.
-Where one can't be fetched for a reason that may pass, the reading is given up as a whole and the previous one stays the
-base: nothing is guessed that can still be known.
+Some cases need the router's older files: services/wanted_files.py names them, and `account` is called when they were
+fetched. Where one can't be, for a reason that may pass, the reading is given up as a whole and the previous one stays
+the base: nothing is guessed that can still be known.
 """
 
 from collections.abc import Sequence

@@ -10,14 +10,18 @@ import pytest
 
 from db_operations import readings_db
 from db_operations.database import Database
+from db_operations.routers_db import RouterRecord
 from server import Runtime
 from services.context import RouterContext
 from services.reading_store import ReadingStore
+from services.router_readings import TakenReading
 from simulator.clock import ManualClock
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter
 from tests.homes import LAPTOP, PHONE, SOAK, TV, Totals, ask, daily, hourly, per_device, register
 from tests.services.monitored_home import MACS, MINUTE, live_in, shown
+
+UnderWay = tuple[RouterRecord, TakenReading]
 
 
 @pytest.fixture
@@ -25,18 +29,21 @@ def home(router: SimulatedRouter, read: Callable[..., None]) -> None:
     live_in(router, read)
 
 
-def test_a_reading_that_is_running_does_not_bring_a_removed_device_back(
-    runtime: Runtime,
-    context: RouterContext,
-    home: None,
-    database: Database,
-    router: SimulatedRouter,
-    clock: ManualClock,
-) -> None:
+@pytest.fixture
+def under_way(
+    runtime: Runtime, context: RouterContext, home: None, router: SimulatedRouter, clock: ManualClock
+) -> UnderWay:
+    """A reading with usage of the phone: the router has answered, nothing is stored yet."""
     router.traffic(PHONE, rx=9_999)
     clock.advance(5 * MINUTE)
     record = runtime.routers.get(context)
-    taken = runtime.taker.take(record)  # the router has answered; nothing is stored yet
+    return record, runtime.taker.take(record)
+
+
+def test_a_reading_that_is_running_does_not_bring_a_removed_device_back(
+    runtime: Runtime, context: RouterContext, under_way: UnderWay, database: Database
+) -> None:
+    record, taken = under_way
     runtime.services.devices.remove(context, PHONE, purge=True)
     ReadingStore(database).store(record, taken)
     assert PHONE not in per_device(hourly(database, context))
@@ -45,17 +52,9 @@ def test_a_reading_that_is_running_does_not_bring_a_removed_device_back(
 
 
 def test_a_removal_waits_for_the_reading_that_is_being_stored_and_erases_it_too(
-    runtime: Runtime,
-    context: RouterContext,
-    home: None,
-    database: Database,
-    router: SimulatedRouter,
-    clock: ManualClock,
+    runtime: Runtime, context: RouterContext, under_way: UnderWay, database: Database
 ) -> None:
-    router.traffic(PHONE, rx=9_999)
-    clock.advance(5 * MINUTE)
-    record = runtime.routers.get(context)
-    taken = runtime.taker.take(record)
+    record, taken = under_way
     whole, storing = readings_db.upsert_last_reading, Event()
 
     def slowly(*args: object) -> None:
