@@ -1,6 +1,5 @@
 """What the device endpoints take and give, and how the services' answers become it."""
 
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -30,11 +29,9 @@ def _storable(value: str) -> str:
     return value
 
 
-def _one_line(value: str) -> str:
+def _not_blank(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty; null takes it away")
-    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
-        raise ValueError("must be one line without control characters")
     return value
 
 
@@ -59,7 +56,7 @@ def _category(value: object) -> object:
     return DeviceCategory(value)
 
 
-Label = Annotated[str, Field(max_length=255), AfterValidator(_storable), AfterValidator(_one_line)]
+Label = Annotated[str, Field(max_length=255), AfterValidator(_storable), AfterValidator(_not_blank)]
 PersonLabel = Annotated[Label, AfterValidator(_somebody)]
 Notes = Annotated[str, Field(max_length=4_000), AfterValidator(_storable)]
 
