@@ -106,7 +106,7 @@ class _Accounting:
             readings = min(previous.unchanged_readings + 1, (step.now - unchanged_since) // FROZEN_EVERY)
         if readings >= FROZEN_AFTER:
             self._gathered.add_gap(notes.frozen(Span(unchanged_since, step.now), readings))
-        parts, quarantined, taken_out = quarantine(self._compared, self._gathered.parts)
+        parts, quarantined, taken_out = quarantine(self._compared, self._gathered.parts, step.files.refresh_interval_s)
         if taken_out:
             self._notes.append(notes.implausible(self._whole, taken_out))
         self._note_long_intervals(parts)

@@ -4,10 +4,11 @@ A row is told apart by family, protocol, port, MAC and IP. Differences are taken
 shrink (eviction) although nothing restarted. services/accounting.py makes usage out of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
+from typing import Self
 
 from utils.nlbwmon_parser import CounterRow
 
@@ -92,11 +93,12 @@ def index_rows(rows: Sequence[CounterRow]) -> dict[RowKey, Counters]:
 class Comparison:
     """Two readings row by row, the later one against the earlier. Worked out once, asked several times."""
 
-    def __init__(self, previous: Reading, current: Reading) -> None:
+    def __init__(self, previous: Reading, current: Reading, files: Collection[Table] = ()) -> None:
+        """``files``: what else the router has of its tables."""
         self.previous = previous
         self.current = current
         self.new = current.counters
-        self.old = _without_disbelief(previous, self.new)
+        self.old = _without_disbelief(previous, [self.new, *files])
         #: What rows gained that are new or have grown, and the rows that went back.
         self.gained: dict[RowKey, Counters] = {}
         self.shrunk: list[RowKey] = []
@@ -116,19 +118,25 @@ class Comparison:
         #: How many rows of the earlier reading are gone.
         self.vanished = len(old) - kept
 
+    def in_view_of(self, files: Collection[Table]) -> Self:
+        """The same, now that the router's files are there: they tell as well where rows that were not believed went."""
+        return type(self)(self.previous, self.current, files) if self.previous.quarantined and files else self
+
     @property
     def is_unchanged(self) -> bool:
         """Whether not one counter moved."""
         return not self.gained and not self.shrunk and not self.vanished
 
 
-def _without_disbelief(previous: Reading, new: Table) -> Table:
-    """The earlier rows. One that was not believed counts on from there if it stayed; else from its last good value."""
+def _without_disbelief(previous: Reading, later: Collection[Table]) -> Table:
+    """The earlier rows. One that was not believed counts on from there if it stayed, as any later table may tell (that
+    of a new period is at its beginning, and the archive has it); else from its last good value.
+    """
     if not previous.quarantined:
         return previous.counters
     old = dict(previous.counters)
     for key, believed in previous.quarantined.items():
-        if key in old and not (key in new and is_at_least(new[key], old[key])):
+        if key in old and not any(key in table and is_at_least(table[key], old[key]) for table in later):
             old[key] = believed
     return old
 

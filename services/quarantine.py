@@ -45,10 +45,15 @@ class Quarantine(NamedTuple):
     taken_out: int
 
 
-def quarantine(compared: Comparison, parts: Sequence[UsagePart]) -> Quarantine:
-    """Take out what no link could have carried; the raw reading is kept, so nothing is lost, only not counted."""
+def quarantine(compared: Comparison, parts: Sequence[UsagePart], refresh_interval_s: float) -> Quarantine:
+    """Take out what no link could have carried; the raw reading is kept, so nothing is lost, only not counted.
+
+    nlbwmon's counters move once in ``refresh_interval_s``: the later reading may hold what ran so long before the
+    earlier one.
+    """
     previous, old, new = compared.previous, compared.old, compared.new
-    limit = int(_fastest.get() * max(1.0, (compared.current.read_at - previous.read_at).total_seconds()))
+    elapsed_s = (compared.current.read_at - previous.read_at).total_seconds()
+    limit = int(_fastest.get() * (max(0.0, elapsed_s) + refresh_interval_s))
     used = added(part.rows for part in parts)
     taken = {key for key in used if max(new.get(key, NOTHING)) >= IMPLAUSIBLE_COUNTER}
     left = sum(sum(used[key]) for key in used.keys() - taken)

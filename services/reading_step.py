@@ -18,12 +18,12 @@ class ReadingStep:
     """What is known of the time between two readings."""
 
     def __init__(self, compared: Comparison, files: RouterFiles, passed: Sequence[PassedPeriod]) -> None:
-        self.compared = compared
-        self.previous, self.current = compared.previous, compared.current
-        self.old, self.new = compared.old, compared.new
         self.files = files
         #: The router's files, by their period's first day.
         self.tables: Mapping[date, Table] = {start: index_rows(rows) for start, rows in files.tables.items()}
+        self.compared = compared = compared.in_view_of(self.tables.values())
+        self.previous, self.current = compared.previous, compared.current
+        self.old, self.new = compared.old, compared.new
         #: The periods that ended, as far as the settings tell.
         self.passed = passed
         self.restart = find_restart(compared.previous, compared.current)

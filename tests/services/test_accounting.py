@@ -100,7 +100,7 @@ def test_a_first_reading_is_usage_of_no_hour() -> None:
 
 
 def test_what_no_link_could_carry_is_not_counted_and_said() -> None:
-    most = IMPLAUSIBLE_RATE * 300
+    most = IMPLAUSIBLE_RATE * 330
     before = reading({WEB: (0, 0), SSH: (0, 0), WEB6: (0, 0)})
     after = reading({WEB: (most - 10, 0), SSH: (most, 1), WEB6: (5, 5)}, minutes=5)
 
@@ -157,7 +157,7 @@ def test_a_row_that_jumped_and_came_back_counts_from_its_last_good_value() -> No
 
 
 def test_a_row_that_jumped_and_stayed_counts_on_from_there() -> None:
-    most = IMPLAUSIBLE_RATE * 300
+    most = IMPLAUSIBLE_RATE * 330
     first, jumped = reading({WEB: (0, 0)}), reading({WEB: (most + 1, 0)}, minutes=5)
     step = usage_between(first, jumped)
     still = reading({WEB: (most + 1, 0)}, minutes=10)
@@ -186,7 +186,7 @@ def test_all_rows_together_can_not_carry_more_than_one_link() -> None:
 
     usage = usage_between(reading({}), reading(rows, minutes=5))
 
-    assert sum(sum(counters) for counters in usage.rows.values()) <= IMPLAUSIBLE_RATE * 300
+    assert sum(sum(counters) for counters in usage.rows.values()) <= IMPLAUSIBLE_RATE * 330
     assert kinds(usage) == [NoteKind.IMPLAUSIBLE]
 
 

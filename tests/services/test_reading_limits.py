@@ -95,7 +95,7 @@ def test_the_fastest_link_is_configured(
     context = register(runtime, hosted)
     router.traffic(PHONE, rx=5)
     runtime.collector.collect(context)
-    used = 2_500_000_000 // 8 * 300
+    used = 2_500_000_000 // 8 * 330
     router.traffic(PHONE, rx=used)
     clock.advance(5 * MINUTE)
     runtime.collector.collect(context)
