@@ -15,8 +15,8 @@ from utils.errors import Conflict
 
 _COLUMNS = """
     id, session_id, name, host, port, username, credentials, host_key, former_host_key, presented_host_key,
-    timezone, collect_interval_minutes, next_collect_at, last_attempt_at, last_success_at, consecutive_failures,
-    last_error_at, last_error_code, last_error_message, created_at, updated_at
+    timezone, collect_interval_minutes, next_collect_at, last_attempt_at, last_success_at, is_frozen,
+    consecutive_failures, last_error_at, last_error_code, last_error_message, created_at, updated_at
 """
 
 
@@ -44,6 +44,8 @@ class RouterRecord:
     next_collect_at: datetime | None = None
     last_attempt_at: datetime | None = None
     last_success_at: datetime | None = None
+    #: As of then no counter had moved for so long that nobody counts.
+    is_frozen: bool = False
     consecutive_failures: int = 0
     last_error_at: datetime | None = None
     last_error_code: str | None = None
@@ -249,7 +251,14 @@ def forget_last_reading(conn: Connection, session_id: str, router_id: str) -> da
         "DELETE FROM last_readings WHERE session_id = %(session_id)s AND router_id = %(id)s RETURNING read_at",
         params,
     )
-    execute(conn, "UPDATE routers SET last_success_at = NULL WHERE session_id = %(session_id)s AND id = %(id)s", params)
+    execute(
+        conn,
+        """
+        UPDATE routers SET last_success_at = NULL, is_frozen = false
+        WHERE session_id = %(session_id)s AND id = %(id)s
+        """,
+        params,
+    )
     return row[0] if row else None
 
 
@@ -304,6 +313,7 @@ def record_success(
     at: datetime,
     timezone: str,
     next_collect_at: datetime,
+    is_frozen: bool = False,
 ) -> bool:
     """Note that the router was read at ``at``, if ``previous_at`` is still its last success; whether it was.
 
@@ -315,7 +325,7 @@ def record_success(
             conn,
             """
             UPDATE routers SET last_success_at = %(at)s, last_attempt_at = %(at)s, consecutive_failures = 0,
-                               presented_host_key = NULL,
+                               presented_host_key = NULL, is_frozen = %(is_frozen)s,
                                timezone = coalesce(timezone, %(timezone)s), next_collect_at = %(next)s
             WHERE session_id = %(session_id)s AND id = %(id)s
               AND last_success_at IS NOT DISTINCT FROM %(previous_at)s
@@ -327,6 +337,7 @@ def record_success(
                 "at": at,
                 "timezone": timezone,
                 "next": next_collect_at,
+                "is_frozen": is_frozen,
             },
         )
     )

@@ -59,7 +59,8 @@ class RouterFreshness(Out):
 
     last_reading_at: datetime | None = Field(description="the last good reading; null before the first")
     stale: bool = Field(
-        description="the last attempt to read the router failed, or the last good reading is older than two intervals"
+        description="the last attempt to read the router failed, the last good reading is older than two intervals, or "
+        "its counters stand still"
     )
     warning: Warned | None = Field(description="why it is stale")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from endpoints.common_schemas import IsoDate, Out, RouterQuery, Share
-from endpoints.device_usage_schemas import NamedOut, SpanOut, UsageOrNothingOut
+from endpoints.device_usage_schemas import NamedOut, SpanOut, UsageOrNothingOut, usage_out
 from services.chosen_days import Days
 from services.comparisons import ComparedPeriod, ComparedUsage
 from services.period_comparison import Change, ChangePart, PeriodComparison, PeriodUsage
@@ -42,14 +42,6 @@ class CompareQuery(RouterQuery):
         if first and first_end and second and second_end and not wrong:
             return Days(first, first_end), Days(second, second_end)
         raise ValidationFailed(details=wrong)
-
-
-def usage_out(totals: DeviceTotals | None) -> UsageOrNothingOut:
-    """Null where nothing was observed, never 0."""
-    if totals is None:
-        return UsageOrNothingOut(bytes_down=None, bytes_up=None, total_bytes=None)
-    down, up = totals
-    return UsageOrNothingOut(bytes_down=down, bytes_up=up, total_bytes=down + up)
 
 
 class ComparedPeriodOut(UsageOrNothingOut, SpanOut):

@@ -9,6 +9,7 @@ from endpoints.common_schemas import Bytes, IsoDate, NullableBytes, Out, RouterQ
 from services.accounting_notes import Quality
 from services.buckets import Granularity
 from services.usage_summary import Period
+from utils.nlbwmon_parser import DeviceTotals
 
 # --- query strings ---------------------------------------------------------------------------------------
 
@@ -105,6 +106,14 @@ class UsageOrNothingOut(Out):
     bytes_down: NullableBytes
     bytes_up: NullableBytes
     total_bytes: NullableBytes
+
+
+def usage_out(totals: DeviceTotals | None) -> UsageOrNothingOut:
+    """Null where nothing was observed, never 0."""
+    if totals is None:
+        return UsageOrNothingOut(bytes_down=None, bytes_up=None, total_bytes=None)
+    down, up = totals
+    return UsageOrNothingOut(bytes_down=down, bytes_up=up, total_bytes=down + up)
 
 
 class SpanOut(Out):

@@ -5,12 +5,13 @@ from typing import Any
 from endpoints import device_usage_schemas as out
 from services.device_usage_collector import Collection
 from services.device_usage_service import CurrentDevice, CurrentUsage, ProtocolUsage
-from services.freshness import Freshness, FreshnessWarning
+from services.freshness import Freshness, warning_of
 from services.history_range import BucketUsage
 from services.status import MonitoringStatus
 from services.usage_history import History
 from services.usage_quality import Trust, overall
 from services.usage_summary import Summary
+from utils.errors import RowsFrozen
 
 
 def current_view(current: CurrentUsage) -> out.CurrentOut:
@@ -87,13 +88,15 @@ def refresh_view(collection: Collection) -> out.RefreshOut:
 
 def just_read(collection: Collection) -> Freshness:
     """After a refresh the newest stored reading is this one."""
-    return Freshness(last_reading_at=collection.taken.reading.read_at, is_stale=False)
+    taken = collection.taken
+    warning = warning_of(RowsFrozen()) if taken.usage.is_frozen else None
+    return Freshness(last_reading_at=taken.reading.read_at, is_stale=taken.usage.is_frozen, warning=warning)
 
 
 def freshness_of_current(current: CurrentUsage) -> Freshness:
     """What is shown was asked for just now: its own time and its own warning are the newest there are of the router."""
     error = current.warning
-    warning = FreshnessWarning(code=error.code, message=error.message) if error else None
+    warning = warning_of(error) if error else None
     return Freshness(last_reading_at=current.timestamp, is_stale=error is not None, warning=warning)
 
 

@@ -7,13 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from endpoints.common_schemas import Body, Mac, Out, RouterQuery
-from endpoints.device_usage_schemas import PageQuery, SearchText, UsageOut
+from endpoints.device_usage_schemas import PageQuery, SearchText, UsageOrNothingOut, usage_out
 from services.device_categories import DeviceCategory
 from services.device_identity import Device, as_device
 from services.devices import DeviceInfo, DevicePage
 from services.merge_suggestions import MergeSuggestion
 from services.people import NOBODY
-from utils.nlbwmon_parser import DeviceTotals
 
 # --- what people may write -------------------------------------------------------------------------------
 
@@ -128,10 +127,10 @@ class DevicesOut(Out):
 
 
 class DeviceUsageOut(Out):
-    today: UsageOut
-    last7_days: UsageOut = Field(alias="last7Days")
-    last30_days: UsageOut = Field(alias="last30Days")
-    current_period: UsageOut = Field(description="nlbwmon's total of its running accounting period")
+    today: UsageOrNothingOut
+    last7_days: UsageOrNothingOut = Field(alias="last7Days")
+    last30_days: UsageOrNothingOut = Field(alias="last30Days")
+    current_period: UsageOrNothingOut = Field(description="nlbwmon's total of its running accounting period")
 
 
 class DeviceInfoOut(DeviceOut):
@@ -178,10 +177,10 @@ def device_view(device: Device) -> DeviceOut:
 
 def device_info_view(info: DeviceInfo) -> DeviceInfoOut:
     usage = DeviceUsageOut(
-        today=_usage(info.today),
-        last7Days=_usage(info.last_7_days),
-        last30Days=_usage(info.last_30_days),
-        current_period=_usage(info.current_period),
+        today=usage_out(info.today),
+        last7Days=usage_out(info.last_7_days),
+        last30Days=usage_out(info.last_30_days),
+        current_period=usage_out(info.current_period),
     )
     return DeviceInfoOut(**_fields(info.device), usage=usage)
 
@@ -234,8 +233,3 @@ def _fields(device: Device) -> dict[str, Any]:
         "is_monitored": record.is_monitored,
         "merged_macs": list(record.merged_macs),
     }
-
-
-def _usage(totals: DeviceTotals) -> UsageOut:
-    down, up = totals
-    return UsageOut(bytes_down=down, bytes_up=up, total_bytes=down + up)

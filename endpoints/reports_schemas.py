@@ -7,8 +7,8 @@ from pydantic import Field
 
 from endpoints.anomalies_schemas import AnomalyOut
 from endpoints.common_schemas import Body, IsoDate, Out
-from endpoints.comparison_schemas import ComparedPeriodOut, ComparisonOut, usage_out
-from endpoints.device_usage_schemas import BucketOut, NamedOut, Reasons, SpanOut, UsageOut, UsageQuality
+from endpoints.comparison_schemas import ComparedPeriodOut, ComparisonOut
+from endpoints.device_usage_schemas import BucketOut, NamedOut, Reasons, SpanOut, UsageOut, UsageQuality, usage_out
 from services.buckets import Granularity
 from services.history_range import BucketUsage
 from services.report_period import ReportPeriod, ReportRequest

@@ -56,6 +56,8 @@ class Usage:
     #: What the next step needs to know of this one; see `Reading`.
     unchanged_since: datetime
     unchanged_readings: int = 0
+    #: So many that nobody counts any more.
+    is_frozen: bool = False
     doubted: frozenset[date] = frozenset()
     #: Periods that ended, by their first day, whose files are their archives.
     archived: frozenset[date] = frozenset()

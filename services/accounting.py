@@ -104,7 +104,8 @@ class _Accounting:
         readings = 0
         if is_unchanged and step.current.has_active_neighbours:
             readings = min(previous.unchanged_readings + 1, (step.now - unchanged_since) // FROZEN_EVERY)
-        if readings >= FROZEN_AFTER:
+        is_frozen = readings >= FROZEN_AFTER
+        if is_frozen:
             self._gathered.add_gap(notes.frozen(Span(unchanged_since, step.now), readings))
         parts, quarantined, taken_out = quarantine(self._compared, self._gathered.parts, step.files.refresh_interval_s)
         if taken_out:
@@ -117,6 +118,7 @@ class _Accounting:
             period_start=period_start,
             unchanged_since=unchanged_since,
             unchanged_readings=readings,
+            is_frozen=is_frozen,
             # Only a clock that goes back finds an older one, and that is noticed.
             doubted=frozenset(start for start in self._doubted if start >= min(previous.period_start, period_start)),
             archived=self._archived,

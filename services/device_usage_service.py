@@ -12,7 +12,6 @@ from db_operations import devices_db, readings_db, routers_db, snapshots_db
 from db_operations.database import Database
 from db_operations.devices_db import DeviceRecord
 from db_operations.routers_db import RouterRecord
-from services.accounting import FROZEN_AFTER
 from services.context import RouterContext
 from services.device_usage_collector import Collection, DeviceUsageCollector
 from services.freshness import has_failed
@@ -124,7 +123,7 @@ class DeviceUsageService:
         known = self._known_devices(context)
         totals = shown_totals(taken.totals, known)
         usage = shown_totals(taken.usage_by_device, known)
-        is_frozen = taken.usage.unchanged_readings >= FROZEN_AFTER
+        is_frozen = taken.usage.is_frozen
         since = None if is_frozen else taken.usage_since
         seconds = (taken.reading.read_at - since).total_seconds() if since else None
         hostnames = {device.mac: device for device in taken.devices}

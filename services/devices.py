@@ -46,11 +46,12 @@ class DeviceInfo:
     """One device and what it used lately, in bytes down and up."""
 
     device: Device
-    today: DeviceTotals
-    last_7_days: DeviceTotals
-    last_30_days: DeviceTotals
-    #: nlbwmon's own total of its running accounting period.
-    current_period: DeviceTotals
+    #: None where nothing of these days was observed.
+    today: DeviceTotals | None
+    last_7_days: DeviceTotals | None
+    last_30_days: DeviceTotals | None
+    #: nlbwmon's own total of its running accounting period; None before the first reading.
+    current_period: DeviceTotals | None
 
 
 class DeviceService:
@@ -104,22 +105,31 @@ class DeviceService:
             router = routers_db.get_router(conn, *owner)
             if record is None or router is None:
                 raise DeviceNotFound
-            today = parse_zone(router.timezone or "UTC").day_of(self._clock())
+            now, zone = self._clock(), parse_zone(router.timezone or "UTC")
+            today = zone.day_of(now)
             starts = [today, today - timedelta(days=6), today - timedelta(days=29)]
             sums = rollups_db.list_device_totals(
                 conn, *owner, record.macs, starts=starts, end=today + timedelta(days=1)
             )
+            observed = readings_db.list_coverage(conn, *owner, start=zone.midnight(starts[-1]), end=now)
             last = readings_db.get_last_reading(conn, *owner)
+        seen_to = max((end for _, end in observed), default=None)
+        totals = [
+            DeviceTotals(*used) if any(used) or (seen_to is not None and seen_to > zone.midnight(start)) else None
+            for start, used in zip(starts, sums, strict=True)
+        ]
         counted = parse_nlbw_json(last.usage_json).totals if last else {}
         period = [counted[one] for one in record.macs if one in counted]
         return DeviceInfo(
             device=as_device(record),
-            today=DeviceTotals(*sums[0]),
-            last_7_days=DeviceTotals(*sums[1]),
-            last_30_days=DeviceTotals(*sums[2]),
+            today=totals[0],
+            last_7_days=totals[1],
+            last_30_days=totals[2],
             current_period=DeviceTotals(
                 sum(total.bytes_down for total in period), sum(total.bytes_up for total in period)
-            ),
+            )
+            if last
+            else None,
         )
 
     # --- changing ----------------------------------------------------------------------------------------

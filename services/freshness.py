@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from db_operations.routers_db import RouterRecord
+from utils.errors import RouterError, RowsFrozen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +27,21 @@ class Freshness:
 
 
 def freshness_of(router: RouterRecord, now: datetime) -> Freshness:
-    """Stale: the last attempt to read the router failed, or its last good reading is older than twice its interval."""
+    """Stale: the last attempt to read the router failed, its last good reading is older than twice its interval, or
+    nobody counted any more by then.
+    """
     warning = None
     if has_failed(router):
         warning = FreshnessWarning(code=router.last_error_code or "", message=router.last_error_message or "")
     elif router.last_success_at is not None:
         warning = old_reading(router.last_success_at, router.collect_interval_minutes, now)
+        if warning is None and router.is_frozen:
+            warning = warning_of(RowsFrozen())
     return Freshness(last_reading_at=router.last_success_at, is_stale=warning is not None, warning=warning)
+
+
+def warning_of(error: RouterError) -> FreshnessWarning:
+    return FreshnessWarning(code=error.code, message=error.message)
 
 
 def has_failed(router: RouterRecord) -> bool:
@@ -45,5 +54,11 @@ def old_reading(read_at: datetime, interval_minutes: int, now: datetime) -> Fres
     age = now - read_at
     if age <= timedelta(minutes=2 * interval_minutes):
         return None
-    message = f"The last good reading is {int(age / timedelta(minutes=1))} minutes old."
-    return FreshnessWarning(code="READING_OLD", message=message)
+    return FreshnessWarning(code="READING_OLD", message=f"The last good reading is {_in_words(age)} old.")
+
+
+def _in_words(age: timedelta) -> str:
+    for unit, length in (("days", timedelta(days=1)), ("hours", timedelta(hours=1))):
+        if age >= 3 * length:
+            return f"{age // length} {unit}"
+    return f"{age // timedelta(minutes=1)} minutes"

@@ -101,6 +101,7 @@ class ReadingStore:
                 at=at,
                 timezone=taken.zone.key,
                 next_collect_at=next_collect_at(router.id, router.collect_interval_minutes, at),
+                is_frozen=taken.usage.is_frozen,
             )
             if not is_next:
                 if routers_db.get_router(conn, router.session_id, router.id) is None:

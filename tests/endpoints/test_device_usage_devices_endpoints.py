@@ -78,7 +78,7 @@ def test_today_ends_at_the_routers_midnight(used: None, api: Api, clock: ManualC
     assert api.data(f"{BASE}/device/{PHONE}/info")["usage"]["today"]["bytesDown"] == 2_500
     clock.set(datetime(2031, 11, 11, 23, 0, tzinfo=UTC))
     usage = api.data(f"{BASE}/device/{PHONE}/info")["usage"]
-    assert (usage["today"]["bytesDown"], usage["last7Days"]["bytesDown"]) == (0, 2_500)
+    assert (usage["today"]["bytesDown"], usage["last7Days"]["bytesDown"]) == (None, 2_500)
 
 
 @pytest.mark.parametrize("spelling", [PHONE.upper(), PHONE.replace(":", "-"), PHONE.replace(":", ""), PHONE])
@@ -93,3 +93,13 @@ def test_a_mac_that_is_none_names_its_field_and_an_unknown_one_is_not_found(used
         status, code, details = api.error(f"{BASE}/device/{rubbish}/{what}")
         assert (status, code, list(details)) == (400, "VALIDATION_ERROR", ["mac"])
     assert api.error(f"{BASE}/device/02:00:00:00:00:99/{what}")[:2] == (404, "DEVICE_NOT_FOUND")
+
+
+def test_of_days_that_nobody_observed_there_is_nothing_to_tell(
+    api: Api, context: RouterContext, router: SimulatedRouter
+) -> None:
+    router.traffic(PHONE, rx=1_000, tx=100)
+    api.data(f"{BASE}/refresh", "POST")  # a first reading is a base, and no usage
+    usage = api.data(f"{BASE}/device/{PHONE}/info")["usage"]
+    assert {usage[name]["totalBytes"] for name in ("today", "last7Days", "last30Days")} == {None}
+    assert usage["currentPeriod"]["totalBytes"] == 1_100

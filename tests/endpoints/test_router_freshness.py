@@ -190,3 +190,21 @@ def test_it_costs_no_query(used: None, api: Api, context: RouterContext, asked: 
     told(api, "devices")
     told(api, "devices", query_string={"routerId": context.router_id})
     assert asked == ["list_routers", "get_router"], "what choosing the router takes anyway"
+
+
+def test_where_counters_stand_still_every_answer_says_so_until_they_move(
+    api: Api, context: RouterContext, router: SimulatedRouter, clock: ManualClock
+) -> None:
+    router.traffic(PHONE, rx=1_000)
+    for _ in range(9):
+        api.data(f"{BASE}/refresh", "POST")
+        clock.advance(11 * MINUTE)
+    api.data(f"{BASE}/refresh", "POST")
+    for path in ("/current", "/history", "/devices", "/status"):
+        told = api.body(f"{BASE}{path}")["metadata"]["router"]
+        assert (path, told["stale"], told["warning"]["code"]) == (path, True, "ROWS_FROZEN")
+    router.traffic(PHONE, rx=1_000)
+    clock.advance(MINUTE)
+    refreshed = api.body(f"{BASE}/refresh", "POST")["metadata"]["router"]
+    assert (refreshed["stale"], refreshed["warning"]) == (False, None)
+    assert api.body(f"{BASE}/history")["metadata"]["router"]["stale"] is False
