@@ -119,8 +119,8 @@ def saved_recovered(span: Span) -> Note:
 
 def restored_from_unknown(span: Span) -> Note:
     message = (
-        "Since the restart the router has written its file anew, so what it came back with can't be told any more: "
-        "at least so much was used."
+        "What the router came back with after the restart can't be told for certain (its file was written anew, or its "
+        "table is full): at least so much was used."
     )
     return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
 
@@ -141,7 +141,7 @@ def started_from_zero(span: Span) -> Note:
 
 
 def went_back(span: Span, rows: int) -> Note:
-    message = f"{rows} counter(s) went back although nothing restarted; what was used in them is unknown."
+    message = f"{rows} counter(s) went back although no restart was seen; what was used in them is unknown."
     return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
 
 
@@ -155,7 +155,8 @@ def restored_unseen(span: Span, rows: int) -> Note:
 
 def clock_was_set(span: Span) -> Note:
     message = (
-        "The router's clock or time zone was set around the start of an accounting period: at least so much was used."
+        "The router's clock or time zone was set, so that its files may have the names of other accounting periods: "
+        "at least so much was used."
     )
     return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
 

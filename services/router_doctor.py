@@ -35,8 +35,6 @@ _SHORTEST_REFRESH, _LONGEST_REFRESH = 5, 60
 #: Seconds between two writes to flash.
 _SHORTEST_COMMIT, _LONGEST_COMMIT = 10 * _MINUTE, _DAY
 
-#: So many readings in a row without one byte, on a router with active devices, are no coincidence any more.
-
 #: OpenWrt's own. A larger one is fine; one beyond the second nobody can have meant.
 _NETLINK_BUFFER, _LARGEST_NETLINK_BUFFER = 512 * 1024, 64 * 1024 * 1024
 
