@@ -165,6 +165,8 @@ def list_device_protocol_totals(
             "hidden": text_array(shown.hidden) if shown.hidden else None,
         },
     )
+    if not shown.merged:
+        return [DeviceProtocolTotal(mac, protocol, int(down), int(up)) for mac, protocol, down, up in rows]
     sums: dict[tuple[str, str], tuple[int, int]] = {}
     for mac, protocol, down, up in rows:
         key = (shown.shown_as(mac), protocol)

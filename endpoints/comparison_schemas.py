@@ -260,7 +260,7 @@ def comparison_view(compared: ComparedUsage, query: CompareQuery) -> PagedCompar
         devices=[
             DeviceChangesOut(
                 **_device(mac, comparison.devices[mac], names, compared.router_macs),
-                protocols=_device_protocols(comparison.device_protocols[mac]),
+                protocols=_device_protocols(comparison.protocols_of(mac)),
             )
             for mac in page
         ],

@@ -13,6 +13,7 @@ from services.period_comparison import (
     PeriodUsage,
     both,
     changes_between,
+    deltas_between,
     devices_that_came_and_went,
     protocols_that_came_and_went,
     together,
@@ -72,16 +73,16 @@ def compare_periods(
     devices = changes_between(before.totals, after.totals)
     used_before, used_after = ({mac: usage.protocols_of(mac) for mac in devices} for usage in (before, after))
     protocols = changes_between(together(used_before.values()), together(used_after.values()))
-    by_protocol = {mac: changes_between(used_before[mac], used_after[mac]) for mac in devices}
     ranked = {mac: change for mac, change in devices.items() if mac not in unranked}
     who = devices_that_came_and_went(before, after, ranked, first_seen)
     what = protocols_that_came_and_went(before, after, protocols)
     return PeriodComparison(
         total=total,
         devices=devices,
-        device_protocols=by_protocol,
+        used_before=used_before,
+        used_after=used_after,
         protocols=protocols,
-        parts=explain({mac: {name: one.delta for name, one in by_protocol[mac].items()} for mac in devices}),
+        parts=explain({mac: deltas_between(used_before[mac], used_after[mac]) for mac in devices}),
         new_devices=who.new,
         returned_devices=who.returned,
         gone_devices=who.gone,

@@ -97,8 +97,9 @@ class PeriodComparison:
     total: Change
     #: By MAC, largest change first.
     devices: Mapping[str, Change] = field(default_factory=dict)
-    #: The devices' by protocol, by MAC; each device's are together what it used.
-    device_protocols: Mapping[str, Mapping[Protocol, Change]] = field(default_factory=dict)
+    #: What each device used of each protocol in the first period and in the second, by MAC.
+    used_before: Mapping[str, Mapping[Protocol, Counters]] = field(default_factory=dict)
+    used_after: Mapping[str, Mapping[Protocol, Counters]] = field(default_factory=dict)
     #: All devices' by protocol, largest change first; together they are the whole.
     protocols: Mapping[Protocol, Change] = field(default_factory=dict)
     #: What makes up the change: their bytes add up to it exactly, down, up and together.
@@ -113,6 +114,10 @@ class PeriodComparison:
     new_protocols: tuple[str, ...] | None = None
     gone_protocols: tuple[str, ...] | None = None
 
+    def protocols_of(self, mac: str) -> dict[Protocol, Change]:
+        """One device's changes by protocol, largest first; together they are what it used."""
+        return changes_between(self.used_before[mac], self.used_after[mac])
+
 
 def changes_between(before: Mapping[Key, Counters], after: Mapping[Key, Counters]) -> dict[Key, Change]:
     """What changed of each key, largest change first."""
@@ -121,6 +126,11 @@ def changes_between(before: Mapping[Key, Counters], after: Mapping[Key, Counters
         for key in {*before, *after}
     }
     return dict(sorted(changes.items(), key=lambda item: (-abs(sum(item[1].delta)), item[0] or "")))
+
+
+def deltas_between(before: Mapping[Key, Counters], after: Mapping[Key, Counters]) -> dict[Key, Counters]:
+    """How many bytes more or less, in no order."""
+    return {key: minus(after.get(key, NOTHING), before.get(key, NOTHING)) for key in {*before, *after}}
 
 
 def together(usages: Iterable[Mapping[Key, Counters]]) -> dict[Key, Counters]:

@@ -64,8 +64,8 @@ def load_usage(
         end += timedelta(days=1)  # of today there is no more than up to now
     _, days = list_totals(conn, *owner, DAILY, start=first, end=end)
     protocols: dict[str, dict[str, DeviceTotals]] = {}
-    for mac, name, *used in list_device_protocol_totals(conn, *owner, start=first, end=end):
-        protocols.setdefault(mac, {})[name] = DeviceTotals(*used)
+    for mac, name, down, up in list_device_protocol_totals(conn, *owner, start=first, end=end):
+        protocols.setdefault(mac, {})[name] = DeviceTotals(down, up)
     part_of_day = _part_of_day(conn, context, zone, span, now) if is_part_of_day else {}
     totals = {mac: DeviceTotals(down, up) for mac, down, up in days}
     for mac, part in part_of_day.items():

@@ -110,7 +110,8 @@ def test_devices_protocols_and_parts_add_up_to_the_whole(before: PeriodUsage, af
     for changes in (told.devices, told.protocols):
         assert _sums(change.before for change in changes.values()) == told.total.before
         assert _sums(change.after for change in changes.values()) == told.total.after
-    for mac, by_protocol in told.device_protocols.items():
+    for mac in told.devices:
+        by_protocol = told.protocols_of(mac)
         assert _sums(change.before for change in by_protocol.values()) == told.devices[mac].before
         assert _sums(change.after for change in by_protocol.values()) == told.devices[mac].after
     assert _sums((part.bytes_down, part.bytes_up) for part in told.parts) == told.total.delta
