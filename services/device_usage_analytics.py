@@ -191,12 +191,16 @@ def generate_usage_reports(
         comparison=comparison,
         top_devices=top_devices,
         anomalies=tuple(sorted(anomalies, key=lambda one: -one[1].score)),
-        highlights=tuple(_highlights(period, comparison, top_devices, names)),
+        highlights=tuple(_highlights(period, previous, comparison, top_devices, names)),
     )
 
 
 def _highlights(
-    period: PeriodUsage, comparison: PeriodComparison, top_devices: Sequence[ReportedDevice], names: Mapping[str, str]
+    period: PeriodUsage,
+    previous: PeriodUsage,
+    comparison: PeriodComparison,
+    top_devices: Sequence[ReportedDevice],
+    names: Mapping[str, str],
 ) -> Iterator[str]:
     total = comparison.total
     if total.after is None:
@@ -209,5 +213,7 @@ def _highlights(
     for device in top_devices[:1]:
         amount = readable_bytes(device.bytes_down + device.bytes_up)
         yield f"{names.get(device.mac, device.mac)} used most: {amount}, {device.percentage:g} % of it."
+    if total.before is not None and not previous.is_well_observed:
+        yield f"Of the period before only {100 * previous.coverage:.0f} % was observed; more may have been used."
     if not period.is_well_observed:
         yield f"Only {100 * period.coverage:.0f} % of the time was observed; what was used in the rest is not known."

@@ -226,6 +226,12 @@ def test_a_report_ranks_devices_and_says_the_most_important_in_sentences() -> No
     )
 
 
+def test_a_report_says_that_the_period_before_was_hardly_observed() -> None:
+    used = {TV: DeviceTotals(GB, 0)}
+    report = generate_usage_reports(period(used), period(used, 0.08), [], {}, first_seen={})
+    assert report.highlights[-1] == "Of the period before only 8 % was observed; more may have been used."
+
+
 def test_a_report_on_what_nobody_observed_claims_nothing() -> None:
     report = generate_usage_reports(period(None, 0), period({TV: DeviceTotals(1, 1)}), [], {}, first_seen={})
     assert report.highlights == ("Nothing of this period was observed.",)
