@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
+from db_operations import shown_devices_db
 from db_operations.arrays import int_array, text_array
 from db_operations.statements import Connection, execute, fetch_all
 
@@ -128,3 +129,47 @@ def list_protocol_totals(
         },
     )
     return [ProtocolTotal(name, *map(int, numbers)) for name, *numbers in rows]  # sums are numerics, exact
+
+
+class DeviceProtocolTotal(NamedTuple):
+    """What one device used of one protocol over a range of days, in bytes, both address families together."""
+
+    mac: str
+    protocol: str
+    bytes_down: int
+    bytes_up: int
+
+
+def list_device_protocol_totals(
+    conn: Connection, session_id: str, router_id: str, *, start: date, end: date
+) -> list[DeviceProtocolTotal]:
+    """Totals of ``start`` <= day < ``end`` of every device, in no order.
+
+    Merged devices are one; those out of monitoring are left out.
+    """
+    shown = shown_devices_db.get_shown_devices(conn, session_id, router_id)
+    rows = fetch_all(
+        conn,
+        """
+        SELECT device_mac, protocol, sum(ipv4_download) + sum(ipv6_download), sum(ipv4_upload) + sum(ipv6_upload)
+        FROM device_usage_protocols
+        WHERE session_id = %(session_id)s AND router_id = %(router_id)s AND day >= %(start)s AND day < %(end)s
+          AND (%(hidden)s::text[] IS NULL OR device_mac <> ALL (%(hidden)s::text[]))
+        GROUP BY device_mac, protocol
+        """,
+        {
+            "session_id": session_id,
+            "router_id": router_id,
+            "start": start,
+            "end": end,
+            "hidden": text_array(shown.hidden) if shown.hidden else None,
+        },
+    )
+    if not shown.merged:
+        return [DeviceProtocolTotal(mac, protocol, int(down), int(up)) for mac, protocol, down, up in rows]
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    for mac, protocol, down, up in rows:
+        key = (shown.shown_as(mac), protocol)
+        old_down, old_up = sums.get(key, (0, 0))
+        sums[key] = (old_down + int(down), old_up + int(up))
+    return [DeviceProtocolTotal(*key, *used) for key, used in sums.items()]

@@ -7,8 +7,8 @@ from endpoints import anomalies_schemas, comparison_schemas, trends_schemas
 from endpoints.answers import answer
 from endpoints.app_services import app_services
 from endpoints.middleware import choose_router, verify_session
-from services.comparisons import ComparedPeriod
 from services.context import RouterContext
+from utils.responses import pagination_of
 
 analytics = APIBlueprint("analytics", __name__, url_prefix="/api/device-usage/analytics", tag="Analytics")
 analytics.before_request(verify_session)
@@ -38,12 +38,10 @@ def find_anomalies(query: anomalies_schemas.AnomaliesQuery) -> Response:
 
 @analytics.get("/compare")
 @analytics.input(comparison_schemas.CompareQuery, location="query", arg_name="query")
-@analytics.output(comparison_schemas.ComparisonOut)
+@analytics.output(comparison_schemas.PagedComparisonOut)
 def compare(query: comparison_schemas.CompareQuery) -> Response:
-    """Two periods side by side: what changed, and which devices account for it."""
-    if ranges := query.ranges():
-        compared = app_services().comparisons.compare_days(_context(), *ranges)
-    else:
-        period = query.period or ComparedPeriod.WEEK
-        compared = app_services().comparisons.compare_to_previous(_context(), period)
-    return answer(comparison_schemas.comparison_view(compared))
+    """Two periods side by side: what changed, and which devices and protocols account for it."""
+    compared = app_services().comparisons.compare(_context(), *query.periods())
+    devices = len(compared.comparison.devices)
+    pagination = pagination_of(page=query.page, page_size=query.page_size, total_items=devices)
+    return answer(comparison_schemas.comparison_view(compared, query), pagination=pagination)

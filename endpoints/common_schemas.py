@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from services.chosen_days import EARLIEST_YEAR, LATEST_YEAR
 from utils.errors import ValidationFailed
 from utils.mac import parse_mac
 
@@ -98,8 +99,8 @@ def _iso_date(value: object) -> object:
             day = date.fromisoformat(value)
         except ValueError:
             raise ValueError("there is no such day") from None
-        if not 2000 <= day.year <= 2200:
-            raise ValueError("must lie between 2000-01-01 and 2200-12-31")
+        if not EARLIEST_YEAR <= day.year <= LATEST_YEAR:
+            raise ValueError(f"must lie between {EARLIEST_YEAR}-01-01 and {LATEST_YEAR}-12-31")
         return day
     raise ValueError("not a date; write it as YYYY-MM-DD")
 

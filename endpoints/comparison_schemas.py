@@ -1,55 +1,97 @@
 """What /api/device-usage/analytics/compare takes and gives."""
 
-from collections.abc import Mapping
-from typing import Annotated, Self
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, PlainValidator, WithJsonSchema
 
-from endpoints.common_schemas import IsoDate, Out, RouterQuery, Share
-from endpoints.device_usage_schemas import NamedOut, SpanOut, UsageOrNothingOut, usage_out
-from services.chosen_days import Days
-from services.comparisons import ComparedPeriod, ComparedUsage
-from services.period_comparison import Change, ChangePart, PeriodComparison, PeriodUsage
+from endpoints.common_schemas import Out, Share, Warned
+from endpoints.device_usage_schemas import (
+    NamedOut,
+    PageQuery,
+    Reasons,
+    SpanOut,
+    UsageOrNothingOut,
+    UsageQuality,
+    usage_out,
+)
+from services.asked_periods import AskedPeriod, ComparedPeriod, parse_period
+from services.change_parts import ChangePart, PartKind, Protocol
+from services.change_words import told_part
+from services.comparisons import ComparedUsage
+from services.period_comparison import Change, Extent, PeriodComparison, PeriodUsage, both
 from utils.errors import ValidationFailed
+from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import DeviceTotals
 
 SignedBytes = Annotated[int, Field(description="bytes, exact; less than 0 where it became less")]
 Percent = Annotated[float | None, Field(description="of what it was before; null where that was nothing or unknown")]
 
 
-class CompareQuery(RouterQuery):
-    """Two ranges of local days, or a period; without either, this week."""
+def _asked_period(value: object) -> AskedPeriod:
+    return parse_period(str(value))
 
-    period1_start: IsoDate | None = Field(default=None, alias="period1Start", description="first day of the base")
-    period1_end: IsoDate | None = Field(default=None, alias="period1End", description="its last day, included")
-    period2_start: IsoDate | None = Field(default=None, alias="period2Start", description="first day compared with it")
-    period2_end: IsoDate | None = Field(default=None, alias="period2End", description="its last day, included")
+
+PeriodText = Annotated[
+    AskedPeriod,
+    PlainValidator(_asked_period),
+    WithJsonSchema({"type": "string", "examples": ["last-week", "2026-11", "2026-W45", "2026-11-02..2026-11-08"]}),
+]
+
+
+class CompareQuery(PageQuery):
+    """Two periods, or a unit of which the last two are meant; without either, this week against the one before."""
+
+    period1: PeriodText | None = Field(
+        default=None,
+        description="what is compared with: YYYY-MM-DD, YYYY-MM-DD..YYYY-MM-DD (both included), YYYY-MM, YYYY-Www, "
+        "today, yesterday, this-week, last-week, this-month or last-month; at most 1,100 days",
+    )
+    period2: PeriodText | None = Field(default=None, description="what is compared with it, in the same forms")
     period: ComparedPeriod | None = Field(
-        default=None, description="this one so far against the one before, up to the same point in time"
+        default=None, description="this one so far against the one before, up to the same point of time"
     )
 
-    def ranges(self) -> tuple[Days, Days] | None:
-        """Both ranges of days; None where a period is meant. Raises ValidationFailed."""
-        days = [self.period1_start, self.period1_end, self.period2_start, self.period2_end]
-        if not any(days):
-            return None
-        names = ("period1Start", "period1End", "period2Start", "period2End")
-        missing = [name for name, day in zip(names, days, strict=True) if day is None]
-        wrong = {name: ["is missing; all four dates belong together"] for name in missing}
-        if self.period is not None:
-            wrong["period"] = ["give a period or four dates, not both"]
-        first, first_end, second, second_end = days
-        if first and first_end and second and second_end and not wrong:
-            return Days(first, first_end), Days(second, second_end)
-        raise ValidationFailed(details=wrong)
+    def periods(self) -> tuple[AskedPeriod, AskedPeriod]:
+        """The one that is compared with, and the other. Raises ValidationFailed."""
+        both_periods = {"period1": self.period1, "period2": self.period2}
+        missing = [name for name, asked in both_periods.items() if asked is None]
+        if self.period is not None and len(missing) < len(both_periods):
+            message = "give either period or period1 and period2, not both"
+            raise ValidationFailed(f"The request can't be used: {message}.", details={"period": [message]})
+        if len(missing) == 1:
+            message = "is missing; period1 and period2 belong together"
+            raise ValidationFailed(f"{missing[0]} {message}.", details={missing[0]: [message]})
+        if self.period1 and self.period2:
+            return self.period1, self.period2
+        return (self.period or ComparedPeriod.WEEK).with_the_one_before()
 
 
 class ComparedPeriodOut(UsageOrNothingOut, SpanOut):
+    extent: Extent = Field(
+        description="whole; running: it ends now; same_point: it ends at the point of time that the running one has "
+        "reached"
+    )
+    protocols_end: datetime = Field(
+        description="up to here its protocols are told: its end, or where a day is cut, the midnight before it"
+    )
     coverage: Share
+    quality: UsageQuality
+    reasons: Reasons
 
     @classmethod
     def of(cls, usage: PeriodUsage, totals: DeviceTotals | None) -> Self:
-        return cls(start=usage.start, end=usage.end, coverage=usage.coverage, **usage_out(totals).model_dump())
+        return cls(
+            start=usage.start,
+            end=usage.end,
+            extent=usage.extent,
+            protocols_end=usage.protocols_end or usage.end,
+            coverage=usage.coverage,
+            quality=usage.trust.quality,
+            reasons=list(usage.trust.reasons),
+            **usage_out(totals).model_dump(),
+        )
 
 
 class ChangeOut(Out):
@@ -57,20 +99,59 @@ class ChangeOut(Out):
     change_percent: Percent
 
 
-class DeviceChangeOut(ChangeOut, NamedOut):
+class ComparedUsageOut(ChangeOut):
     period1: UsageOrNothingOut
     period2: UsageOrNothingOut
 
-    @classmethod
-    def of(cls, mac: str, name: str, change: Change) -> Self:
-        return cls(
-            mac=mac,
-            name=name,
-            period1=usage_out(change.before),
-            period2=usage_out(change.after),
-            change_bytes=change.absolute,
-            change_percent=change.percent,
-        )
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "period1": usage_out(change.before),
+        "period2": usage_out(change.after),
+        "change_bytes": change.absolute,
+        "change_percent": change.percent,
+    }
+
+
+ProtocolName = Annotated[
+    str | None,
+    Field(
+        description="as in /protocols; null for the part of a day, of which it is not known, as protocols are kept by "
+        "day, and for others together"
+    ),
+]
+
+
+class ProtocolChangeOut(ComparedUsageOut):
+    kind: PartKind
+    name: ProtocolName
+
+
+class DeviceProtocolChangeOut(ChangeOut):
+    kind: PartKind
+    name: ProtocolName
+    period1_bytes: int = Field(description="bytes, down and up")
+    period2_bytes: int = Field(description="bytes, down and up")
+
+
+class DeviceChangeOut(ComparedUsageOut, NamedOut):
+    is_router: bool
+    is_unresolved: bool = Field(description="hosts whose MAC nlbwmon could not look up, together")
+
+
+class DeviceChangesOut(DeviceChangeOut):
+    protocols: list[DeviceProtocolChangeOut] = Field(
+        description="all that changed or not, largest change first; they add up to the device's"
+    )
+
+
+class ProtocolPartOut(Out):
+    kind: PartKind
+    name: ProtocolName
+    protocols: int = Field(description="how many it is")
+    bytes_down: SignedBytes
+    bytes_up: SignedBytes
+    total_bytes: SignedBytes
 
 
 class ChangePartOut(Out):
@@ -80,9 +161,11 @@ class ChangePartOut(Out):
     bytes_down: SignedBytes
     bytes_up: SignedBytes
     total_bytes: SignedBytes
+    protocols: list[ProtocolPartOut] = Field(description="what it is made up of; they add up to it exactly")
+    message: str = Field(description="the same in words")
 
     @classmethod
-    def of(cls, part: ChangePart, names: Mapping[str, str]) -> Self:
+    def of(cls, part: ChangePart, comparison: PeriodComparison, names: Mapping[str, str]) -> Self:
         return cls(
             mac=part.mac,
             name="Others" if part.mac is None else names.get(part.mac, part.mac),
@@ -90,41 +173,151 @@ class ChangePartOut(Out):
             bytes_down=part.bytes_down,
             bytes_up=part.bytes_up,
             total_bytes=part.bytes_down + part.bytes_up,
+            protocols=[
+                ProtocolPartOut(
+                    kind=one.kind,
+                    name=one.name,
+                    protocols=one.protocols,
+                    bytes_down=one.bytes_down,
+                    bytes_up=one.bytes_up,
+                    total_bytes=one.bytes_down + one.bytes_up,
+                )
+                for one in part.protocols
+            ],
+            message=told_part(part, comparison, names),
         )
 
 
-class ComparisonOut(ChangeOut):
-    """Two periods side by side."""
+class WholeComparisonOut(ChangeOut):
+    """Two periods side by side, without the list of devices."""
 
     timezone: str
     period1: ComparedPeriodOut
     period2: ComparedPeriodOut
+    parts: list[ChangePartOut] = Field(
+        description="what makes up the change, up to 5 devices and all others; they add up to it exactly"
+    )
+    protocols: list[ProtocolChangeOut] = Field(
+        description="largest change first; those of a period add up to it exactly"
+    )
+    new_protocols: list[str] | None = Field(
+        description="with usage in period2 alone; null where period1 was not well enough observed to say so"
+    )
+    gone_protocols: list[str] | None = Field(description="with usage in period1 alone; null as above, of period2")
+    new_devices: list[NamedOut] | None = Field(
+        description="with usage in period2 alone, and first seen after it began; null where nobody looked in period1"
+    )
+    returned_devices: list[NamedOut] | None = Field(
+        description="with usage in period2 alone, and known before; null where period1 was not well enough observed"
+    )
+    gone_devices: list[NamedOut] | None = Field(
+        description="with usage in period1 alone; null where period2 was not well enough observed"
+    )
+
+
+class ComparisonOut(WholeComparisonOut):
+    """As a report has it."""
+
     devices: list[DeviceChangeOut] = Field(description="largest change first")
-    new_devices: list[str] = Field(description="MACs with usage in period2 alone")
-    gone_devices: list[str] = Field(description="MACs with usage in period1 alone")
-    parts: list[ChangePartOut] = Field(description="what makes up the change; they add up to it exactly")
 
-    @classmethod
-    def of(
-        cls,
-        before: PeriodUsage,
-        after: PeriodUsage,
-        comparison: PeriodComparison,
-        timezone: str,
-        names: Mapping[str, str],
-    ) -> Self:
-        return cls(
-            timezone=timezone,
-            period1=ComparedPeriodOut.of(before, comparison.total.before),
-            period2=ComparedPeriodOut.of(after, comparison.total.after),
-            change_bytes=comparison.total.absolute,
-            change_percent=comparison.total.percent,
-            devices=[DeviceChangeOut.of(mac, names.get(mac, mac), one) for mac, one in comparison.devices.items()],
-            new_devices=comparison.new_devices,
-            gone_devices=comparison.gone_devices,
-            parts=[ChangePartOut.of(part, names) for part in comparison.parts],
+
+class PagedComparisonOut(WholeComparisonOut):
+    """Two periods side by side, in numbers and words."""
+
+    message: str = Field(description="the change and its parts in a sentence")
+    warnings: list[Warned] = Field(
+        description="what to know before it is believed: NOT_OBSERVED, PARTLY_OBSERVED, STILL_RUNNING, "
+        "DIFFERENT_LENGTHS, OVERLAPPING"
+    )
+    devices: list[DeviceChangesOut] = Field(description="one page, largest change first")
+
+
+def comparison_out(
+    before: PeriodUsage,
+    after: PeriodUsage,
+    comparison: PeriodComparison,
+    *,
+    timezone: str,
+    names: Mapping[str, str],
+    router_macs: Collection[str],
+) -> ComparisonOut:
+    """As a report has it: every device, without its protocols."""
+    return ComparisonOut(
+        **_whole(before, after, comparison, timezone, names),
+        devices=[
+            DeviceChangeOut(**_device(mac, change, names, router_macs)) for mac, change in comparison.devices.items()
+        ],
+    )
+
+
+def comparison_view(compared: ComparedUsage, query: CompareQuery) -> PagedComparisonOut:
+    comparison, names = compared.comparison, compared.names
+    page = list(comparison.devices)[(query.page - 1) * query.page_size : query.page * query.page_size]
+    return PagedComparisonOut(
+        **_whole(compared.before, compared.after, comparison, compared.timezone, names),
+        message=compared.message,
+        warnings=[Warned(code=warning.code, message=warning.message) for warning in compared.warnings],
+        devices=[
+            DeviceChangesOut(
+                **_device(mac, comparison.devices[mac], names, compared.router_macs),
+                protocols=_device_protocols(comparison.protocols_of(mac)),
+            )
+            for mac in page
+        ],
+    )
+
+
+def _whole(
+    before: PeriodUsage, after: PeriodUsage, comparison: PeriodComparison, timezone: str, names: Mapping[str, str]
+) -> dict[str, Any]:
+    total = comparison.total
+    return {
+        "timezone": timezone,
+        "period1": ComparedPeriodOut.of(before, total.before),
+        "period2": ComparedPeriodOut.of(after, total.after),
+        "change_bytes": total.absolute,
+        "change_percent": total.percent,
+        "parts": [ChangePartOut.of(part, comparison, names) for part in comparison.parts],
+        "protocols": [
+            ProtocolChangeOut(kind=_kind(name), name=name, **_change(change))
+            for name, change in comparison.protocols.items()
+        ],
+        "new_protocols": comparison.new_protocols,
+        "gone_protocols": comparison.gone_protocols,
+        "new_devices": _named(comparison.new_devices, names),
+        "returned_devices": _named(comparison.returned_devices, names),
+        "gone_devices": _named(comparison.gone_devices, names),
+    }
+
+
+def _device(mac: str, change: Change, names: Mapping[str, str], router_macs: Collection[str]) -> dict[str, Any]:
+    return {
+        "mac": mac,
+        "name": names.get(mac, mac),
+        "is_router": mac in router_macs,
+        "is_unresolved": mac == ZERO_MAC,
+        **_change(change),
+    }
+
+
+def _device_protocols(changes: Mapping[Protocol, Change]) -> list[DeviceProtocolChangeOut]:
+    # Thousands of them in one answer, made of our own integers: nothing to validate.
+    return [
+        DeviceProtocolChangeOut.model_construct(
+            kind=_kind(name),
+            name=name,
+            period1_bytes=both(change.before),
+            period2_bytes=both(change.after),
+            change_bytes=change.absolute,
+            change_percent=change.percent,
         )
+        for name, change in changes.items()
+    ]
 
 
-def comparison_view(compared: ComparedUsage) -> ComparisonOut:
-    return ComparisonOut.of(compared.before, compared.after, compared.comparison, compared.timezone, compared.names)
+def _kind(name: Protocol) -> PartKind:
+    return PartKind.PART_OF_DAY if name is None else PartKind.PROTOCOL
+
+
+def _named(macs: Iterable[str] | None, names: Mapping[str, str]) -> list[NamedOut] | None:
+    return None if macs is None else [NamedOut(mac=mac, name=names.get(mac, mac)) for mac in macs]

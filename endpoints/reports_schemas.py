@@ -7,7 +7,7 @@ from pydantic import Field
 
 from endpoints.anomalies_schemas import AnomalyOut
 from endpoints.common_schemas import Body, IsoDate, Out
-from endpoints.comparison_schemas import ComparedPeriodOut, ComparisonOut
+from endpoints.comparison_schemas import ComparedPeriodOut, ComparisonOut, comparison_out
 from endpoints.device_usage_schemas import BucketOut, NamedOut, Reasons, SpanOut, UsageOut, UsageQuality, usage_out
 from services.buckets import Granularity
 from services.history_range import BucketUsage
@@ -101,7 +101,14 @@ def report_view(report: PeriodReport) -> ReportOut:
         usage=ComparedPeriodOut.of(told.period, told.comparison.total.after),
         quality=report.trust.quality,
         reasons=list(report.trust.reasons),
-        comparison=ComparisonOut.of(told.previous, told.period, told.comparison, report.zone.key, names),
+        comparison=comparison_out(
+            told.previous,
+            told.period,
+            told.comparison,
+            timezone=report.zone.key,
+            names=names,
+            router_macs=report.router_macs,
+        ),
         granularity=report.granularity,
         buckets=[
             BucketOut(

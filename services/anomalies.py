@@ -14,9 +14,10 @@ from services.buckets import Granularity, buckets_between
 from services.chosen_days import Days, chosen_days
 from services.context import RouterContext
 from services.device_series import names_of, rows_by_mac, series_of
-from services.device_usage_analytics import WELL_OBSERVED, detect_anomalies
+from services.device_usage_analytics import detect_anomalies
 from services.history_range import HistoryRange, devices_by_mac, load_range, zone_of
 from services.unusual_usage import LEAST_HOUR, Anomaly, Direction, Sensitivity
+from services.usage_quality import WELL_OBSERVED
 from services.usual_usage import BASELINE_WEEKS
 from utils.time import Clock, Zone
 

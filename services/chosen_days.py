@@ -7,6 +7,9 @@ from services.buckets import Span
 from utils.errors import ValidationFailed
 from utils.time import Zone
 
+#: No day of a request lies outside of them.
+EARLIEST_YEAR, LATEST_YEAR = 2000, 2200
+
 
 class Days(NamedTuple):
     """Local days, both included."""
@@ -22,21 +25,14 @@ def chosen_days(start_date: date | None, end_date: date | None, *, today: date, 
     """
     last = end_date or max(today, start_date or date.min)
     days = Days(start_date or last - timedelta(days=6), last)
-    check_days(days, most=most, limits=limits)
-    return days
-
-
-def check_days(
-    days: Days, *, most: int, start_name: str = "startDate", end_name: str = "endDate", limits: str = ""
-) -> None:
-    """Raises ValidationFailed where they are in the wrong order, or too many."""
     message = None
     if days.first > days.last:
-        message = f"{start_name} is after {end_name} ({days.last.isoformat()})"
+        message = f"startDate is after endDate ({days.last.isoformat()})"
     elif (days.last - days.first).days >= most:
-        message = f"{start_name} to {end_name} may be at most {most} days{limits}"
+        message = f"startDate to endDate may be at most {most} days{limits}"
     if message:
-        raise ValidationFailed(f"The request can't be used: {message}.", details={start_name: [message]})
+        raise ValidationFailed(f"The request can't be used: {message}.", details={"startDate": [message]})
+    return days
 
 
 def span_of(days: Days, zone: Zone) -> Span:
@@ -48,7 +44,13 @@ def up_to_same_point(zone: Zone, before: date, days: Days, now: datetime) -> tup
     span = span_of(days, zone)
     if span.end <= now:
         return Span(zone.midnight(before), span.start), span
+    point = same_point(zone, before, days.first, now)
+    return Span(zone.midnight(before), min(point, span.start)), Span(span.start, now)
+
+
+def same_point(zone: Zone, first: date, running_first: date, now: datetime) -> datetime:
+    """The moment at which what began on ``first`` was as old, in days and local time, as now is what began on
+    ``running_first``."""
     local = now.astimezone(zone.tz)
-    same_day = before + (local.date() - days.first)
-    same_point = datetime.combine(same_day, local.time(), tzinfo=zone.tz).astimezone(UTC)
-    return Span(zone.midnight(before), min(same_point, span.start)), Span(span.start, now)
+    same_day = first + (local.date() - running_first)
+    return datetime.combine(same_day, local.time(), tzinfo=zone.tz).astimezone(UTC)

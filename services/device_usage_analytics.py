@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter, itemgetter
 
-from services.period_comparison import Change, ChangePart, PeriodComparison, PeriodUsage, both, total_of
+from services.change_parts import explain
+from services.change_words import told_parts
+from services.period_comparison import (
+    Change,
+    PeriodComparison,
+    PeriodUsage,
+    both,
+    changes_between,
+    deltas_between,
+    devices_that_came_and_went,
+    protocols_that_came_and_went,
+    together,
+    total_of,
+)
 from services.streaming_anomalies import StreamingAnomalyDetector as StreamingAnomalyDetector  # looked for here
 from services.unusual_usage import (
     LIMITS,
@@ -23,11 +36,7 @@ from services.unusual_usage import (
 )
 from services.usage_trends import TREND_THRESHOLD, UsageTrends, relative_change
 from services.usual_usage import UsualUsage
-from utils.nlbwmon_parser import DeviceTotals
 from utils.units import readable_bytes
-
-#: Observed less of the time than this, a report says so.
-WELL_OBSERVED = 0.95
 
 
 def calculate_usage_trends(series: Mapping[str, Sequence[int | None]]) -> UsageTrends:
@@ -48,34 +57,37 @@ def calculate_usage_trends(series: Mapping[str, Sequence[int | None]]) -> UsageT
 
 
 def compare_periods(
-    before: Mapping[str, DeviceTotals] | None, after: Mapping[str, DeviceTotals] | None, *, named: int = 5
+    before: PeriodUsage,
+    after: PeriodUsage,
+    *,
+    first_seen: Mapping[str, datetime],
+    unranked: Collection[str] = (),
 ) -> PeriodComparison:
-    """Compare two periods' usage by MAC, in bytes; None is a period that nobody observed.
+    """Compare two periods' usage by device and protocol, in bytes, and explain the change by its largest parts.
 
-    The ``named`` devices with the largest changes are parts of their own, all others are one.
+    ``first_seen``: when each MAC was; ``unranked``: MACs that are no device, which neither come nor go.
     """
-    total = Change(before=total_of(before), after=total_of(after))
-    if before is None or after is None:
-        return PeriodComparison(total=total, devices={}, parts=())
-    nothing = DeviceTotals(0, 0)
-    pairs = {mac: (before.get(mac, nothing), after.get(mac, nothing)) for mac in {*before, *after}}
-    macs = sorted(pairs, key=lambda mac: (-abs(both(pairs[mac][1]) - both(pairs[mac][0])), mac))
-    moved = [mac for mac in macs if pairs[mac][0] != pairs[mac][1]]
-    groups: list[tuple[str | None, list[str]]] = [(mac, [mac]) for mac in moved[:named]]
-    if others := moved[named:]:
-        groups.append((None, others))
+    total = Change(before=total_of(before.totals), after=total_of(after.totals))
+    if before.totals is None or after.totals is None:
+        return PeriodComparison(total=total)
+    devices = changes_between(before.totals, after.totals)
+    used_before, used_after = ({mac: usage.protocols_of(mac) for mac in devices} for usage in (before, after))
+    protocols = changes_between(together(used_before.values()), together(used_after.values()))
+    ranked = {mac: change for mac, change in devices.items() if mac not in unranked}
+    who = devices_that_came_and_went(before, after, ranked, first_seen)
+    what = protocols_that_came_and_went(before, after, protocols)
     return PeriodComparison(
         total=total,
-        devices={mac: Change(before=pairs[mac][0], after=pairs[mac][1]) for mac in macs},
-        parts=tuple(
-            ChangePart(
-                mac=name,
-                devices=len(group),
-                bytes_down=sum(pairs[mac][1].bytes_down - pairs[mac][0].bytes_down for mac in group),
-                bytes_up=sum(pairs[mac][1].bytes_up - pairs[mac][0].bytes_up for mac in group),
-            )
-            for name, group in groups
-        ),
+        devices=devices,
+        used_before=used_before,
+        used_after=used_after,
+        protocols=protocols,
+        parts=explain({mac: deltas_between(used_before[mac], used_after[mac]) for mac in devices}),
+        new_devices=who.new,
+        returned_devices=who.returned,
+        gone_devices=who.gone,
+        new_protocols=what.new,
+        gone_protocols=what.gone,
     )
 
 
@@ -155,11 +167,15 @@ def generate_usage_reports(
     anomalies: Iterable[tuple[str, Anomaly]],
     names: Mapping[str, str],
     *,
+    first_seen: Mapping[str, datetime],
     unranked: Collection[str] = (),
     top: int = 10,
 ) -> UsageReport:
-    """Put a period's report together. ``unranked``: MACs that are no device; they count in the totals alone."""
-    comparison = compare_periods(previous.totals, period.totals)
+    """Put a period's report together. ``unranked``: MACs that are no device; they count in the totals alone.
+
+    ``first_seen``: when each MAC was.
+    """
+    comparison = compare_periods(previous, period, first_seen=first_seen, unranked=unranked)
     total = both(comparison.total.after)
     ranked = sorted(
         ((mac, used) for mac, used in (period.totals or {}).items() if mac not in unranked and both(used)),
@@ -175,20 +191,29 @@ def generate_usage_reports(
         comparison=comparison,
         top_devices=top_devices,
         anomalies=tuple(sorted(anomalies, key=lambda one: -one[1].score)),
-        highlights=tuple(_highlights(period, comparison.total, top_devices, names)),
+        highlights=tuple(_highlights(period, previous, comparison, top_devices, names)),
     )
 
 
 def _highlights(
-    period: PeriodUsage, total: Change, top_devices: Sequence[ReportedDevice], names: Mapping[str, str]
+    period: PeriodUsage,
+    previous: PeriodUsage,
+    comparison: PeriodComparison,
+    top_devices: Sequence[ReportedDevice],
+    names: Mapping[str, str],
 ) -> Iterator[str]:
+    total = comparison.total
     if total.after is None:
         yield "Nothing of this period was observed."
         return
     more = "" if total.percent is None else f", {abs(total.percent):g} % {'less' if total.percent < 0 else 'more'}"
     yield f"{readable_bytes(both(total.after))} were used{more and more + ' than in the period before'}."
+    if parts := told_parts(comparison, names):
+        yield f"What changed most: {parts}."
     for device in top_devices[:1]:
         amount = readable_bytes(device.bytes_down + device.bytes_up)
         yield f"{names.get(device.mac, device.mac)} used most: {amount}, {device.percentage:g} % of it."
-    if period.coverage < WELL_OBSERVED:
+    if total.before is not None and not previous.is_well_observed:
+        yield f"Of the period before only {100 * previous.coverage:.0f} % was observed; more may have been used."
+    if not period.is_well_observed:
         yield f"Only {100 * period.coverage:.0f} % of the time was observed; what was used in the rest is not known."

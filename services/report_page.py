@@ -6,15 +6,16 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from services.buckets import Granularity
-from services.device_usage_analytics import WELL_OBSERVED
+from services.change_words import told_protocols
 from services.people import Person
 from services.period_comparison import Change
 from services.report_period import ReportPeriod
 from services.reports import ChartedUsage, PeriodReport
+from services.usage_quality import WELL_OBSERVED
 from utils.nlbwmon_parser import DeviceTotals
 from utils.printable import printable
 from utils.time import Zone
-from utils.units import readable_bytes
+from utils.units import readable_bytes, signed_bytes, signed_percent
 
 #: Rows of each list; of what is left out the page says how much it is.
 MOST_ROWS = 12
@@ -27,6 +28,9 @@ _TITLES = {
     ReportPeriod.RANGE: "Network usage",
 }
 _BARS = {Granularity.HOUR: "hour", Granularity.DAY: "day", Granularity.WEEK: "week", Granularity.MONTH: "month"}
+
+#: Room for the largest changes with their names.
+_MOST_OF_SENTENCE = 400
 
 #: About so many bars have a label.
 _LABELS = 12
@@ -46,7 +50,7 @@ def report_page(report: PeriodReport) -> Section:
         "made": f"{_moment(report.made_at, report.zone)}",
         "isRunning": report.days.span.end >= report.made_at,
         "isKnown": is_known,
-        "highlights": [printable(sentence, 200) for sentence in told.highlights],
+        "highlights": [printable(sentence, _MOST_OF_SENTENCE) for sentence in told.highlights],
         "figures": _figures(report) if is_known else [],
         "charts": _charts(report) if is_known else [],
         "sections": [section for section in _sections(report) if section["rows"]] if is_known else [],
@@ -203,12 +207,16 @@ def _usage_section(title: str, rows: Sequence[tuple[str, str, DeviceTotals]], to
 def _changes(report: PeriodReport) -> Section:
     comparison, before = report.told.comparison, report.told.previous
     changes = [(mac, change) for mac, change in comparison.devices.items() if change.absolute]
-    arrived = _named(comparison.new_devices, report.names)
-    gone = _named(comparison.gone_devices, report.names)
     notes = [
-        f"Only in this period: {arrived}." if arrived else "",
-        f"Only in the period before: {gone}." if gone else "",
+        f"{what}: {_named(macs, report.names)}."
+        for what, macs in (
+            ("New", comparison.new_devices),
+            ("Back again", comparison.returned_devices),
+            ("Only in the period before", comparison.gone_devices),
+        )
+        if macs
     ]
+    protocols = {part.mac: told_protocols(part) for part in comparison.parts}
     return {
         "title": "What changed",
         "intro": f"Since the period before, which is {_moment(before.start, report.zone)} to "
@@ -217,12 +225,12 @@ def _changes(report: PeriodReport) -> Section:
         "rows": [
             {
                 "name": printable(report.names[mac]),
-                "note": "",
+                "note": printable(protocols.get(mac, ""), _MOST_OF_SENTENCE),
                 "cells": [
                     readable_bytes(sum(change.before or ())),
                     readable_bytes(sum(change.after or ())),
-                    _signed(change.absolute or 0),
-                    "new" if not any(change.before or ()) else _change(change),
+                    signed_bytes(change.absolute or 0),
+                    "new" if mac in (comparison.new_devices or ()) else _change(change),
                 ],
                 "bar": None,
             }
@@ -303,11 +311,7 @@ def _share(share: float) -> str:
 
 
 def _change(change: Change) -> str:
-    return "–" if change.percent is None else f"{change.percent:+,.1f} %".replace("-", "−").replace(".0 %", " %")
-
-
-def _signed(amount: int) -> str:
-    return f"{'+' if amount > 0 else '−'}{readable_bytes(abs(amount))}"
+    return "–" if change.percent is None else signed_percent(change.percent)
 
 
 def _round_bytes(amount: int) -> str:

@@ -1,6 +1,6 @@
 """Reports on a period for people: everything in them is gathered here, and nothing is stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -9,21 +9,21 @@ from db_operations.database import Database
 from db_operations.devices_db import DeviceRecord
 from db_operations.readings_db import list_coverage
 from db_operations.rollups_db import HOURLY, BucketTotal, DeviceTotal, list_totals
-from db_operations.statements import Connection
+from db_operations.statements import Connection, read_one_moment
 from services.anomalies import MOST_DAYS_SEARCHED, AnomalyService
 from services.buckets import Bucket, Granularity, Span, buckets_between
 from services.context import RouterContext
+from services.device_series import unranked
 from services.device_usage_analytics import UsageReport, generate_usage_reports
 from services.device_usage_service import display_name
 from services.history_range import BucketUsage, HistoryRange, devices_by_mac, fold, load_range
 from services.people import Person, group_by_person
 from services.period_comparison import PeriodUsage
-from services.period_usage import gaps_in, load_usage
+from services.period_usage import gaps_in, load_both
 from services.report_period import ReportedDays, ReportPeriod, ReportRequest, reported_days
 from services.unusual_usage import Anomaly, Sensitivity
 from services.usage_quality import Trust, overall
 from utils.errors import RouterNotFound
-from utils.mac import ZERO_MAC
 from utils.time import Clock, Zone, parse_zone
 
 #: A typical day is told from at least this many days, and hours are looked at for at most so many.
@@ -68,6 +68,8 @@ class PeriodReport:
     gaps: Sequence[Span]
     #: What the devices in it are called, by MAC.
     names: Mapping[str, str]
+    #: The router's own MACs.
+    router_macs: Collection[str]
 
 
 class UsageReportService:
@@ -83,17 +85,18 @@ class UsageReportService:
         owner = (context.session_id, context.router_id)
         now = self._clock()
         with self._database.transaction() as conn:
+            read_one_moment(conn)
             router = routers_db.get_router(conn, *owner)
             if router is None:
                 raise RouterNotFound
             zone = parse_zone(router.timezone or "UTC")
             days = reported_days(request, zone, now)
             records = devices_by_mac(conn, context)
-            usage, previous = (load_usage(conn, context, zone, span, now) for span in (days.span, days.previous))
+            patience = 2 * timedelta(minutes=router.collect_interval_minutes)
+            previous, usage = load_both(conn, context, zone, (days.previous, days.span), now, patience)
             charted, totals = _load_chart(conn, context, zone, days, now)
             typical_day = _load_typical_day(conn, context, zone, days, now)
             stretches = [Span(*each) for each in list_coverage(conn, *owner, start=days.span.start, end=days.span.end)]
-        patience = 2 * timedelta(minutes=router.collect_interval_minutes)
         anomalies = self._find_anomalies(context, days) if usage.totals else []
         macs = {*(usage.totals or {}), *(previous.totals or {}), *(mac for mac, _ in anomalies)}
         names = {mac: display_name(mac, records.get(mac)) for mac in macs}
@@ -103,7 +106,15 @@ class UsageReportService:
             zone=zone,
             router_name=router.name,
             made_at=now,
-            told=generate_usage_reports(usage, previous, anomalies, names, unranked=_unranked(records)),
+            told=generate_usage_reports(
+                usage,
+                previous,
+                anomalies,
+                names,
+                first_seen={mac: record.first_seen for mac, record in records.items()},
+                unranked=unranked(records),
+            ),
+            router_macs={mac for mac, record in records.items() if record.is_router},
             people=_people(usage, records),
             trust=overall(charted.trusts),
             granularity=days.granularity,
@@ -162,8 +173,3 @@ def _load_typical_day(
             cell = by_hour[bucket.span.start.astimezone(zone.tz).hour]  # may be cut in two, or come twice in autumn
             cell[bucket.first_day] = cell.get(bucket.first_day, 0) + used.bytes_down + used.bytes_up
     return [sum(cell.values()) // len(cell) if cell else None for cell in by_hour]
-
-
-def _unranked(records: Mapping[str, DeviceRecord]) -> set[str]:
-    """MACs that rankings leave out: the router itself, unresolved hosts, what is not monitored."""
-    return {ZERO_MAC, *(mac for mac, record in records.items() if record.is_router or not record.is_monitored)}

@@ -8,6 +8,9 @@ from datetime import datetime
 from services.accounting_notes import RANK, Quality
 from services.buckets import Span
 
+#: Usage that was observed less of the time than this is not told without saying so.
+WELL_OBSERVED = 0.95
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:

@@ -1,4 +1,4 @@
-"""Texts of strangers, such as names of devices, as they can be shown on paper. Pure."""
+"""Texts of strangers, such as names of devices, as they can be shown on paper or within a sentence. Pure."""
 
 import unicodedata
 
@@ -18,8 +18,12 @@ _BREAK = "\u200b"
 
 def printable(text: str, most: int = 60) -> str:
     """``text`` in at most ``most`` characters, with nothing in it that moves or hides what is around it."""
-    seen = "".join(_seen(character) for character in text)
-    return _breakable(_shortened(" ".join(seen.split(" ")), most))
+    return _breakable(harmless(text, most))
+
+
+def harmless(text: str, most: int = 60) -> str:
+    """As `printable`, for a sentence that is not printed: without places to break long words."""
+    return _shortened("".join(_seen(character) for character in text), most)
 
 
 def _seen(character: str) -> str:

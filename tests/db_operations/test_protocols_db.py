@@ -130,3 +130,29 @@ def test_a_transaction_that_reads_one_moment_does_not_see_what_is_stored_meanwhi
     with database.transaction() as reader:
         execute(reader, "SELECT 1", {})
         assert len(totals(reader)) == 1
+
+
+def device_totals(conn: Connection, *owner: str) -> list[tuple[object, ...]]:
+    found = protocols_db.list_device_protocol_totals(conn, *(owner or ALICE), start=DAY - ONE, end=DAY + ONE)
+    return sorted(tuple(total) for total in found)
+
+
+def test_each_device_has_its_protocols_both_families_together(conn: Connection) -> None:
+    rows = [ProtocolRow(MAC, DAY - offset * ONE, "HTTPS", 1, 2, MAX, MAX) for offset in range(-1, 3)]
+    protocols_db.add_to_protocols(conn, *ALICE, [*rows, ProtocolRow(ZERO_MAC, DAY, "客", 0, 7, 0, 0)])
+    protocols_db.add_to_protocols(conn, *BOB, [ProtocolRow(MAC, DAY, "HTTPS", 9, 9, 9, 9)])
+
+    assert device_totals(conn) == [(ZERO_MAC, "客", 0, 7), (MAC, "HTTPS", 2 * MAX + 2, 2 * MAX + 4)]
+    assert device_totals(conn, ALICE[0], BOB[1]) == []
+
+
+def test_the_protocols_of_merged_devices_are_one_and_those_out_of_monitoring_are_in_none(conn: Connection) -> None:
+    hidden = "8c:79:f5:21:40:0b"
+    for mac in (MAC, OTHER_MAC, hidden):
+        see(conn, mac)
+    execute(conn, "UPDATE devices SET merged_into = %(a)s WHERE device_mac = %(b)s", {"a": MAC, "b": OTHER_MAC})
+    execute(conn, "UPDATE devices SET is_monitored = false WHERE device_mac = %(mac)s", {"mac": hidden})
+    rows = [ProtocolRow(mac, DAY, "HTTPS", 1, 0, 0, 10) for mac in (MAC, OTHER_MAC, hidden)]
+    protocols_db.add_to_protocols(conn, *ALICE, [*rows, ProtocolRow(OTHER_MAC, DAY, "DNS", 3, 3, 0, 0)])
+
+    assert device_totals(conn) == [(MAC, "DNS", 3, 3), (MAC, "HTTPS", 2, 20)]

@@ -41,7 +41,7 @@ def report_of(names: list[str], **fields: Any) -> PeriodReport:
         "zone": ZONE,
         "router_name": "Home",
         "made_at": MADE,
-        "told": generate_usage_reports(usage, earlier, [], known),
+        "told": generate_usage_reports(usage, earlier, [], known, first_seen={}),
         "people": [],
         "trust": Trust(quality=None),
         "granularity": Granularity.DAY,
@@ -57,6 +57,7 @@ def report_of(names: list[str], **fields: Any) -> PeriodReport:
         "typical_day": [None, *range(23)],
         "gaps": [Span(SPAN.start + timedelta(days=2), SPAN.start + timedelta(days=3))],
         "names": known,
+        "router_macs": set(),
     }
     return PeriodReport(**{**values, **fields})
 

@@ -214,19 +214,26 @@ def period(totals: dict[str, DeviceTotals] | None, coverage: float = 1.0) -> Per
 def test_a_report_ranks_devices_and_says_the_most_important_in_sentences() -> None:
     now = {PHONE: DeviceTotals(3 * GB, 0), TV: DeviceTotals(5 * GB, GB), LAPTOP: DeviceTotals(GB, 0)}
     report = generate_usage_reports(
-        period(now, 0.8), period({TV: DeviceTotals(8 * GB, 0)}), [], {TV: "客厅电视"}, unranked={LAPTOP}
+        period(now, 0.8), period({TV: DeviceTotals(8 * GB, 0)}), [], {TV: "客厅电视"}, first_seen={}, unranked={LAPTOP}
     )
 
     assert [(one.mac, one.percentage) for one in report.top_devices] == [(TV, 60.0), (PHONE, 30.0)]
     assert report.highlights == (
         "10.0 GB were used, 25 % more than in the period before.",
+        f"What changed most: {PHONE} +3.0 GB, 客厅电视 −2.0 GB, {LAPTOP} +1.0 GB.",
         "客厅电视 used most: 6.0 GB, 60 % of it.",
         "Only 80 % of the time was observed; what was used in the rest is not known.",
     )
 
 
+def test_a_report_says_that_the_period_before_was_hardly_observed() -> None:
+    used = {TV: DeviceTotals(GB, 0)}
+    report = generate_usage_reports(period(used), period(used, 0.08), [], {}, first_seen={})
+    assert report.highlights[-1] == "Of the period before only 8 % was observed; more may have been used."
+
+
 def test_a_report_on_what_nobody_observed_claims_nothing() -> None:
-    report = generate_usage_reports(period(None, 0), period({TV: DeviceTotals(1, 1)}), [], {})
+    report = generate_usage_reports(period(None, 0), period({TV: DeviceTotals(1, 1)}), [], {}, first_seen={})
     assert report.highlights == ("Nothing of this period was observed.",)
     assert report.comparison.total.absolute is None
 
@@ -236,5 +243,5 @@ def test_a_report_has_the_most_unusual_first() -> None:
     for day, value in ((28, 9 * GB), (29, 20 * GB)):
         series = planted(series, MONDAY + timedelta(days=day, hours=3), value)
     found = [(PHONE, anomaly) for anomaly in detect_anomalies(series)]
-    report = generate_usage_reports(period({}), period({}), found, {})
+    report = generate_usage_reports(period({}), period({}), found, {}, first_seen={})
     assert [anomaly.observed for _, anomaly in report.anomalies] == [20 * GB, 9 * GB]

@@ -24,7 +24,8 @@ def test_a_report_up_to_now_is_held_against_the_same_point(
     assert report.days.previous.end == NOW - 7 * DAY
     assert [mac for mac, _ in report.told.anomalies] == [LAPTOP]
     assert report.told.top_devices[0].mac == LAPTOP
-    assert report.told.highlights[1].startswith("laptop used most: ")
+    assert report.told.highlights[1].startswith("What changed most: laptop +14.0 GB, ")
+    assert report.told.highlights[2].startswith("laptop used most: ")
 
 
 def test_the_router_itself_is_in_the_total_but_in_no_ranking(
