@@ -251,14 +251,8 @@ def forget_last_reading(conn: Connection, session_id: str, router_id: str) -> da
         "DELETE FROM last_readings WHERE session_id = %(session_id)s AND router_id = %(id)s RETURNING read_at",
         params,
     )
-    execute(
-        conn,
-        """
-        UPDATE routers SET last_success_at = NULL, is_frozen = false
-        WHERE session_id = %(session_id)s AND id = %(id)s
-        """,
-        params,
-    )
+    first_again = "last_success_at = NULL, is_frozen = false"
+    execute(conn, f"UPDATE routers SET {first_again} WHERE session_id = %(session_id)s AND id = %(id)s", params)
     return row[0] if row else None
 
 
