@@ -1,0 +1,84 @@
+"""What a month will come to, from the days before. Pure, in bytes.
+
+What is to come is as many days as there are left, each like the days of the last weeks: with their weekdays, and the
+newer of them counting for more. How far the sum may lie from that follows from how much the days differ, how like
+each is to the one before, and how well their level is known from so many of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, log, sqrt
+from statistics import NormalDist
+
+from services.weekly_rhythm import WEEK, weekly_rhythm
+
+#: The days that tell what is usual, and how old one is that counts half.
+BASELINE_DAYS = 56
+_HALF_LIFE = 21
+
+#: Fewer observed days than a week tell nothing of a month.
+LEAST_DAYS = WEEK
+
+#: The month comes to something between low and high so often.
+PROJECTION_CONFIDENCE = 0.8
+
+#: What is unlike anything seen happens too: a week away, guests. A share of the level that is never known.
+_NEVER_KNOWN = 0.05
+_MOST_ALIKE = 0.7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projection:
+    """What a device will have used, and the range that it is in with PROJECTION_CONFIDENCE."""
+
+    expected: int
+    low: int
+    high: int
+
+
+def project(used: int, days: Sequence[float | None], ahead: Sequence[tuple[int, float]]) -> Projection | None:
+    """``used`` and what comes to it; None with fewer than LEAST_DAYS observed days.
+
+    ``days``: the last ones, in bytes, oldest first. ``ahead``: the days of which a share is not known, by their place
+    counted like those: len(days) is the one right after. Never less than ``used``.
+    """
+    points = [(place, value) for place, value in enumerate(days) if value is not None]
+    if len(points) < LEAST_DAYS:
+        return None
+    rhythm = weekly_rhythm(days)
+    level_of = {place: value - rhythm.effects[place % WEEK] for place, value in points}
+    weights = {place: 0.5 ** ((len(days) - place) / _HALF_LIFE) for place, _ in points}
+    total = sum(weights.values())
+    level = sum(weights[place] * value for place, value in level_of.items()) / total
+    rest = {place: value - level for place, value in level_of.items()}
+    spent = 1 + (WEEK - 1) * rhythm.weight
+    variance = sum(weights[place] * value**2 for place, value in rest.items()) / total
+    variance *= len(points) / (len(points) - spent) * _alikeness(rest, variance)
+    independent = total**2 / sum(weight**2 for weight in weights.values())
+    share = sum(part for _, part in ahead)
+    expected = sum(part * max(0.0, level + rhythm.effects[place % WEEK]) for place, part in ahead)
+    deviation = sqrt(
+        variance * (sum(part**2 for _, part in ahead) + share**2 / independent) + (_NEVER_KNOWN * expected) ** 2
+    )
+    low, high = _range_of(expected, deviation)
+    return Projection(expected=used + round(expected), low=used + int(low), high=used + round(high))
+
+
+def _alikeness(rest: dict[int, float], variance: float) -> float:
+    """How many times further a sum of days varies than one of days that know nothing of each other."""
+    pairs = [(value, rest[place - 1]) for place, value in rest.items() if place - 1 in rest]
+    if len(pairs) < LEAST_DAYS or not variance:
+        return 1.0
+    alike = sum(value * before for value, before in pairs) / len(pairs) / variance + 1 / len(pairs)
+    alike = min(max(alike, 0.0), _MOST_ALIKE)
+    return (1 + alike) / (1 - alike)
+
+
+def _range_of(expected: float, deviation: float) -> tuple[float, float]:
+    """Of a sum that can't be below 0 and lies further above its mean than below (log-normal)."""
+    if not expected or not deviation:
+        return expected, expected
+    width = sqrt(log(1 + (deviation / expected) ** 2))
+    reach = NormalDist().inv_cdf((1 + PROJECTION_CONFIDENCE) / 2) * width
+    middle = log(expected) - width**2 / 2
+    return exp(middle - reach), exp(middle + reach)
