@@ -7,14 +7,14 @@ each is to the one before, and how well their level is known from so many of the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import sqrt
 from statistics import NormalDist
 
 from services.weekly_rhythm import WEEK, weekly_rhythm
 
 #: The days that tell what is usual, and how old one is that counts half.
 BASELINE_DAYS = 56
-_HALF_LIFE = 21
+_HALF_LIFE = 14
 
 #: Fewer observed days than a week tell nothing of a month.
 LEAST_DAYS = WEEK
@@ -53,32 +53,42 @@ def project(used: int, days: Sequence[float | None], ahead: Sequence[tuple[int, 
     rest = {place: value - level for place, value in level_of.items()}
     spent = 1 + (WEEK - 1) * rhythm.weight
     variance = sum(weights[place] * value**2 for place, value in rest.items()) / total
-    variance *= len(points) / (len(points) - spent) * _alikeness(rest, variance)
-    independent = total**2 / sum(weight**2 for weight in weights.values())
-    share = sum(part for _, part in ahead)
+    alike = _alikeness(rest, variance)
+    variance *= len(points) / (len(points) - spent)
+    known_days = total**2 / sum(weight**2 for weight in weights.values()) / _inflation(alike, len(points))
+    days_ahead = sum(part for _, part in ahead)
     expected = sum(part * max(0.0, level + rhythm.effects[place % WEEK]) for place, part in ahead)
-    deviation = sqrt(
-        variance * (sum(part**2 for _, part in ahead) + share**2 / independent) + (_NEVER_KNOWN * expected) ** 2
-    )
-    low, high = _range_of(expected, deviation)
+    of_days = variance * sum(part**2 for _, part in ahead) * _inflation(alike, days_ahead)
+    of_level = variance * days_ahead**2 / known_days
+    deviation = sqrt(of_days + of_level + (_NEVER_KNOWN * expected) ** 2)
+    low, high = _range_of(expected, deviation * (1 + 0.7 / max(1.0, known_days)))
     return Projection(expected=used + round(expected), low=used + int(low), high=used + round(high))
 
 
 def _alikeness(rest: dict[int, float], variance: float) -> float:
-    """How many times further a sum of days varies than one of days that know nothing of each other."""
+    """The correlation of a day with the one before it; what is estimated from so few is too low."""
     pairs = [(value, rest[place - 1]) for place, value in rest.items() if place - 1 in rest]
     if len(pairs) < LEAST_DAYS or not variance:
+        return 0.0
+    alike = sum(value * before for value, before in pairs) / len(pairs) / variance
+    return min(max(alike + (1 + 3 * alike) / len(pairs), 0.0), _MOST_ALIKE)
+
+
+def _inflation(alike: float, days: float) -> float:
+    """How many times further the sum of so many days varies than if none were like the one before."""
+    if days <= 1:
         return 1.0
-    alike = sum(value * before for value, before in pairs) / len(pairs) / variance + 1 / len(pairs)
-    alike = min(max(alike, 0.0), _MOST_ALIKE)
-    return (1 + alike) / (1 - alike)
+    return (1 + alike) / (1 - alike) - 2 * alike * (1 - alike**days) / (days * (1 - alike) ** 2)
 
 
 def _range_of(expected: float, deviation: float) -> tuple[float, float]:
-    """Of a sum that can't be below 0 and lies further above its mean than below (log-normal)."""
-    if not expected or not deviation:
-        return expected, expected
-    width = sqrt(log(1 + (deviation / expected) ** 2))
-    reach = NormalDist().inv_cdf((1 + PROJECTION_CONFIDENCE) / 2) * width
-    middle = log(expected) - width**2 / 2
-    return exp(middle - reach), exp(middle + reach)
+    """Of a sum that can't be below 0 and lies further above its mean than below: a gamma distribution's.
+
+    By the approximation of Wilson and Hilferty.
+    """
+    if not expected:
+        return 0.0, 0.0
+    relative = (deviation / expected) ** 2
+    reach = NormalDist().inv_cdf((1 + PROJECTION_CONFIDENCE) / 2) * sqrt(relative) / 3
+    low, high = (expected * max(0.0, 1 - relative / 9 + way) ** 3 for way in (-reach, reach))
+    return min(low, expected), max(high, expected)

@@ -33,19 +33,24 @@ def weekly_rhythm(values: Sequence[float | None]) -> WeeklyRhythm:
     Each weekday's mean is drawn towards the common one by how much of its distance chance explains (James and Stein,
     as in an analysis of variance). A trend does not pass for a rhythm: it is told from equal weekdays, and taken out.
     """
-    points = [(place, value) for place, value in enumerate(values) if value is not None]
-    same = (pair for pair in combinations(points, 2) if (pair[1][0] - pair[0][0]) % WEEK == 0)
-    slopes = [(after[1] - before[1]) / (after[0] - before[0]) for before, after in same]
-    slope = median(slopes) if slopes else 0.0
-    by_weekday: list[list[float]] = [[] for _ in range(WEEK)]
-    for place, value in points:
-        by_weekday[place % WEEK].append(value - slope * place)
+    by_weekday = [
+        [(place, value) for place, value in enumerate(values[first::WEEK]) if value is not None]
+        for first in range(WEEK)
+    ]
     if min(map(len, by_weekday)) < _LEAST_OF_A_WEEKDAY:
         return NO_RHYTHM
-    means = [fmean(group) for group in by_weekday]
+    slope = median(
+        [
+            (after[1] - before[1]) / (after[0] - before[0])
+            for days in by_weekday
+            for before, after in combinations(days, 2)
+        ]
+    )
+    groups = [[value - slope * (week + first / WEEK) for week, value in days] for first, days in enumerate(by_weekday)]
+    means = [fmean(group) for group in groups]
     level = fmean(means)
-    between = sum(len(group) * (mean - level) ** 2 for group, mean in zip(by_weekday, means, strict=True)) / (WEEK - 1)
-    within = sum((value - mean) ** 2 for group, mean in zip(by_weekday, means, strict=True) for value in group)
-    within /= len(points) - WEEK
+    between = sum(len(group) * (mean - level) ** 2 for group, mean in zip(groups, means, strict=True)) / (WEEK - 1)
+    within = sum((value - mean) ** 2 for group, mean in zip(groups, means, strict=True) for value in group)
+    within /= sum(map(len, groups)) - WEEK
     weight = max(0.0, 1 - within / between) if between else 0.0
     return WeeklyRhythm(effects=[weight * (mean - level) for mean in means], weight=weight)

@@ -1,0 +1,66 @@
+"""Hourly usage by the hour of the day it fell into: added up in the database, as hours of many devices are many rows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from db_operations import shown_devices_db
+from db_operations.arrays import int_array, text_array
+from db_operations.statements import Connection, fetch_all, fetch_one
+
+
+class ProfileRow(NamedTuple):
+    """What was used in one group of slots, in bytes. ``mac`` is None for all devices not asked for, together."""
+
+    mac: str | None
+    group: int
+    total_bytes: int
+
+
+def get_oldest_slot(conn: Connection, session_id: str, router_id: str) -> datetime | None:
+    """Where the hourly rollup of a router begins: what was before is not kept, or was not yet watched."""
+    row = fetch_one(
+        conn,
+        """
+        SELECT slot_start FROM device_usage_hourly
+        WHERE session_id = %(session_id)s AND router_id = %(router_id)s ORDER BY slot_start LIMIT 1
+        """,
+        {"session_id": session_id, "router_id": router_id},
+    )
+    return row and row[0]
+
+
+def list_profile_rows(
+    conn: Connection, session_id: str, router_id: str, slots: Sequence[tuple[datetime, int]], macs: Sequence[str]
+) -> list[ProfileRow]:
+    """Bytes down and up of ``slots``, each with the number of its group: of each of ``macs``, and of all others.
+
+    Merged devices are one; those out of monitoring are left out.
+    """
+    if not slots:
+        return []
+    shown = shown_devices_db.get_shown_devices(conn, session_id, router_id)
+    rows = fetch_all(
+        conn,
+        """
+        SELECT CASE WHEN device_mac = ANY (%(macs)s::text[]) THEN device_mac END AS mac, number,
+               sum(total_download) + sum(total_upload)
+        FROM device_usage_hourly
+        JOIN unnest(%(slots)s::timestamptz[], %(groups)s::bigint[]) AS wanted (slot, number) ON slot_start = slot
+        WHERE session_id = %(session_id)s AND router_id = %(router_id)s
+          AND slot_start >= %(first)s AND slot_start <= %(last)s
+          AND (%(hidden)s::text[] IS NULL OR device_mac <> ALL (%(hidden)s::text[]))
+        GROUP BY 1, 2
+        """,
+        {
+            "session_id": session_id,
+            "router_id": router_id,
+            "slots": text_array(slot.isoformat() for slot, _ in slots),
+            "groups": int_array([group for _, group in slots]),
+            "first": min(slot for slot, _ in slots),
+            "last": max(slot for slot, _ in slots),
+            "macs": text_array(shown.behind(macs)),
+            "hidden": text_array(shown.hidden) if shown.hidden else None,
+        },
+    )
+    return [ProfileRow(mac and shown.shown_as(mac), group, int(total)) for mac, group, total in rows]
