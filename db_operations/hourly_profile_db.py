@@ -1,4 +1,4 @@
-"""Hourly usage by the hour of the day it fell into: added up in the database, as hours of many devices are many rows."""
+"""Hourly usage by the hour of the day, added up in the database: hours of many devices are many rows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,7 +27,7 @@ def get_oldest_slot(conn: Connection, session_id: str, router_id: str) -> dateti
         """,
         {"session_id": session_id, "router_id": router_id},
     )
-    return row and row[0]
+    return row[0] if row else None
 
 
 def list_profile_rows(

@@ -1,6 +1,7 @@
 """What /api/device-usage/analytics/trends takes and gives."""
 
 from datetime import date
+from typing import Any
 
 from pydantic import Field
 
@@ -118,7 +119,7 @@ def trends_view(told: PeriodTrends) -> PeriodTrendsOut:
     )
 
 
-def _tendency(told: Tendency) -> dict[str, object]:
+def _tendency(told: Tendency) -> dict[str, Any]:
     return {
         **_trend(told.trend),
         "values": list(told.values),
@@ -128,7 +129,7 @@ def _tendency(told: Tendency) -> dict[str, object]:
     }
 
 
-def _trend(trend: UsageTrend) -> dict[str, object]:
+def _trend(trend: UsageTrend) -> dict[str, Any]:
     is_judged = trend.direction is not None
     return {
         "direction": trend.direction,
@@ -149,9 +150,9 @@ def _month(month: MonthOutlook) -> MonthOut:
     expected = month.projection
     return MonthOut(
         used=month.used,
-        projected=expected and expected.expected,
-        low=expected and expected.low,
-        high=expected and expected.high,
+        projected=expected.expected if expected else None,
+        low=expected.low if expected else None,
+        high=expected.high if expected else None,
         reason=month.reason,
     )
 

@@ -7,7 +7,7 @@ each is to the one before, and how well their level is known from so many of the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import pow, sqrt
 from statistics import NormalDist
 
 from services.weekly_rhythm import WEEK, weekly_rhythm
@@ -78,7 +78,7 @@ def _inflation(alike: float, days: float) -> float:
     """How many times further the sum of so many days varies than if none were like the one before."""
     if days <= 1:
         return 1.0
-    return (1 + alike) / (1 - alike) - 2 * alike * (1 - alike**days) / (days * (1 - alike) ** 2)
+    return (1 + alike) / (1 - alike) - 2 * alike * (1 - pow(alike, days)) / (days * (1 - alike) ** 2)
 
 
 def _range_of(expected: float, deviation: float) -> tuple[float, float]:

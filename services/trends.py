@@ -108,7 +108,7 @@ def _tendency(
     return Tendency(
         values=values,
         trend=trend,
-        hours=hour_profile(hours.used.get(mac, {}), hours.parts, record and record.first_seen),
+        hours=hour_profile(hours.used.get(mac, {}), hours.parts, record.first_seen if record else None),
         weekdays=weekday_profile(values, days.days, days.coverages),
         month=month.outlook(sums, days.rates(series), first_day),
     )

