@@ -7,9 +7,10 @@ each is to the one before, and how well their level is known from so many of the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import pow, sqrt
+from math import exp, log, pow, sqrt
 from statistics import NormalDist
 
+from services.usage_trends import TrendDirection, judge_trend
 from services.weekly_rhythm import WEEK, weekly_rhythm
 
 #: The days that tell what is usual, and how old one is that counts half.
@@ -21,6 +22,11 @@ LEAST_DAYS = WEEK
 
 #: The month comes to something between low and high so often.
 PROJECTION_CONFIDENCE = 0.8
+
+#: A trend of so many days that is sure has changed what is usual: its end counts, not its beginning.
+_TREND_DAYS = 4 * WEEK
+#: What is all but gone is not divided by.
+_LEAST_LEFT = 0.05
 
 #: What is unlike anything seen happens too: a week away, guests. A share of the level that is never known.
 _NEVER_KNOWN = 0.05
@@ -42,10 +48,16 @@ def project(used: int, days: Sequence[float | None], ahead: Sequence[tuple[int, 
     ``days``: the last ones, in bytes, oldest first. ``ahead``: the days of which a share is not known, by their place
     counted like those: len(days) is the one right after. Never less than ``used``.
     """
-    points = [(place, value) for place, value in enumerate(days) if value is not None]
-    if len(points) < LEAST_DAYS:
+    if sum(value is not None for value in days) < LEAST_DAYS:
         return None
-    rhythm = weekly_rhythm(days)
+    drift = _drift(days)
+    begin = len(days) - _TREND_DAYS
+    now = [
+        None if value is None else value * exp(drift * (len(days) - max(place, begin)))
+        for place, value in enumerate(days)
+    ]
+    points = [(place, value) for place, value in enumerate(now) if value is not None]
+    rhythm = weekly_rhythm(now)
     level_of = {place: value - rhythm.effects[place % WEEK] for place, value in points}
     weights = {place: 0.5 ** ((len(days) - place) / _HALF_LIFE) for place, _ in points}
     total = sum(weights.values())
@@ -60,9 +72,19 @@ def project(used: int, days: Sequence[float | None], ahead: Sequence[tuple[int, 
     expected = sum(part * max(0.0, level + rhythm.effects[place % WEEK]) for place, part in ahead)
     of_days = variance * sum(part**2 for _, part in ahead) * _inflation(alike, days_ahead)
     of_level = variance * days_ahead**2 / known_days
-    deviation = sqrt(of_days + of_level + (_NEVER_KNOWN * expected) ** 2)
+    # A trend may go on, or end today: that is not known either.
+    of_drift = drift * days_ahead / 2
+    deviation = sqrt(of_days + of_level + expected**2 * (_NEVER_KNOWN**2 + of_drift**2))
     low, high = _range_of(expected, deviation * (1 + 0.7 / max(1.0, known_days)))
     return Projection(expected=used + round(expected), low=used + int(low), high=used + round(high))
+
+
+def _drift(days: Sequence[float | None]) -> float:
+    """By which factor, as its logarithm, usage changes from day to day; 0 where no trend is sure."""
+    trend = judge_trend(days[-_TREND_DAYS:], days[:-_TREND_DAYS])
+    if trend.direction in (None, TrendDirection.STABLE) or trend.change_percent is None:
+        return 0.0
+    return log(max(_LEAST_LEFT, 1 + trend.change_percent / 100)) / _TREND_DAYS
 
 
 def _alikeness(rest: dict[int, float], variance: float) -> float:
