@@ -10,9 +10,9 @@ from db_operations.statements import Connection, fetch_all, fetch_one
 
 
 class ProfileRow(NamedTuple):
-    """What was used in one group of slots, in bytes. ``mac`` is None for all devices not asked for, together."""
+    """What one device used in one group of slots, in bytes."""
 
-    mac: str | None
+    mac: str
     group: int
     total_bytes: int
 
@@ -31,11 +31,11 @@ def get_oldest_slot(conn: Connection, session_id: str, router_id: str) -> dateti
 
 
 def list_profile_rows(
-    conn: Connection, session_id: str, router_id: str, slots: Sequence[tuple[datetime, int]], macs: Sequence[str]
+    conn: Connection, session_id: str, router_id: str, slots: Sequence[tuple[datetime, int]]
 ) -> list[ProfileRow]:
-    """Bytes down and up of ``slots``, each with the number of its group: of each of ``macs``, and of all others.
+    """Bytes down and up of each device in ``slots``, each of which has the number of its group.
 
-    Merged devices are one; those out of monitoring are left out.
+    Those out of monitoring are left out; of merged devices there may be several rows a group, under one MAC.
     """
     if not slots:
         return []
@@ -43,14 +43,13 @@ def list_profile_rows(
     rows = fetch_all(
         conn,
         """
-        SELECT CASE WHEN device_mac = ANY (%(macs)s::text[]) THEN device_mac END AS mac, number,
-               sum(total_download) + sum(total_upload)
+        SELECT device_mac, number, sum(total_download) + sum(total_upload)
         FROM device_usage_hourly
         JOIN unnest(%(slots)s::timestamptz[], %(groups)s::bigint[]) AS wanted (slot, number) ON slot_start = slot
         WHERE session_id = %(session_id)s AND router_id = %(router_id)s
           AND slot_start >= %(first)s AND slot_start <= %(last)s
           AND (%(hidden)s::text[] IS NULL OR device_mac <> ALL (%(hidden)s::text[]))
-        GROUP BY 1, 2
+        GROUP BY device_mac, number
         """,
         {
             "session_id": session_id,
@@ -59,8 +58,7 @@ def list_profile_rows(
             "groups": int_array([group for _, group in slots]),
             "first": min(slot for slot, _ in slots),
             "last": max(slot for slot, _ in slots),
-            "macs": text_array(shown.behind(macs)),
             "hidden": text_array(shown.hidden) if shown.hidden else None,
         },
     )
-    return [ProfileRow(mac and shown.shown_as(mac), group, int(total)) for mac, group, total in rows]
+    return [ProfileRow(shown.shown_as(mac), group, int(total)) for mac, group, total in rows]

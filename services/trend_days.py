@@ -3,6 +3,7 @@
 The trends and the summary read them here, so that both say the same of the same period.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -54,7 +55,8 @@ class TrendDays:
     @cached_property
     def macs(self) -> list[str]:
         """The devices that used anything in the period, today included: those that used most first."""
-        used = {mac: sum(days[self.first :]) for mac, days in self.sums.items() if mac not in unranked(self.records)}
+        left_out = unranked(self.records)
+        used = {mac: sum(days[self.first :]) for mac, days in self.sums.items() if mac not in left_out}
         return sorted((mac for mac, total in used.items() if total), key=lambda mac: (-used[mac], mac))
 
     @cached_property
@@ -67,8 +69,12 @@ class TrendDays:
         record = self.records.get(mac)
         if record is None:
             return 0
-        days = (bucket.span for bucket in self.wanted.buckets)
-        return sum(1 for day in days if day.start + (day.end - day.start) / 2 < record.first_seen)
+        return bisect_left(self._middles, record.first_seen)
+
+    @cached_property
+    def _middles(self) -> Sequence[datetime]:
+        spans = (bucket.span for bucket in self.wanted.buckets)
+        return [span.start + (span.end - span.start) / 2 for span in spans]
 
     def series(self, sums: Sequence[int], first_day: int = 0) -> Series:
         """The finished days; None where one was hardly observed, or before the device was first seen."""

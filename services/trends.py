@@ -79,7 +79,7 @@ class TrendService:
             first_day = zone.day_of(now) - timedelta(days=DAYS_OF[period] - 1)
             days = load_trend_days(conn, context, zone, first_day, now)
             shown = days.macs[(page - 1) * page_size : page * page_size]
-            hours = _load_hours(conn, context, days, shown, now)
+            hours = _load_hours(conn, context, days, now)
         trends = {mac: days.trend(days.series(days.sums[mac], days.first_day_of(mac))) for mac in days.macs}
         month = MonthSoFar.of(days.wanted, days.total, now)
         return PeriodTrends(
@@ -128,9 +128,7 @@ class _Hours:
     used: Mapping[str | None, Mapping[int, float]]
 
 
-def _load_hours(
-    conn: Connection, context: RouterContext, days: TrendDays, macs: Sequence[str], now: datetime
-) -> _Hours:
+def _load_hours(conn: Connection, context: RouterContext, days: TrendDays, now: datetime) -> _Hours:
     """Of the period's days that are over and of today's hours that are."""
     owner = (context.session_id, context.router_id)
     oldest = hourly_profile_db.get_oldest_slot(conn, *owner)
@@ -144,9 +142,9 @@ def _load_hours(
     numbers = {group: number for number, group in enumerate(groups)}
     slots = [(part.slot, numbers[part.hour, part.share]) for part in parts]
     used: dict[str | None, dict[int, float]] = {None: {}}
-    for mac, number, total in hourly_profile_db.list_profile_rows(conn, *owner, slots, macs):
+    for mac, number, total in hourly_profile_db.list_profile_rows(conn, *owner, slots):
         hour, share = groups[number]
-        for key in {mac, None}:
+        for key in (mac, None):
             sums = used.setdefault(key, {})
             sums[hour] = sums.get(hour, 0) + total * share
     return _Hours(parts=parts, used=used)
