@@ -97,8 +97,16 @@ class TrendService:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Hours:
+    """The observed hours of the period, and the bytes by hour of the day of each device, and under None of all."""
+
+    parts: Sequence[HourPart]
+    used: Mapping[str | None, Mapping[int, float]]
+
+
 def _tendency(
-    days: TrendDays, sums: Sequence[int], mac: str | None, trend: UsageTrend, hours: "_Hours", month: MonthSoFar
+    days: TrendDays, sums: Sequence[int], mac: str | None, trend: UsageTrend, hours: _Hours, month: MonthSoFar
 ) -> Tendency:
     """Of one device; of all where ``mac`` is None."""
     first_day = 0 if mac is None else days.first_day_of(mac)
@@ -118,14 +126,6 @@ def _share_of(days: TrendDays) -> float:
     lengths = [bucket.span.end - bucket.span.start for bucket in days.days]
     observed = sum((length * share for length, share in zip(lengths, days.coverages, strict=True)), timedelta())
     return observed / sum(lengths, timedelta())
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Hours:
-    """The observed hours of the period, and the bytes by hour of the day of each device, and under None of all."""
-
-    parts: Sequence[HourPart]
-    used: Mapping[str | None, Mapping[int, float]]
 
 
 def _load_hours(conn: Connection, context: RouterContext, days: TrendDays, now: datetime) -> _Hours:
