@@ -25,8 +25,8 @@ LEAST_EARLIER = 2 * WEEK
 TREND_THRESHOLD = 0.25
 
 #: So sure must a direction be. A home has some fifty devices, each asked about: at 0.95 two or three of them would be
-#: said to go somewhere although they go nowhere, at 0.995 it is one in several homes (three of a thousand devices,
-#: ten of those whose days are most like each other); and what doubles within 30 days is still found.
+#: said to go somewhere although they go nowhere, at 0.995 it is one in a few homes (one to four of a thousand devices,
+#: ten to twenty where each day is much like the one before); and what doubles within 30 days is still found.
 TREND_CONFIDENCE = 0.995
 
 #: That of the range of a change, as usual for ranges.
