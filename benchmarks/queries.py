@@ -24,6 +24,7 @@ from services.buckets import Granularity
 from services.context import RouterContext
 from services.device_usage_service import DeviceUsageService
 from services.status import StatusService
+from services.trends import TrendPeriod, TrendService
 from services.usage_history import UsageHistoryService
 from utils.errors import RouterUnreachable
 
@@ -44,6 +45,14 @@ _ROUTER = "SELECT * FROM routers WHERE id = %(router)s"
 _LAST_READING = "SELECT * FROM last_readings WHERE router_id = %(router)s"
 _HEADER = "SELECT read_at, database_interval, last_commit_at, findings FROM last_readings WHERE router_id = %(router)s"
 _ACTIVE = "SELECT device_mac, is_active, is_router FROM devices WHERE router_id = %(router)s"
+_USUAL_DAYS = """
+    SELECT device_mac, start_date, total_download, total_upload FROM device_usage_history
+    WHERE router_id = %(router)s AND span = 'day' AND start_date >= %(last_day)s::date - 56
+"""
+_HOURS_OF_DAY = """
+    SELECT device_mac, extract(hour FROM slot_start), sum(total_download), sum(total_upload) FROM device_usage_hourly
+    WHERE router_id = %(router)s AND slot_start >= %(first_day)s GROUP BY 1, 2
+"""
 _ROWS_OF_DAYS = "SELECT snapshots, oldest, newest FROM snapshot_days WHERE router_id = %(router)s"
 _COVERAGE = "SELECT start_at, end_at FROM coverage WHERE router_id = %(router)s"
 
@@ -57,6 +66,7 @@ def queries(options: Options) -> Iterator[Result]:
             ("/current, stored", _current, [_ROUTER, _LAST_READING, _SNAPSHOT, _DEVICES]),
             ("/history, 50 devices", _history(50), [_ROUTER, _COVERAGE, _DEVICES, _DAYS]),
             (f"/history, {DEVICES} devices", _history(DEVICES), [_ROUTER, _COVERAGE, _DEVICES, _DAYS]),
+            ("/analytics/trends", _trends, [_ROUTER, _COVERAGE, _DEVICES, _USUAL_DAYS, _HOURS_OF_DAY]),
         ):
             with _asking(many, ask) as ours, _asking(few, ask) as with_few, _reading(many, plain) as limit:
                 ours_s, with_few_s, limit_s = medians(ours, with_few, limit, rounds=options.rounds(200), warm_up=10)
@@ -162,6 +172,11 @@ def _history(page_size: int) -> Callable[[Database], Callable[[], object]]:
         )
 
     return ask
+
+
+def _trends(database: Database) -> Callable[[], object]:
+    service = TrendService(database, lambda: LAST_READING)
+    return lambda: service.get_trends(_CONTEXT, TrendPeriod.LAST_30_DAYS)
 
 
 @contextlib.contextmanager

@@ -23,8 +23,13 @@ def _context() -> RouterContext:
 @analytics.input(trends_schemas.TrendsQuery, location="query", arg_name="query")
 @analytics.output(trends_schemas.PeriodTrendsOut)
 def get_trends(query: trends_schemas.TrendsQuery) -> Response:
-    """Where each device's usage goes, with the days behind it."""
-    return answer(trends_schemas.trends_view(app_services().trends.get_trends(_context(), query.period)))
+    """Where usage goes, of all devices together and of each: direction, habits, and what the month will come to.
+
+    With too few observed days a value is null, and a reason says so.
+    """
+    told = app_services().trends.get_trends(_context(), query.period, page=query.page, page_size=query.page_size)
+    pagination = pagination_of(page=query.page, page_size=query.page_size, total_items=told.device_count)
+    return answer(trends_schemas.trends_view(told), pagination=pagination)
 
 
 @analytics.get("/anomalies")

@@ -34,26 +34,20 @@ from services.unusual_usage import (
     in_zone,
     surprises,
 )
-from services.usage_trends import TREND_THRESHOLD, UsageTrends, relative_change
+from services.usage_trends import UsageTrends, by_direction, judge_trend
 from services.usual_usage import UsualUsage
 from utils.units import readable_bytes
 
 
-def calculate_usage_trends(series: Mapping[str, Sequence[int | None]]) -> UsageTrends:
-    """Sort devices by the direction of their usage, in bytes per bucket; None marks a bucket nobody observed.
+def calculate_usage_trends(
+    series: Mapping[str, Sequence[float | None]], earlier: Mapping[str, Sequence[float | None]] | None = None
+) -> UsageTrends:
+    """Sort devices by the direction of their usage, in bytes a day; None marks a day nobody observed.
 
-    The slope is the median of all pairwise slopes (Theil-Sen), which one outlier can't turn.
+    ``earlier``: the days right before those, which tell what is usual of a device and make the verdict surer.
     """
-    verdicts: dict[str, list[str]] = {"increasing": [], "stable": [], "decreasing": []}
-    for mac, values in series.items():
-        relative = relative_change(values)
-        if relative is None:
-            continue
-        if abs(relative) < TREND_THRESHOLD:
-            verdicts["stable"].append(mac)
-        else:
-            verdicts["increasing" if relative > 0 else "decreasing"].append(mac)
-    return UsageTrends(**{name: tuple(macs) for name, macs in verdicts.items()})
+    before = earlier or {}
+    return by_direction({mac: judge_trend(values, before.get(mac, ())) for mac, values in series.items()})
 
 
 def compare_periods(

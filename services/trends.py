@@ -1,23 +1,22 @@
-"""Where a router's usage goes: gathers the days that usage_trends.py judges."""
+"""Where a router's usage goes, when it happens and what its month will come to: gathers what the pure rooms judge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from db_operations import hourly_profile_db
 from db_operations.database import Database
-from db_operations.device_usage_db import get_device_usage_history
-from db_operations.rollups_db import DAILY
+from db_operations.statements import Connection
 from services.buckets import Bucket, Granularity, buckets_between
 from services.context import RouterContext
-from services.device_series import both_of, names_of, rows_by_mac, series_of, unranked
-from services.device_usage_analytics import calculate_usage_trends
-from services.history_range import devices_by_mac, load_range, zone_of
-from services.usage_trends import UsageTrends, relative_change
+from services.device_series import names_of
+from services.history_range import HistoryRange, load_range, zone_of
+from services.month_outlook import MonthOutlook, MonthSoFar
+from services.trend_days import TrendDays, load_trend_days
+from services.usage_profiles import HourPart, Profile, hour_profile, observed_parts, weekday_profile
+from services.usage_trends import UsageTrend, UsageTrends, by_direction
 from utils.time import Clock
-
-#: A share of a day observed from which a device's value in it may speak for a trend.
-TREND_COVERAGE = 0.5
 
 
 class TrendPeriod(StrEnum):
@@ -27,17 +26,19 @@ class TrendPeriod(StrEnum):
     LAST_30_DAYS = "30days"
 
 
-_DAYS_OF = {TrendPeriod.LAST_7_DAYS: 7, TrendPeriod.LAST_30_DAYS: 30}
+DAYS_OF = {TrendPeriod.LAST_7_DAYS: 7, TrendPeriod.LAST_30_DAYS: 30}
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeviceTrend:
-    """Where one device's usage goes; bytes a day, None where less than half of it was observed."""
+class Tendency:
+    """What the days of one device, or of all, say."""
 
-    mac: str
+    #: Bytes in each finished day; None where less than half of it was observed, or before the device was first seen.
     values: Sequence[int | None]
-    #: From the first to the last day along the fitted line, relative to the median day; None with too few days.
-    change_percent: float | None
+    trend: UsageTrend
+    hours: Profile
+    weekdays: Profile
+    month: MonthOutlook
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +49,17 @@ class PeriodTrends:
     timezone: str
     days: Sequence[Bucket]
     coverages: Sequence[float]
+    #: Of the finished days together.
+    coverage: float
+    month: MonthSoFar
     trends: UsageTrends
-    #: Those that used most first.
-    devices: Sequence[DeviceTrend]
+    #: All devices together, the router's own and unresolved traffic included.
+    total: Tendency
+    #: One page of them by MAC, those that used most first.
+    devices: Mapping[str, Tendency]
     names: Mapping[str, str]
+    #: How many devices there are on all pages.
+    device_count: int
 
 
 class TrendService:
@@ -61,32 +69,88 @@ class TrendService:
         self._database = database
         self._clock = clock
 
-    def get_trends(self, context: RouterContext, period: TrendPeriod) -> PeriodTrends:
-        """The direction of each device over the finished days of ``period``."""
+    def get_trends(
+        self, context: RouterContext, period: TrendPeriod, *, page: int = 1, page_size: int = 50
+    ) -> PeriodTrends:
+        """Where all devices' usage goes, and one page of them in detail. Raises RouterNotFound."""
         with self._database.transaction() as conn:
             zone = zone_of(conn, context)
             now = self._clock()
-            today = zone.day_of(now)
-            days = buckets_between(today - timedelta(days=_DAYS_OF[period] - 1), today, Granularity.DAY, zone)
-            wanted = load_range(conn, context, zone, days, Granularity.DAY, now)
-            records = devices_by_mac(conn, context)
-            rows = get_device_usage_history(
-                conn, context.session_id, context.router_id, DAILY, start=wanted.start, end=wanted.end
-            )
-        finished = sum(1 for bucket in days if bucket.span.end <= now)
-        by_mac = rows_by_mac(rows)
-        macs = sorted(by_mac.keys() - unranked(records), key=lambda mac: (-sum(map(both_of, by_mac[mac])), mac))
-        values = {mac: series_of(wanted, by_mac[mac], both_of, TREND_COVERAGE)[:finished] for mac in macs}
-        changes = {mac: relative_change(series) for mac, series in values.items()}
+            first_day = zone.day_of(now) - timedelta(days=DAYS_OF[period] - 1)
+            days = load_trend_days(conn, context, zone, first_day, now)
+            shown = days.macs[(page - 1) * page_size : page * page_size]
+            hours = _load_hours(conn, context, days, now)
+        trends = {mac: days.trend(days.series(days.sums[mac], days.first_day_of(mac))) for mac in days.macs}
+        month = MonthSoFar.of(days.wanted, days.total, now)
         return PeriodTrends(
             period=period,
             timezone=zone.key,
-            days=days[:finished],
-            coverages=wanted.coverages[:finished],
-            trends=calculate_usage_trends(values),
-            devices=[
-                DeviceTrend(mac=mac, values=values[mac], change_percent=None if change is None else 100 * change)
-                for mac, change in changes.items()
-            ],
-            names=names_of(records, macs),
+            days=days.days,
+            coverages=days.coverages,
+            coverage=_share_of(days),
+            month=month,
+            trends=by_direction(trends),
+            total=_tendency(days, days.total, None, days.trend(days.series(days.total)), hours, month),
+            devices={mac: _tendency(days, days.sums[mac], mac, trends[mac], hours, month) for mac in shown},
+            names=names_of(days.records, shown),
+            device_count=len(days.macs),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hours:
+    """The observed hours of the period, and the bytes by hour of the day of each device, and under None of all."""
+
+    parts: Sequence[HourPart]
+    used: Mapping[str | None, Mapping[int, float]]
+
+
+def _tendency(
+    days: TrendDays, sums: Sequence[int], mac: str | None, trend: UsageTrend, hours: _Hours, month: MonthSoFar
+) -> Tendency:
+    """Of one device; of all where ``mac`` is None."""
+    first_day = 0 if mac is None else days.first_day_of(mac)
+    series = days.series(sums, first_day)
+    values = series[days.first :]
+    record = None if mac is None else days.records.get(mac)
+    return Tendency(
+        values=values,
+        trend=trend,
+        hours=hour_profile(hours.used.get(mac, {}), hours.parts, record.first_seen if record else None),
+        weekdays=weekday_profile(values, days.days, days.coverages),
+        month=month.outlook(sums, days.rates(series), first_day),
+    )
+
+
+def _share_of(days: TrendDays) -> float:
+    lengths = [bucket.span.end - bucket.span.start for bucket in days.days]
+    observed = sum((length * share for length, share in zip(lengths, days.coverages, strict=True)), timedelta())
+    return observed / sum(lengths, timedelta())
+
+
+def _load_hours(conn: Connection, context: RouterContext, days: TrendDays, now: datetime) -> _Hours:
+    """Of the period's days that are over and of today's hours that are."""
+    owner = (context.session_id, context.router_id)
+    oldest = hourly_profile_db.get_oldest_slot(conn, *owner)
+    if oldest is None:
+        return _Hours(parts=[], used={})
+    wanted = _hours_of(conn, context, days, now)
+    parts = observed_parts(
+        [bucket.span for bucket in wanted.buckets], wanted.coverages, wanted.zone, since=oldest, until=now
+    )
+    groups = sorted({(part.hour, part.share) for part in parts})
+    numbers = {group: number for number, group in enumerate(groups)}
+    slots = [(part.slot, numbers[part.hour, part.share]) for part in parts]
+    used: dict[str | None, dict[int, float]] = {None: {}}
+    for mac, number, total in hourly_profile_db.list_profile_rows(conn, *owner, slots):
+        hour, share = groups[number]
+        for key in (mac, None):
+            sums = used.setdefault(key, {})
+            sums[hour] = sums.get(hour, 0) + total * share
+    return _Hours(parts=parts, used=used)
+
+
+def _hours_of(conn: Connection, context: RouterContext, days: TrendDays, now: datetime) -> HistoryRange:
+    period = days.wanted.buckets[days.first :]
+    slots = buckets_between(period[0].first_day, period[-1].last_day, Granularity.HOUR, days.wanted.zone)
+    return load_range(conn, context, days.wanted.zone, slots, Granularity.HOUR, now)

@@ -1,27 +1,23 @@
 """The summary of a period: totals, the devices that used most, and where usage goes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from db_operations.database import Database
-from db_operations.device_usage_db import DeviceBucketRow, get_device_usage_history
+from db_operations.device_usage_db import get_device_usage_history
 from db_operations.devices_db import DeviceRecord
-from db_operations.rollups_db import DeviceTotal
 from db_operations.statements import Connection
 from services.buckets import Bucket, Granularity, buckets_between, slots_between
 from services.context import RouterContext
-from services.device_usage_analytics import calculate_usage_trends
 from services.device_usage_service import display_name
 from services.history_range import HistoryRange, devices_by_mac, load_range, totals_of, zone_of
+from services.trend_days import load_trend_days
 from services.usage_quality import Trust, overall
 from services.usage_trends import UsageTrends
 from utils.mac import ZERO_MAC
 from utils.time import Clock, floor_hour
-
-#: A share of a bucket observed from which a device's value in it may speak for a trend.
-_TREND_COVERAGE = 0.5
 
 
 class Period(StrEnum):
@@ -33,7 +29,7 @@ class Period(StrEnum):
     MONTH = "month"
 
 
-_DAYS_OF = {Period.LAST_7_DAYS: 7, Period.LAST_30_DAYS: 30}
+_DAYS_OF = {Period.LAST_24_HOURS: 7, Period.LAST_7_DAYS: 7, Period.LAST_30_DAYS: 30}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +71,12 @@ class UsageSummaryService:
         """Totals, the ``top`` devices and trends. The router's own and unresolved traffic count in the total alone."""
         owner = (context.session_id, context.router_id)
         with self._database.transaction() as conn:
-            wanted = self._period(conn, context, period)
+            now = self._clock()
+            wanted = self._period(conn, context, period, now)
+            today = wanted.zone.day_of(now)
             names = devices_by_mac(conn, context)
             rows = get_device_usage_history(conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end)
+            trend_days = load_trend_days(conn, context, wanted.zone, _first_day(period, today), now)
         bucket_totals, device_totals = totals_of(rows)
         total = sum(bucket.bytes_down + bucket.bytes_up for bucket in bucket_totals)
         # Days taken from the router's archives have usage, but nobody observed them.
@@ -87,7 +86,6 @@ class UsageSummaryService:
             if wanted.coverages[wanted.position_of(bucket.bucket)] > 0
         )
         ranked = [device for device in device_totals if _is_ranked(device.mac, names)]
-        now = self._clock()
         end = min(wanted.span.end, now)
         return Summary(
             period=period,
@@ -104,39 +102,26 @@ class UsageSummaryService:
                 )
                 for device in ranked[:top]
             ],
-            trends=calculate_usage_trends(_series_for_trends(wanted, ranked, rows, now)),
+            trends=trend_days.usage_trends(),
             coverage=wanted.coverage,
             trust=overall(wanted.trusts),
         )
 
-    def _period(self, conn: Connection, context: RouterContext, period: Period) -> HistoryRange:
+    def _period(self, conn: Connection, context: RouterContext, period: Period, now: datetime) -> HistoryRange:
         zone = zone_of(conn, context)
-        now = self._clock()
-        today = zone.day_of(now)
         if period is Period.LAST_24_HOURS:
             slots = slots_between(floor_hour(now) - timedelta(hours=23), now, zone)
             cut = ((slot, zone.day_of(slot.start)) for slot in slots)
             buckets = [Bucket(span=slot, first_day=day, last_day=day) for slot, day in cut]
             return load_range(conn, context, zone, buckets, Granularity.HOUR, now)
-        first = today.replace(day=1) if period is Period.MONTH else today - timedelta(days=_DAYS_OF[period] - 1)
-        days = buckets_between(first, today, Granularity.DAY, zone)
+        today = zone.day_of(now)
+        days = buckets_between(_first_day(period, today), today, Granularity.DAY, zone)
         return load_range(conn, context, zone, days, Granularity.DAY, now)
 
 
-def _series_for_trends(
-    wanted: HistoryRange, devices: Iterable[DeviceTotal], rows: Iterable[DeviceBucketRow], now: datetime
-) -> dict[str, list[int | None]]:
-    """Bytes per device and finished bucket; None where less than half of it was observed."""
-    finished = sum(1 for bucket in wanted.buckets if bucket.span.end <= now)
-    is_telling = [share >= _TREND_COVERAGE for share in wanted.coverages[:finished]]
-    series: dict[str, list[int | None]] = {
-        device.mac: [0 if telling else None for telling in is_telling] for device in devices
-    }
-    for mac, bucket, down, up in rows:
-        position = wanted.position_of(bucket)
-        if mac in series and position < finished and (value := series[mac][position]) is not None:
-            series[mac][position] = value + down + up
-    return series
+def _first_day(period: Period, today: date) -> date:
+    """Of a period of days; of 24 hours the week they end, as a day's ups and downs are no trend."""
+    return today.replace(day=1) if period is Period.MONTH else today - timedelta(days=_DAYS_OF[period] - 1)
 
 
 def _average_daily(total: int, coverage: float, elapsed: timedelta) -> int | None:

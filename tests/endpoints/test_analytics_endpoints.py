@@ -144,10 +144,34 @@ def test_trends_agree_with_the_summary(api: Api, lived: None) -> None:
     assert phone["values"][0] is None
     assert phone["values"][-1] > 0
     assert told["days"][0]["coverage"] == 0
+    total = told["total"]
+    assert total["direction"] == "increasing"
+    assert 0.995 <= total["confidence"] <= 1
+    assert total["changeRange"]["low"] <= total["changePercent"] <= total["changeRange"]["high"]
+    history = api.data(f"{BASE}/history", query_string={"startDate": "2031-10-28", "endDate": "2031-11-09"})
+    assert total["values"][-13:] == [bucket["totalBytes"] for bucket in history["buckets"]]
+    for tendency in (total, phone):
+        assert (len(tendency["hourProfile"]["bytes"]), len(tendency["weekdayProfile"]["bytes"])) == (24, 7)
+        month = tendency["month"]
+        assert month["used"] <= month["low"] <= month["projected"] <= month["high"]
+    assert (told["month"]["start"], told["month"]["end"]) == ("2031-11-01", "2031-11-30")
+
+
+def test_trends_come_in_pages(api: Api, lived: None) -> None:
+    answer = api.client.get(TRENDS, query_string={"period": "30days", "page": 2, "pageSize": 1})
+    everything = api.data(TRENDS, query_string={"period": "30days"})
+    assert answer.json["metadata"]["pagination"] == {"page": 2, "pageSize": 1, "totalItems": 3, "totalPages": 3}
+    assert answer.json["data"] == everything | {"devices": everything["devices"][1:2]}
+    assert api.error(TRENDS, query_string={"pageSize": 501})[2].keys() == {"pageSize"}
 
 
 def test_with_too_few_days_a_trend_has_no_direction(api: Api, context: RouterContext, runtime: Runtime) -> None:
-    assert api.data(TRENDS)["devices"] == []
+    told = api.data(TRENDS)
+    assert told["devices"] == []
+    assert (told["total"]["direction"], told["total"]["changeRange"]) == (None, None)
+    assert told["total"]["reason"] == "not enough data: 0 of 6 days observed, 6 are needed"
+    assert told["total"]["month"]["projected"] is None
+    assert set(told["total"]["hourProfile"]["bytes"]) == {None}
     assert api.error(TRENDS, query_string={"period": "5days"})[2].keys() == {"period"}
 
 
