@@ -23,6 +23,7 @@ from services.accounts import LOCAL_SESSION_ID, ensure_local_user
 from services.buckets import Granularity
 from services.context import RouterContext
 from services.device_usage_service import DeviceUsageService
+from services.protocols import ProtocolService
 from services.status import StatusService
 from services.trends import TrendPeriod, TrendService
 from services.usage_history import UsageHistoryService
@@ -53,6 +54,12 @@ _HOURS_OF_DAY = """
     SELECT device_mac, extract(hour FROM slot_start), sum(total_download), sum(total_upload) FROM device_usage_hourly
     WHERE router_id = %(router)s AND slot_start >= %(first_day)s GROUP BY 1, 2
 """
+_PROTOCOLS = """
+    SELECT protocol, sum(ipv4_download), sum(ipv4_upload), sum(ipv6_download), sum(ipv6_upload),
+           count(DISTINCT device_mac)
+    FROM device_usage_protocols WHERE router_id = %(router)s AND day BETWEEN %(first_day)s AND %(last_day)s
+    GROUP BY protocol
+"""
 _ROWS_OF_DAYS = "SELECT snapshots, oldest, newest FROM snapshot_days WHERE router_id = %(router)s"
 _COVERAGE = "SELECT start_at, end_at FROM coverage WHERE router_id = %(router)s"
 
@@ -66,6 +73,7 @@ def queries(options: Options) -> Iterator[Result]:
             ("/current, stored", _current, [_ROUTER, _LAST_READING, _SNAPSHOT, _DEVICES]),
             ("/history, 50 devices", _history(50), [_ROUTER, _COVERAGE, _DEVICES, _DAYS]),
             (f"/history, {DEVICES} devices", _history(DEVICES), [_ROUTER, _COVERAGE, _DEVICES, _DAYS]),
+            ("/protocols", _protocols, [_ROUTER, _COVERAGE, _DAYS, _PROTOCOLS]),
             ("/analytics/trends", _trends, [_ROUTER, _COVERAGE, _DEVICES, _USUAL_DAYS, _HOURS_OF_DAY]),
         ):
             with _asking(many, ask) as ours, _asking(few, ask) as with_few, _reading(many, plain) as limit:
@@ -172,6 +180,11 @@ def _history(page_size: int) -> Callable[[Database], Callable[[], object]]:
         )
 
     return ask
+
+
+def _protocols(database: Database) -> Callable[[], object]:
+    service = ProtocolService(database, lambda: LAST_READING)
+    return lambda: service.get_protocols(_CONTEXT, start_date=_FIRST_DAY, end_date=LAST_DAY, page=1, page_size=50)
 
 
 def _trends(database: Database) -> Callable[[], object]:

@@ -85,7 +85,7 @@ def add_devices(conn: psycopg2.extensions.connection, router: str) -> None:
 
 
 def add_rollups(conn: psycopg2.extensions.connection, router: str, *, last_day: date = LAST_DAY) -> None:
-    """35 days of usage up to ``last_day`` by hour and by day, and their coverage."""
+    """35 days of usage up to ``last_day`` by hour, by day and by protocol, and their coverage."""
     moments = {"router": router, "first_day": last_day - timedelta(days=DAYS - 1), "last_day": last_day}
     _execute(
         conn,
@@ -110,6 +110,19 @@ def add_rollups(conn: psycopg2.extensions.connection, router: str, *, last_day: 
         FROM generate_series(%(first_day)s::date, %(last_day)s::date, interval '1 day') AS day,
              {_DEVICES}
         ORDER BY day, device
+        """,
+        moments,
+    )
+    _execute(
+        conn,
+        """
+        INSERT INTO device_usage_protocols (session_id, router_id, day, device_mac, protocol, ipv4_download,
+                                            ipv4_upload)
+        SELECT session_id, router_id, start_date, device_mac, protocol, total_download / 8, total_upload / 8
+        FROM device_usage_history,
+             unnest(ARRAY['HTTPS', 'QUIC', 'HTTP', 'DNS', 'SSH', 'IMAPS', 'NTP', 'other']) AS protocol
+        WHERE router_id = %(router)s AND start_date BETWEEN %(first_day)s::date AND %(last_day)s::date
+        ORDER BY start_date, device_mac, protocol
         """,
         moments,
     )
