@@ -80,7 +80,7 @@ class StatusService:
             if router is None:
                 raise RouterNotFound
             last = readings_db.get_reading_header(conn, *owner)
-            standstill = readings_db.get_standstill(conn, *owner)
+            standstill = readings_db.get_standstill(conn, *owner) if router.is_frozen else None
             stored = snapshots_db.count_snapshots(conn, *owner)
             stretches = readings_db.list_coverage(conn, *owner, start=day.start, end=day.end)
         return MonitoringStatus(

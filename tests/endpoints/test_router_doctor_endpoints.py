@@ -64,6 +64,7 @@ def test_the_doctor_finds_frozen_counters_and_a_commit_interval_that_wears_flash
     router.add_host(PHONE)
     api.data("/api/device-usage/refresh", "POST")
     ask(database, "UPDATE last_readings SET unchanged_readings = 6, unchanged_since = read_at RETURNING 1")
+    ask(database, "UPDATE routers SET is_frozen = true RETURNING 1")
     assert failing(api, f"/api/routers/{context.router_id}/test") == {"ROWS_FROZEN", "COMMIT_INTERVAL"}
     status = api.data("/api/device-usage/status")
     assert [warning["code"] for warning in status["warnings"]] == ["ROWS_FROZEN", "COMMIT_INTERVAL"]

@@ -111,6 +111,7 @@ def test_counters_that_stand_still_while_devices_are_active_are_warned_of(
         "UPDATE last_readings SET unchanged_readings = %(readings)s, unchanged_since = read_at RETURNING 1",
         readings=readings,
     )
+    ask(database, "UPDATE routers SET is_frozen = %(readings)s >= 6 RETURNING 1", readings=readings)
     assert warnings(runtime, context) == (expected if state == "REACHABLE" else [])
 
 
