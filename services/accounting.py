@@ -93,14 +93,12 @@ class _Accounting:
         self._add = self._gathered.add
         self._doubted = step.previous.doubted
         self._archived: frozenset[date] = frozenset()
-        #: Up to here the router's files tell what was used.
-        self._told_to = step.since
 
     def usage(self) -> Usage:
         step, previous = self._step, self._step.previous
-        period_start = self._without_names() if are_doubtful(step) else self._by_names()
         if step.has_restarted:
             self._note_restart()
+        period_start = self._without_names() if are_doubtful(step) else self._by_names()
         is_unchanged = self._compared.is_unchanged and not self._gathered.gaps and period_start == previous.period_start
         unchanged_since = (previous.unchanged_since or step.since) if is_unchanged else step.now
         readings = 0
@@ -135,7 +133,6 @@ class _Accounting:
         if period_start > self._step.previous.period_start:
             told = account_rollover(self._step, self._gathered)
             self._archived = told.archived
-            self._told_to = told.told_to
             self._doubted -= told.in_good_order
         else:
             self._within_period()
@@ -222,9 +219,6 @@ class _Accounting:
         if step.restart is Restart.UNKNOWN:
             self._notes.append(notes.restored_unseen(on, len(self._compared.shrunk)))
         rows = usage_since_restore(self._compared, saved, step.files, is_taken_up=origin is Origin.DISK)
-        written = step.written_at(step.previous.period_start)
-        if rows.before and written is not None and written <= step.restarted_at:
-            self._told_to = max(step.since, written)
         self._add(rows.before, Span(step.since, on.start), notes.saved_recovered)
         self._add(rows.after, on)
         is_rewritten = is_saved_since(self._compared, step.files, (on.end - on.start).total_seconds())
@@ -253,11 +247,12 @@ class _Accounting:
     def _note_restart(self) -> None:
         started = self._step.restarted_at
         if self._step.restart is Restart.ROUTER:
-            restarted, what = notes.router_restarted(started), "the router"
+            self._notes.append(notes.router_restarted(started))
+            what = "the router"
         else:
-            restarted, what = notes.daemon_restarted(started), "nlbwmon"
-        self._notes.insert(0, restarted)
-        self._gathered.add_gap(notes.gap_before_restart(Span(min(self._told_to, started), started), what))
+            self._notes.append(notes.daemon_restarted(started))
+            what = "nlbwmon"
+        self._gathered.add_gap(notes.gap_before_restart(Span(self._step.since, started), what))
 
     def _note_evictions(self, span: Span, vanished: int) -> None:
         if vanished or self._step.current.is_full:

@@ -100,7 +100,7 @@ def daemon_restarted(at: datetime) -> Note:
 
 
 def gap_before_restart(span: Span, what: str) -> Note:
-    message = f"What was used from here to the start of {what}, and not saved, is unknown."
+    message = f"What was used between the last reading and the start of {what}, and not saved, is unknown."
     return _about(span, NoteKind.GAP, message, Quality.UNKNOWN)
 
 

@@ -39,8 +39,6 @@ class RolledOver(NamedTuple):
     #: Those whose files are their archives, and those whose archives were written where they ended.
     archived: frozenset[date]
     in_good_order: frozenset[date]
-    #: Up to here archives tell what was used.
-    told_to: datetime
 
 
 class _Carried(StrEnum):
@@ -63,7 +61,7 @@ def account_rollover(step: ReadingStep, gathered: GatheredUsage) -> RolledOver:
     rollover.begin()
     if step.restart is Restart.ROUTER:
         gathered.notes.append(notes.booted_with_doubtful_clock(_until_clock_was_right(step, passed)))
-    return RolledOver(frozenset(rollover.archived), frozenset(rollover.in_good_order), rollover.told_to)
+    return RolledOver(frozenset(rollover.archived), frozenset(rollover.in_good_order))
 
 
 class _Rollover:
@@ -83,8 +81,6 @@ class _Rollover:
         self._is_cut = False
         #: What is unknown unless the next table is the same one.
         self._pending: list[Note] = []
-        #: The end of the last archive in good order that was counted.
-        self.told_to = step.since
         self.archived: set[date] = set()
         self.in_good_order: set[date] = set()
 
@@ -112,7 +108,6 @@ class _Rollover:
         self._is_cut = is_in_order is not False and archive is not None
         if is_in_order:
             self.in_good_order |= {period.start}
-            self.told_to = max(self.told_to, span.end)
 
     def begin(self) -> None:
         """Count what the running period has."""

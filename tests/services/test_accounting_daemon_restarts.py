@@ -44,7 +44,7 @@ def test_a_daemon_that_crashed_counts_on_from_its_copy_in_ram() -> None:
 
     assert wanted(before, after) == [NOVEMBER]
     assert usage.rows == {}  # 0 where it went back: at least so much was used
-    assert kinds(usage) == [NoteKind.DAEMON_RESTARTED, NoteKind.COUNTERS_WENT_BACK, NoteKind.GAP]
+    assert kinds(usage) == [NoteKind.DAEMON_RESTARTED, NoteKind.GAP, NoteKind.COUNTERS_WENT_BACK]
     assert usage.gaps == (Span(NOON, NOON + timedelta(seconds=5)),)
 
 

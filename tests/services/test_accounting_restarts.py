@@ -19,7 +19,6 @@ from tests.services.router_rows import (
     WEB6,
     at,
     kinds,
-    passed,
     reading,
     usage_between,
     wanted,
@@ -108,7 +107,7 @@ def test_a_restart_with_nothing_on_disk_starts_from_zero() -> None:
     usage = usage_between(before, after, {})
 
     assert usage.rows == {WEB: (12, 1), SSH: (3, 3)}
-    assert kinds(usage) == [NoteKind.ROUTER_RESTARTED, NoteKind.COUNTERS_WENT_BACK, NoteKind.GAP]
+    assert kinds(usage) == [NoteKind.ROUTER_RESTARTED, NoteKind.GAP, NoteKind.COUNTERS_WENT_BACK]
     assert usage.gaps == (Span(NOON, at(4)),)
 
 
@@ -350,43 +349,3 @@ def test_the_period_after_1970_starts_from_zero() -> None:
 
     assert usage.rows == {WEB: (10, 0)}
     assert usage.period_start == NOVEMBER
-
-
-# -- what the router's files tell of the time before a restart is no gap ------------------------------------------
-
-
-def test_a_gap_begins_where_the_last_commit_ends() -> None:
-    """Three days away; the router saved a minute before it went down."""
-    before = reading({WEB: (1_000, 0), SSH: (70, 0)}, boot_id="a", row_limit=10_000)
-    after = reading({WEB: (9_000, 0), SSH: (70, 0)}, minutes=4_320, boot_id="b", uptime_s=600, row_limit=10_000)
-    usage = usage_between(before, after, {NOVEMBER: {WEB: (8_800, 0), SSH: (70, 0)}}, committed_age_s=660)
-    assert usage.gaps == (Span(at(4_309), at(4_310)),)
-    assert usage.rows == {WEB: (8_000, 0)}
-
-
-@pytest.mark.parametrize("age_s", [None, 300, 4_320 * 60 + 3_600])
-def test_a_commit_from_another_time_shortens_no_gap(age_s: float | None) -> None:
-    """Its time isn't told; it was written after the restart; it is from before the earlier reading."""
-    before = reading({WEB: (1_000, 0), SSH: (70, 0)}, boot_id="a", row_limit=10_000)
-    after = reading({WEB: (9_000, 0), SSH: (70, 0)}, minutes=4_320, boot_id="b", uptime_s=600, row_limit=10_000)
-    usage = usage_between(before, after, {NOVEMBER: {WEB: (900, 0), SSH: (70, 0)}}, committed_age_s=age_s)
-    assert usage.gaps == (Span(NOON, at(4_310)),)
-
-
-@pytest.mark.parametrize(("written_age_s", "begins"), [(1_200, 45), (1_200 + 2_000, 0)])
-def test_a_gap_begins_where_an_archive_in_good_order_ends(written_age_s: float, begins: float) -> None:
-    """The period ended 20 minutes before the reading; the archive was written then, or half an hour before."""
-    december = date(2026, 12, 1)
-    before = reading({WEB: (1_000, 0)}, boot_id="a", row_limit=10_000)
-    after = reading(
-        {WEB: (70, 0)}, minutes=65, period=december, period_age_s=1_200, boot_id="b", uptime_s=600, row_limit=10_000
-    )
-    usage = usage_between(
-        before,
-        after,
-        {NOVEMBER: {WEB: (1_500, 0)}},
-        [passed(NOVEMBER, until=45)],
-        ages_s={NOVEMBER: written_age_s},
-    )
-    assert usage.gaps[0].start == at(begins)
-    assert usage.rows == {WEB: (570, 0)}
