@@ -245,6 +245,7 @@ class _Accounting:
         return Span(self._step.restarted_at, self._step.now)
 
     def _note_restart(self) -> None:
+        # A file that was written in between shortens no gap: the power may have gone before it was written, too.
         started = self._step.restarted_at
         if self._step.restart is Restart.ROUTER:
             self._notes.append(notes.router_restarted(started))
