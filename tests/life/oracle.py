@@ -87,11 +87,6 @@ class Oracle:
         if self.base is None:
             self.first_read_at = view.at
             _demand(not stored.totals, "a first reading is in no hour", stored.totals)
-            # What a crash before it left in the file alone may come back from there, and looks like usage after it.
-            for charge in view.owed:
-                if id(charge) in view.left_in_file:
-                    self.credit[charge.mac][0] += charge.down
-                    self.credit[charge.mac][1] += charge.up
         else:
             assert self.first_read_at
             stored.check_times(self.first_read_at, view.at)
