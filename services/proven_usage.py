@@ -5,7 +5,7 @@ since is exactly what it was. What can't be proved is not counted, and noted as 
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from services.counters import (
@@ -22,7 +22,7 @@ from services.counters import (
 )
 from services.doubted_names import has_begun_again
 from services.reading_step import ReadingStep
-from services.restored_tables import Restart, is_written_by_one_before
+from services.restored_tables import FILE_TIME_TOLERANCE_S, Restart, is_written_by_one_before
 
 
 class Proven(NamedTuple):
@@ -97,10 +97,22 @@ def _over_a_restart(step: ReadingStep) -> Proven:
         for key, counters in compared.new.items()
         if key in known or not has_forgotten
     }
-    left_over = {} if base is compared.old else _left_over(step, files[1::-1], base)
+    newer = [tables.get(start, {}) for start in (previous, current) if not _may_be_counted(step, start)]
+    left_over = {} if base is compared.old else _left_over(step, newer, base)
     start = previous if base is files[1] else current
     taken_up = start if any(base is file for file in files) else None
     return Proven(left_over, rows, start, is_whole=False, taken_up=taken_up)
+
+
+def _may_be_counted(step: ReadingStep, start: date) -> bool:
+    """Whether what that period's file has above the last reading may have been counted when it was found there.
+
+    The file is from before that reading; or nobody knows, and it was in doubt by then, as one ahead of its table is.
+    """
+    written = step.written_at(start)
+    if written is None or step.current.clock_was_set:
+        return start in step.previous.doubted
+    return written < step.since - timedelta(seconds=FILE_TIME_TOLERANCE_S)
 
 
 def _left_over(step: ReadingStep, files: list[Table], base: Table | None = None) -> dict[RowKey, Counters]:

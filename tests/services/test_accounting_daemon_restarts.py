@@ -183,3 +183,13 @@ def test_a_crash_in_a_full_table_says_that_rows_may_have_been_overwritten_unread
     full = replace(after, row_limit=2)
 
     assert NoteKind.ROWS_EVICTED in kinds(usage_between(before, full, {}))
+
+
+@pytest.mark.parametrize("facts", [{"committed_age_s": 122}, {}])
+def test_what_a_file_ahead_of_its_table_has_is_counted_once(facts: dict[str, float]) -> None:
+    """A crash put the table back behind a commit just made, what that has above it was counted, and its period is in
+    doubt since. Then a crash without a copy in RAM brings it back from the commit.
+    """
+    before = reading({WEB: (1_000, 0)}, boot_id="b", daemon_id="x", doubted=frozenset({NOVEMBER}))
+    after = reading({WEB: (1_000, 0), SSH: (0, 55)}, minutes=1, boot_id="b", daemon_id="y", daemon_uptime_s=1)
+    assert usage_between(before, after, {NOVEMBER: {WEB: (1_000, 0), SSH: (0, 55)}}, **facts).rows == {}
