@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from threading import Event, Thread
+from urllib.parse import urlsplit
 
 from apiflask import APIFlask
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask_cors import CORS
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from db_operations.database import Database
@@ -31,9 +33,12 @@ from endpoints.app_services import AppServices
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware
 from endpoints.openapi import register_openapi
 from endpoints.resources import BLUEPRINTS
+from endpoints.sign_in import register_sign_in
 from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
-from services.accounts import LOCAL_SESSION_ID, ensure_local_user, get_user
+from services.accounts import LOCAL_SESSION_ID, AccountService, ensure_local_user
 from services.anomalies import AnomalyService
+from services.api_tokens import TokenService
+from services.audit import AuditLog
 from services.backfill import ArchiveBackfill
 from services.comparisons import ComparisonService
 from services.credentials import Credentials, CredentialVault, load_or_create_key
@@ -53,6 +58,7 @@ from services.router_contacts import RouterContacts
 from services.router_readings import ReadingTaker
 from services.routers import RouterRegistration, RouterService, pin_host_key
 from services.scheduler import make_scheduler
+from services.sessions import SessionService
 from services.status import StatusService
 from services.trends import TrendService
 from services.usage_history import UsageHistoryService
@@ -125,7 +131,15 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         database, connections, vault, default_interval=config.collect_interval_minutes, clock=clock
     )
     anomalies = AnomalyService(database, clock)
-    user = ensure_local_user(database)
+    if not config.has_sign_in:
+        ensure_local_user(database)
+    accounts = AccountService(database, clock, routers_service, allowed_emails=config.allowed_emails)
+    sessions = SessionService(
+        database,
+        clock,
+        idle=timedelta(hours=config.session_idle_hours),
+        absolute=timedelta(days=config.session_max_days),
+    )
     services = AppServices(
         devices=DeviceService(database, collector, clock),
         merged_devices=MergedDeviceService(database),
@@ -143,10 +157,12 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         events=EventService(database, clock),
         status=StatusService(database, clock, is_collector_running=config.collector_enabled, base_url=config.base_url),
         routers=routers_service,
-        local_session_id=user.session_id,
-        get_user=lambda session_id: get_user(database, session_id),
-        # Its own account can be read: the database answers and is migrated.
-        check_ready=lambda: get_user(database, user.session_id),
+        accounts=accounts,
+        sessions=sessions,
+        tokens=TokenService(database, clock),
+        audit=AuditLog(database, clock),
+        local_session_id=None if config.has_sign_in else LOCAL_SESSION_ID,
+        check_ready=accounts.check_storage,
     )
     return Runtime(
         config=config,
@@ -184,12 +200,43 @@ def create_app(runtime: Runtime) -> APIFlask:
     register_openapi(app)
     runtime.services.attach_to(app.extensions)
     register_error_handlers(app)
-    register_middleware(app, allowed_origins=frozenset(runtime.config.cors_origins))
+    _let_people_sign_in(app, runtime.config)
+    register_middleware(
+        app,
+        allowed_origins=frozenset(runtime.config.cors_origins),
+        own_host=urlsplit(runtime.config.base_url).hostname if runtime.config.has_sign_in else None,
+        is_https=runtime.config.is_https,
+    )
     if runtime.config.cors_origins:
         CORS(app, origins=list(runtime.config.cors_origins), supports_credentials=True, resources="/api/*")
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def _let_people_sign_in(app: APIFlask, config: Config) -> None:
+    """Cookies, the provider, and the proxies in front. In the local mode nobody signs in."""
+    app.config.update(
+        # Of the way to the provider and back alone; who is signed in has a cookie of another name.
+        SESSION_COOKIE_NAME="netpilot_sign_in",
+        SESSION_COOKIE_PATH="/api/auth",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=config.is_https,
+        PERMANENT_SESSION_LIFETIME=timedelta(days=config.session_max_days),
+    )
+    if config.trusted_proxies:
+        count = config.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    if config.has_sign_in and config.secret_key and config.google_client_secret:
+        app.secret_key = config.secret_key.get_secret_value()
+        register_sign_in(
+            app,
+            client_id=config.google_client_id or "",
+            client_secret=config.google_client_secret.get_secret_value(),
+            discovery_url=config.oidc_discovery_url,
+            public_url=config.base_url,
+        )
 
 
 def _credentials_keys(config: Config) -> list[str]:

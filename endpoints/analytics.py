@@ -6,7 +6,8 @@ from flask import Response, g
 from endpoints import anomalies_schemas, comparison_schemas, trends_schemas
 from endpoints.answers import answer
 from endpoints.app_services import app_services
-from endpoints.middleware import choose_router, verify_session
+from endpoints.callers import verify_session
+from endpoints.middleware import choose_router
 from services.context import RouterContext
 from utils.responses import pagination_of
 

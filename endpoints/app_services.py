@@ -6,8 +6,10 @@ from typing import cast
 
 from flask import current_app
 
-from services.accounts import UserRecord
+from services.accounts import AccountService
 from services.anomalies import AnomalyService
+from services.api_tokens import TokenService
+from services.audit import AuditLog
 from services.comparisons import ComparisonService
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
@@ -19,6 +21,7 @@ from services.periods import PeriodService
 from services.protocols import ProtocolService
 from services.reports import UsageReportService
 from services.routers import RouterService
+from services.sessions import SessionService
 from services.status import StatusService
 from services.trends import TrendService
 from services.usage_history import UsageHistoryService
@@ -47,10 +50,12 @@ class AppServices:
     events: EventService
     status: StatusService
     routers: RouterService
-    #: Who is signed in without signing in: the account of the local mode.
-    local_session_id: str
-    #: Raises NotFound for an account that is gone.
-    get_user: Callable[[str], UserRecord]
+    accounts: AccountService
+    sessions: SessionService
+    tokens: TokenService
+    audit: AuditLog
+    #: Who is signed in without signing in: the account of the local mode; None in others.
+    local_session_id: str | None
     #: Raises DatabaseUnavailable unless the server can answer requests.
     check_ready: Callable[[], object]
 

@@ -7,8 +7,9 @@ from endpoints import device_usage_schemas as schemas
 from endpoints import device_usage_views as views
 from endpoints.answers import answer
 from endpoints.app_services import app_services
+from endpoints.callers import verify_session
 from endpoints.common_schemas import RouterQuery, checked_mac
-from endpoints.middleware import choose_router, verify_session
+from endpoints.middleware import choose_router
 from services.context import RouterContext
 from services.device_usage_service import protocols_of
 from utils.responses import pagination_of

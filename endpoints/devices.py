@@ -6,9 +6,10 @@ from flask import Response, g
 from endpoints import devices_schemas as schemas
 from endpoints.answers import answer
 from endpoints.app_services import app_services
+from endpoints.callers import verify_session
 from endpoints.common_schemas import RouterQuery, checked_mac
 from endpoints.device_usage_schemas import PageQuery
-from endpoints.middleware import choose_router, verify_session
+from endpoints.middleware import choose_router
 from services.context import RouterContext
 from utils.responses import pagination_of
 

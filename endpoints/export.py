@@ -6,8 +6,9 @@ from pydantic_core import to_json
 
 from endpoints import export_schemas as schemas
 from endpoints.app_services import app_services
+from endpoints.callers import verify_session
 from endpoints.downloads import as_file
-from endpoints.middleware import choose_router, verify_session
+from endpoints.middleware import choose_router
 from services.context import RouterContext
 from services.export_selection import UsageSelection
 from utils.responses import success_body

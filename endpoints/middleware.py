@@ -31,8 +31,15 @@ _HEADERS = {
 }
 
 
-def register_middleware(app: Flask, *, allowed_origins: frozenset[str]) -> None:
-    """``allowed_origins``: pages of which other sites may call, exact (CORS_ORIGINS)."""
+#: Where every way to the server is https: browsers are to remember it.
+_HTTPS_HEADERS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
+
+
+def register_middleware(app: Flask, *, allowed_origins: frozenset[str], own_host: str | None, is_https: bool) -> None:
+    """``allowed_origins``: pages of which other sites may call, exact (CORS_ORIGINS). ``own_host``: the name by which
+    the server is reached, besides those of its own machine; None in the local mode. ``is_https``: by https alone.
+    """
+    headers = _HEADERS | (_HTTPS_HEADERS if is_https else {})
 
     @app.before_request
     def give_it_an_id() -> None:
@@ -42,9 +49,14 @@ def register_middleware(app: Flask, *, allowed_origins: frozenset[str]) -> None:
 
     @app.before_request
     def refuse_foreign_hosts() -> None:
-        """The local mode has no sign-in: a name that somebody else points at this machine must not get in."""
-        if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
-            raise NotFound("Without sign-in this server answers only to names of its own machine, such as localhost.")
+        """A name that somebody else points at this machine must not get in: the local mode has no sign-in."""
+        host = urlsplit(f"//{request.host}").hostname or ""
+        if host != own_host and not is_loopback(host):
+            raise NotFound(
+                f"This server answers only to {own_host} (PUBLIC_URL)."
+                if own_host
+                else "Without sign-in this server answers only to names of its own machine, such as localhost."
+            )
 
     @app.before_request
     def refuse_writes_from_other_sites() -> None:
@@ -89,16 +101,11 @@ def register_middleware(app: Flask, *, allowed_origins: frozenset[str]) -> None:
     @app.after_request
     def add_headers(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.get("request_id", "")
-        for name, value in _HEADERS.items():
+        for name, value in headers.items():
             response.headers.setdefault(name, value)
         if request.path.startswith("/api/") and response.mimetype == "application/json":
             response.headers.setdefault("Cache-Control", "no-store")
         return response
-
-
-def verify_session() -> None:
-    """Whose request it is. The local mode's account is always signed in."""
-    g.session_id = app_services().local_session_id
 
 
 def choose_router() -> None:

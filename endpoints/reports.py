@@ -6,8 +6,9 @@ from flask import Response, current_app, g
 from endpoints import reports_schemas as schemas
 from endpoints.answers import answer
 from endpoints.app_services import app_services
+from endpoints.callers import verify_session
 from endpoints.common_schemas import RouterQuery
-from endpoints.middleware import choose_router, verify_session
+from endpoints.middleware import choose_router
 from services.context import RouterContext
 from services.device_usage_export import generate_usage_report
 from utils.file_names import content_disposition

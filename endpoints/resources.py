@@ -13,6 +13,7 @@ from endpoints.periods import periods
 from endpoints.protocols import protocols
 from endpoints.reports import reports
 from endpoints.routers import routers
+from endpoints.sign_in import sign_in
 
 BLUEPRINTS = (
     devices,
@@ -25,6 +26,7 @@ BLUEPRINTS = (
     export,
     reports,
     routers,
+    sign_in,
     auth,
     health,
     docs,

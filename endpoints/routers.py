@@ -8,8 +8,8 @@ from flask import Response, g
 from endpoints import routers_schemas as schemas
 from endpoints.answers import answer
 from endpoints.app_services import app_services
+from endpoints.callers import verify_session
 from endpoints.common_schemas import In, Warned
-from endpoints.middleware import verify_session
 from services.context import RouterContext
 from services.routers import (
     RegisteredRouter,

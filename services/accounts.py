@@ -1,14 +1,33 @@
-"""Accounts. The local mode knows one: the person at this machine."""
+"""Accounts. The local mode knows one: the person at this machine. Elsewhere an account is whoever a provider vouches for."""
+
+from dataclasses import dataclass
 
 from db_operations import users_db
 from db_operations.database import Database
 from db_operations.users_db import UserRecord
-from utils.errors import NotFound
+from services.context import RouterContext
+from services.routers import RouterService
+from services.secrets_at_rest import new_id
+from utils.errors import NotFound, SignInRefused
+from utils.time import Clock
 
-__all__ = ["LOCAL_SESSION_ID", "UserRecord", "ensure_local_user", "get_user"]
+__all__ = ["LOCAL_SESSION_ID", "AccountService", "Identity", "UserRecord", "ensure_local_user"]
 
 #: The durable id of the one account of AUTH_MODE=local.
 LOCAL_SESSION_ID = "local"
+
+_MOST_NAME = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What a provider says of somebody who signed in there."""
+
+    issuer: str
+    subject: str
+    email: str
+    is_email_verified: bool
+    name: str
 
 
 def ensure_local_user(database: Database) -> UserRecord:
@@ -19,10 +38,57 @@ def ensure_local_user(database: Database) -> UserRecord:
     return user
 
 
-def get_user(database: Database, session_id: str) -> UserRecord:
-    """Raises NotFound."""
-    with database.transaction() as conn:
-        user = users_db.get_user(conn, session_id)
-    if user is None:
-        raise NotFound("There is no such account.")
-    return user
+class AccountService:
+    """Accounts, by their durable id."""
+
+    def __init__(
+        self, database: Database, clock: Clock, routers: RouterService, *, allowed_emails: tuple[str, ...] = ()
+    ) -> None:
+        """``allowed_emails``: addresses (``a@b.org``) and whole domains (``@b.org``) in lower case; none: everybody."""
+        self._database = database
+        self._clock = clock
+        self._routers = routers
+        self._allowed = frozenset(allowed_emails)
+
+    def check_storage(self) -> None:
+        """Raises DatabaseUnavailable unless accounts can be read: the database answers and is migrated."""
+        with self._database.transaction() as conn:
+            users_db.get_user(conn, LOCAL_SESSION_ID)
+
+    def get(self, session_id: str) -> UserRecord:
+        """Raises NotFound."""
+        with self._database.transaction() as conn:
+            user = users_db.get_user(conn, session_id)
+        if user is None:
+            raise NotFound("There is no such account.")
+        return user
+
+    def sign_in(self, identity: Identity) -> UserRecord:
+        """The account of who signs in, made at the first time. It follows the provider's subject, not the e-mail.
+
+        Raises SignInRefused where the e-mail is not verified or not on the list.
+        """
+        email = identity.email.strip().lower()
+        if not email or not identity.is_email_verified:
+            raise SignInRefused(
+                "Your provider has not verified your e-mail address. Verify it there and sign in again."
+            )
+        if self._allowed and not {email, "@" + email.rpartition("@")[2]} & self._allowed:
+            raise SignInRefused(f"{email} may not sign in here. Ask whoever runs this server (ALLOWED_EMAILS).")
+        user = UserRecord(
+            session_id=new_id() + new_id(),
+            display_name=(identity.name.replace("\0", "").strip() or email)[:_MOST_NAME],
+            issuer=identity.issuer,
+            subject=identity.subject,
+            email=email,
+        )
+        with self._database.transaction() as conn:
+            return users_db.upsert_signed_in_user(conn, user, at=self._clock())
+
+    def delete(self, session_id: str) -> None:
+        """Delete an account and everything that is its own. Raises NotFound."""
+        for router in self._routers.list_all(session_id):
+            self._routers.delete(RouterContext(session_id, router.id))
+        with self._database.transaction() as conn:
+            if not users_db.delete_user(conn, session_id):
+                raise NotFound("There is no such account.")

@@ -45,6 +45,9 @@ SOAK = int(os.environ.get("NETPILOT_SOAK", "1"))
 
 TABLES = (
     "users",
+    "sessions",
+    "tokens",
+    "audit_log",
     "routers",
     "devices",
     "last_readings",

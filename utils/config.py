@@ -7,7 +7,7 @@ each variable for people; a test keeps the two in step.
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -104,7 +105,25 @@ def _fernet_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _strong_secret(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if len(text) < 32 or len(set(text)) < 10:
+        raise ValueError(
+            "too weak, at least 32 random characters; make one with: python -c "
+            "'import secrets; print(secrets.token_urlsafe(48))'"
+        )
+    return value
+
+
+def _email_or_domain(value: str) -> str:
+    name, at, domain = value.strip().lower().rpartition("@")
+    if not at or "@" in name or not domain or any(character.isspace() for character in value):
+        raise ValueError(f"{value!r} is neither an address such as anna@example.org nor a domain such as @example.org")
+    return f"{name}@{domain}"
+
+
 CommaSeparated = BeforeValidator(_split)
+AllowedEmail = Annotated[str, AfterValidator(_email_or_domain)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_as_network)]
 Origin = Annotated[str, AfterValidator(_exact_origin)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -120,10 +139,20 @@ class Config(BaseSettings):
 
     database_url: SecretStr | None = None
     data_dir: Path = Path("data")
-    auth_mode: Literal["local"] = "local"
+    auth_mode: Literal["local", "google"] = "local"
     host: str = "127.0.0.1"
     port: Port = 5000
     public_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    google_client_id: str | None = None
+    google_client_secret: SecretStr | None = None
+    oidc_discovery_url: Annotated[str, AfterValidator(_http_url)] = (
+        "https://accounts.google.com/.well-known/openid-configuration"
+    )
+    allowed_emails: Annotated[tuple[AllowedEmail, ...], NoDecode, CommaSeparated] = ()
+    secret_key: Annotated[SecretStr, AfterValidator(_strong_secret)] | None = None
+    session_idle_hours: Annotated[float, Field(gt=0, le=8_760)] = 168
+    session_max_days: Annotated[float, Field(gt=0, le=365)] = 30
     credentials_keys: Annotated[
         tuple[Annotated[SecretStr, AfterValidator(_fernet_key)], ...], NoDecode, CommaSeparated
     ] = ()
@@ -194,6 +223,39 @@ class Config(BaseSettings):
                 "use 127.0.0.1"
             )
         return value
+
+    @model_validator(mode="after")
+    def _sign_in_has_what_it_needs(self) -> Self:
+        """All that is missing at once, each by its name."""
+        if self.auth_mode == "local":
+            return self
+        needed = {
+            "PUBLIC_URL": self.public_url,
+            "GOOGLE_CLIENT_ID": self.google_client_id,
+            "GOOGLE_CLIENT_SECRET": self.google_client_secret,
+            "SECRET_KEY": self.secret_key,
+            "CREDENTIALS_KEYS": self.credentials_keys,
+        }
+        missing = [name for name, value in needed.items() if not value]
+        if missing:
+            raise ValueError(
+                f"AUTH_MODE={self.auth_mode} needs {', '.join(missing)}; docs/configuration.md explains each"
+            )
+        parts = urlsplit(self.public_url or "")
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            raise ValueError("PUBLIC_URL: must begin with https:// where people sign in over a network")
+        if parts.path:
+            raise ValueError("PUBLIC_URL: must have no path where people sign in")
+        return self
+
+    @property
+    def has_sign_in(self) -> bool:
+        return self.auth_mode != "local"
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach the server by https alone."""
+        return self.base_url.startswith("https://")
 
     @property
     def base_url(self) -> str:

@@ -49,6 +49,45 @@ class RequestRefused(NetPilotError):
     status = 403
 
 
+class Unauthenticated(NetPilotError):
+    """Sign in first, or send a token: Authorization: Bearer."""
+
+    code = "UNAUTHENTICATED"
+    status = 401
+
+
+class CsrfFailed(RequestRefused):
+    """Send the header X-CSRFToken with what GET /api/auth/me says."""
+
+
+class InsufficientScope(NetPilotError):
+    """This token may only read."""
+
+    code = "INSUFFICIENT_SCOPE"
+    status = 403
+
+
+class SignInRefused(NetPilotError):
+    """You may not sign in here."""
+
+    code = "SIGN_IN_REFUSED"
+    status = 403
+
+
+class SignInUnavailable(NetPilotError):
+    """The sign-in provider does not answer as it should. Try again shortly."""
+
+    code = "SIGN_IN_UNAVAILABLE"
+    status = 503
+
+
+class RateLimited(NetPilotError):
+    """Too many requests. Wait as many seconds as Retry-After says."""
+
+    code = "RATE_LIMITED"
+    status = 429
+
+
 class NotFound(NetPilotError):
     """There is nothing at this address."""
 

@@ -1,0 +1,28 @@
+"""Secrets that a caller keeps and we only recognise: what is handed out, and what is stored of it. Pure but for chance."""
+
+import hashlib
+import secrets
+from typing import NamedTuple
+
+
+class NewSecret(NamedTuple):
+    """A secret as it is handed out once, and what is stored."""
+
+    text: str
+    hash: bytes
+
+
+def new_secret(prefix: str = "") -> NewSecret:
+    """256 random bits: nobody guesses them, so that a plain hash at rest is enough."""
+    text = prefix + secrets.token_urlsafe(32)
+    return NewSecret(text, hash_of(text))
+
+
+def hash_of(text: str) -> bytes:
+    """What is stored of a secret."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()
+
+
+def new_id() -> str:
+    """A random name for something of an account, no secret."""
+    return secrets.token_hex(8)

@@ -1,0 +1,88 @@
+"""Browsers that are signed in. They stay so while they are used, for a limited time whatever is done, or until signed
+out from anywhere.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from db_operations import sessions_db
+from db_operations.database import Database
+from db_operations.sessions_db import SessionRecord
+from services.secrets_at_rest import hash_of, new_id, new_secret
+from utils.errors import NotFound
+from utils.time import Clock
+
+__all__ = ["Browser", "SessionRecord", "SessionService"]
+
+#: A browser's last use is written down this often at most: not every request should write.
+_TOUCH_EVERY = timedelta(minutes=1)
+
+_MOST_AGENT = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Browser:
+    """From where somebody signs in, as he is shown it later."""
+
+    address: str
+    user_agent: str
+
+
+class SessionService:
+    """Sign-ins of all accounts; every list and change is bound to one."""
+
+    def __init__(self, database: Database, clock: Clock, *, idle: timedelta, absolute: timedelta) -> None:
+        """``idle``: how long one lives without being used; ``absolute``: how long whatever is done."""
+        self._database = database
+        self._clock = clock
+        self._idle = idle
+        self._absolute = absolute
+
+    def open(self, session_id: str, browser: Browser) -> str:
+        """Sign a browser in to an account. Returns the secret for its cookie, which is nowhere else."""
+        now, secret = self._clock(), new_secret()
+        record = SessionRecord(
+            id=new_id(),
+            session_id=session_id,
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now + self._absolute,
+            address=browser.address,
+            user_agent=browser.user_agent.replace("\0", "")[:_MOST_AGENT],
+        )
+        with self._database.transaction() as conn:
+            sessions_db.insert_session(conn, record, secret.hash)
+        return secret.text
+
+    def find(self, secret: str) -> SessionRecord | None:
+        """Whose cookie this is, while it holds."""
+        now = self._clock()
+        with self._database.transaction() as conn:
+            session = sessions_db.find_session(conn, hash_of(secret))
+            if session is None or session.expires_at <= now or session.last_seen_at + self._idle <= now:
+                return None
+            if now - session.last_seen_at >= _TOUCH_EVERY:
+                sessions_db.touch_session(conn, session.session_id, session.id, at=now)
+        return session
+
+    def list_all(self, session_id: str) -> list[SessionRecord]:
+        now = self._clock()
+        with self._database.transaction() as conn:
+            return sessions_db.list_sessions(conn, session_id, alive_at=now, seen_since=now - self._idle)
+
+    def revoke(self, session_id: str, id: str) -> None:
+        """Sign one browser out. Raises NotFound."""
+        with self._database.transaction() as conn:
+            if not sessions_db.delete_session(conn, session_id, id):
+                raise NotFound("No such browser is signed in.")
+
+    def revoke_all(self, session_id: str) -> int:
+        """Sign out everywhere; how many browsers that were."""
+        with self._database.transaction() as conn:
+            return sessions_db.delete_sessions_of(conn, session_id)
+
+    def clean_up(self) -> int:
+        """Remove those that hold no longer; how many there were."""
+        now = self._clock()
+        with self._database.transaction() as conn:
+            return sessions_db.delete_ended_sessions(conn, now=now, seen_since=now - self._idle)
