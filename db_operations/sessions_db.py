@@ -1,4 +1,4 @@
-"""Browsers that are signed in. Called by services/sessions. ``session_id`` is the account, ``id`` one of its browsers."""
+"""Browsers that are signed in, for services/sessions. ``session_id`` is the account, ``id`` one of its browsers."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -24,8 +24,12 @@ def get_me(query: In) -> Response:
     """Who you are to this server."""
     services = app_services()
     user = services.accounts.get(g.session_id)
-    auth_mode = "google" if services.local_session_id is None else "local"
-    shown = schemas.UserOut(id=user.session_id, name=user.display_name, email=user.email, auth_mode=auth_mode)
+    shown = schemas.UserOut(
+        id=user.session_id,
+        name=user.display_name,
+        email=user.email,
+        auth_mode="google" if services.local_session_id is None else "local",
+    )
     return answer(schemas.MeOut(user=shown, csrf_token=g.caller.csrf_token))
 
 

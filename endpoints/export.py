@@ -6,9 +6,10 @@ from pydantic_core import to_json
 
 from endpoints import export_schemas as schemas
 from endpoints.app_services import app_services
-from endpoints.callers import verify_session
+from endpoints.callers import audit, verify_session
 from endpoints.downloads import as_file
 from endpoints.middleware import choose_router
+from services.audit import AuditAction
 from services.context import RouterContext
 from services.export_selection import UsageSelection
 from utils.responses import success_body
@@ -33,6 +34,7 @@ def _envelope(selection: UsageSelection) -> bytes:
 def export_csv(query: schemas.CsvQuery) -> Response:
     """Readings, or usage by hour, day, week or month, as CSV for spreadsheets."""
     download = app_services().export.to_csv(_context(), query.request(), with_byte_order_mark=query.bom)
+    audit(AuditAction.EXPORTED, f"{g.router_id} {download.file_name}")
     return as_file(download, "text/csv")
 
 
@@ -42,4 +44,5 @@ def export_csv(query: schemas.CsvQuery) -> Response:
 def export_json(query: schemas.ExportQuery) -> Response:
     """Readings, or usage by hour, day, week or month, as JSON for programs."""
     download = app_services().export.to_json(_context(), query.request(), envelope=_envelope)
+    audit(AuditAction.EXPORTED, f"{g.router_id} {download.file_name}")
     return as_file(download, "application/json")

@@ -6,9 +6,10 @@ from flask import Response, current_app, g
 from endpoints import reports_schemas as schemas
 from endpoints.answers import answer
 from endpoints.app_services import app_services
-from endpoints.callers import verify_session
+from endpoints.callers import audit, verify_session
 from endpoints.common_schemas import RouterQuery
 from endpoints.middleware import choose_router
+from services.audit import AuditAction
 from services.context import RouterContext
 from services.device_usage_export import generate_usage_report
 from utils.file_names import content_disposition
@@ -26,6 +27,7 @@ reports.before_request(choose_router)
 def generate_report(query: RouterQuery, wanted: schemas.ReportIn) -> Response:
     """A period for people: totals, against the period before, the largest devices, unusual hours, gaps."""
     report = app_services().reports.make(RouterContext(g.session_id, g.router_id), wanted.request())
+    audit(AuditAction.REPORT_MADE, f"{g.router_id} {wanted.period}")
     if wanted.format == "json":
         return answer(schemas.report_view(report))
     document = generate_usage_report(report)

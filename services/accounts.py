@@ -1,4 +1,4 @@
-"""Accounts. The local mode knows one: the person at this machine. Elsewhere an account is whoever a provider vouches for."""
+"""Accounts: in the local mode the one person at this machine, elsewhere whoever a provider vouches for."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Secrets that a caller keeps and we only recognise: what is handed out, and what is stored of it. Pure but for chance."""
+"""Secrets that a caller keeps and we only recognise: what is handed out, and what is stored of it."""
 
 import hashlib
 import secrets

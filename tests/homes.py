@@ -203,9 +203,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(app: Flask) -> Iterator[str]:
+def serving(app: Flask, port: int | None = None) -> Iterator[str]:
     """The application behind the real web server, in a thread: its URL."""
-    port = free_port()
+    port = port or free_port()
     web = WebServer(app, host="127.0.0.1", port=port)
     thread = Thread(target=web.run, daemon=True)
     thread.start()
