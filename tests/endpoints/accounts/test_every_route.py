@@ -1,0 +1,252 @@
+"""Every route with every method, as somebody who may not: a new one that is not covered here fails."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from db_operations.database import Database
+from server import Runtime, create_app
+from services.accounts import Identity
+from services.api_tokens import TokenScope
+from services.context import RouterContext
+from services.sessions import Browser
+from simulator.router import SimulatedRouter
+from simulator.ssh_server import HostedRouter
+from tests.homes import PHONE, TABLES, ask, register
+
+#: Whoever has no session may see these.
+OPEN = {
+    "health.get_live",
+    "health.get_ready",
+    "sign_in.login",
+    "sign_in.callback",
+    "openapi.spec",
+    "docs.show_start",
+    "docs.show_docs",
+    "docs.send_start_script",
+    "docs.send_asset",
+}
+
+#: Those that change nothing although they are no GET: a token that may only read may call them.
+READING = {"reports.generate_report"}
+
+#: What a request brings, where one is needed to get as far as the check.
+BODIES: dict[str, dict[str, Any]] = {
+    "routers.register_router": {"name": "x", "host": "192.0.2.1", "password": "x"},
+    "routers.update_router": {"name": "mine now"},
+    "routers.accept_host_key": {"fingerprint": "SHA256:" + "x" * 43},
+    "devices.update_device": {"name": "mine now"},
+    "devices.merge_device": {"into": "02:00:00:00:00:99"},
+    "reports.generate_report": {"period": "day"},
+    "auth.create_token": {"name": "x"},
+}
+
+LIFETIME = timedelta(days=1)
+
+
+@dataclass
+class Tenant:
+    """An account with a browser that is signed in to it."""
+
+    account: str
+    secret: str
+    session: str
+    csrf: str
+
+
+@pytest.fixture
+def signed_in(make_runtime: Callable[..., Runtime]) -> Runtime:
+    return make_runtime(
+        auth_mode="google",
+        public_url="http://localhost",
+        google_client_id="netpilot",
+        google_client_secret="a secret of the provider's",
+        secret_key="kZ3v8Qh1xY7cW5rT9uB2nM4pL6sD0fGjAeHi",
+    )
+
+
+@pytest.fixture
+def server(signed_in: Runtime) -> APIFlask:
+    app = create_app(signed_in)
+    app.testing = False
+    return app
+
+
+def tenant(runtime: Runtime, app: APIFlask, name: str) -> Tenant:
+    services = runtime.services
+    who = Identity(issuer="i", subject=name, email=f"{name}@example.org", is_email_verified=True, name=name)
+    account = services.accounts.sign_in(who).session_id
+    secret = services.sessions.open(account, Browser(address="127.0.0.1", user_agent="test"))
+    (session,) = services.sessions.list_all(account)
+    me = as_browser(app, secret).get("/api/auth/me").get_json()
+    return Tenant(account, secret, session.id, me["data"]["csrfToken"])
+
+
+def as_browser(app: APIFlask, secret: str) -> FlaskClient:
+    client = app.test_client()
+    client.set_cookie("netpilot_session", secret, domain="localhost")
+    return client
+
+
+def routes(app: APIFlask) -> Iterator[tuple[Rule, str]]:
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield rule, method
+
+
+def path_of(rule: Rule, values: dict[str, str]) -> str:
+    wanted = {name: values[name] for name in rule.arguments}
+    path = rule.rule
+    for name, value in wanted.items():
+        path = path.replace(f"<{name}>", value).replace(f"<path:{name}>", value)
+    return path
+
+
+def call(client: FlaskClient, rule: Rule, method: str, values: dict[str, str], **headers: str) -> TestResponse:
+    body = BODIES.get(rule.endpoint)
+    query = {"routerId": values["router_id"]} if rule.rule.startswith("/api/device-usage") else {}
+    return client.open(path_of(rule, values), method=method, json=body, query_string=query, headers=headers)
+
+
+def told(response: TestResponse) -> tuple[int, Any]:
+    """Status and body, but for what differs from request to request."""
+    body = response.get_json()
+    if isinstance(body, dict):
+        body["metadata"].pop("requestId")
+    return response.status_code, body
+
+
+@pytest.fixture
+def values(signed_in: Runtime, server: APIFlask, hosted: HostedRouter, router: SimulatedRouter) -> dict[str, str]:
+    """What is Anna's: a router with usage, a device, a token."""
+    anna = tenant(signed_in, server, "anna")
+    context = register(signed_in, hosted, anna.account)
+    router.add_host(PHONE, "192.168.1.2", "phone")
+    router.traffic(PHONE, rx=1_000)
+    signed_in.collector.collect(RouterContext(anna.account, context.router_id))
+    token = signed_in.services.tokens.create(anna.account, name="x", scope=TokenScope.READ, lifetime=LIFETIME)
+    return {
+        "router_id": context.router_id,
+        "mac": PHONE,
+        "id": token.record.id,
+        "name": "x",
+        "secret": anna.secret,
+        "token": token.secret,
+        "csrf": anna.csrf,
+        "session": anna.session,
+        "account": anna.account,
+    }
+
+
+# --- nobody ----------------------------------------------------------------------------------------------
+
+
+def test_nobody_gets_past_the_door(server: APIFlask, values: dict[str, str]) -> None:
+    for rule, method in routes(server):
+        if rule.endpoint not in OPEN:
+            assert told(call(server.test_client(), rule, method, values))[0] == 401, f"{method} {rule}"
+
+
+def test_neither_does_who_is_signed_out(signed_in: Runtime, server: APIFlask, values: dict[str, str]) -> None:
+    signed_in.services.sessions.revoke(values["account"], values["session"])
+    client = as_browser(server, values["secret"])
+    for rule, method in routes(server):
+        if rule.endpoint not in OPEN:
+            status, body = told(call(client, rule, method, values, **{"X-CSRFToken": values["csrf"]}))
+            assert (status, body["error"]["code"]) == (401, "UNAUTHENTICATED"), f"{method} {rule}"
+
+
+def test_neither_does_who_brings_rubbish(server: APIFlask, values: dict[str, str]) -> None:
+    for secret in ("", "x", values["session"], values["csrf"], values["account"]):
+        client = as_browser(server, secret)
+        assert client.get("/api/auth/me").status_code == 401
+        header = {"Authorization": f"Bearer {secret}"}
+        assert server.test_client().get("/api/auth/me", headers=header).status_code == 401
+
+
+# --- who may only read -----------------------------------------------------------------------------------
+
+
+def test_a_token_that_may_read_changes_nothing(server: APIFlask, values: dict[str, str]) -> None:
+    for rule, method in routes(server):
+        if rule.endpoint in OPEN:
+            continue
+        answer = call(server.test_client(), rule, method, values, Authorization=f"Bearer {values['token']}")
+        if method == "GET" or rule.endpoint in READING:
+            assert answer.status_code == 200, f"{method} {rule}: {answer.get_data(as_text=True)[:300]}"
+        else:
+            status, body = told(answer)
+            assert (status, body["error"]["code"]) == (403, "INSUFFICIENT_SCOPE"), f"{method} {rule}"
+
+
+def test_no_write_passes_without_the_browsers_csrf_token(server: APIFlask, values: dict[str, str]) -> None:
+    client = as_browser(server, values["secret"])
+    for rule, method in routes(server):
+        if rule.endpoint not in OPEN and method != "GET":
+            status, body = told(call(client, rule, method, values))
+            assert (status, body["error"]["code"]) == (403, "CSRF_FAILED"), f"{method} {rule}"
+
+
+# --- somebody else ---------------------------------------------------------------------------------------
+
+
+def test_what_is_anothers_answers_as_what_does_not_exist(
+    signed_in: Runtime, server: APIFlask, values: dict[str, str]
+) -> None:
+    ben = tenant(signed_in, server, "ben")
+    client = as_browser(server, ben.secret)
+    nowhere = values | {"router_id": "f" * len(values["router_id"]), "id": "f" * len(values["id"])}
+    asked = 0
+    for rule, method in routes(server):
+        if rule.endpoint in OPEN or not ({"router_id", "id"} & rule.arguments or "device-usage" in rule.rule):
+            continue
+        asked += 1
+        mine = told(call(client, rule, method, values, **{"X-CSRFToken": ben.csrf}))
+        none = told(call(client, rule, method, nowhere, **{"X-CSRFToken": ben.csrf}))
+        assert mine[0] == 404, f"{method} {rule}: {mine}"
+        assert repr(mine).replace(values["router_id"], nowhere["router_id"]) == repr(none), f"{method} {rule}"
+    assert asked > 30
+
+
+def test_what_is_anothers_is_in_no_list(signed_in: Runtime, server: APIFlask, values: dict[str, str]) -> None:
+    ben = tenant(signed_in, server, "ben")
+    client = as_browser(server, ben.secret)
+    for rule, method in routes(server):
+        if method == "GET" and rule.endpoint not in OPEN and not rule.arguments and "device-usage" not in rule.rule:
+            text = call(client, rule, method, values).get_data(as_text=True)
+            for name in ("router_id", "id", "session", "account", "mac", "secret", "token"):
+                assert values[name] not in text, f"{rule} tells {name}"
+
+
+def test_after_all_that_nothing_of_annas_was_touched(
+    signed_in: Runtime, server: APIFlask, values: dict[str, str]
+) -> None:
+    ben = tenant(signed_in, server, "ben")
+    anna = as_browser(server, values["secret"])
+    paths = ["/api/routers", "/api/auth/tokens", "/api/device-usage/devices", "/api/device-usage/history"]
+    before = [told(anna.get(path)) for path in paths]
+    client = as_browser(server, ben.secret)
+    for rule, method in routes(server):
+        if rule.endpoint not in OPEN and rule.endpoint != "auth.delete_account":
+            call(client, rule, method, values, **{"X-CSRFToken": ben.csrf})
+    assert [told(anna.get(path)) for path in paths] == before
+
+
+def test_deleting_an_account_leaves_nothing_of_it_and_all_of_others(
+    signed_in: Runtime, server: APIFlask, values: dict[str, str], database: Database
+) -> None:
+    ben = tenant(signed_in, server, "ben")
+    anna = as_browser(server, values["secret"])
+    assert anna.delete("/api/auth/account", headers={"X-CSRFToken": values["csrf"]}).status_code == 200
+    for table in TABLES:
+        columns = ask(database, "SELECT session_id FROM " + table)
+        assert {one for (one,) in columns} <= {ben.account}, table
+    assert as_browser(server, ben.secret).get("/api/auth/me").status_code == 200
+    assert anna.get("/api/auth/me").status_code == 401

@@ -1,0 +1,76 @@
+"""Browsers that are signed in: how long, from where, and signed out from anywhere."""
+
+from datetime import timedelta
+
+import pytest
+import requests
+
+from simulator.clock import ManualClock
+from tests.endpoints.accounts.provider import ANNA, BrowserOf
+
+
+def test_signing_out_ends_it_here_and_at_the_server(anna: BrowserOf) -> None:
+    secret = anna.cookie
+    assert anna.call("POST", "/api/auth/logout").status_code == 200
+    assert not anna.http.cookies
+    assert requests.get(f"{anna.base_url}/api/auth/me", cookies={"netpilot_session": secret}).status_code == 401
+
+
+def test_browsers_are_listed_and_one_is_signed_out_from_another(url: str, anna: BrowserOf, ben: BrowserOf) -> None:
+    phone = BrowserOf(url)
+    phone.http.headers["User-Agent"] = "A phone"
+    phone.sign_in(ANNA)
+    sessions = anna.call("GET", "/api/auth/sessions").json()["data"]["sessions"]
+    assert len(sessions) == 2
+    (other,) = [one for one in sessions if not one["isCurrent"]]
+    assert other["address"] == "127.0.0.1"
+    assert ben.call("DELETE", f"/api/auth/sessions/{other['id']}").status_code == 404
+    assert phone.call("GET", "/api/auth/me").status_code == 200
+    assert anna.call("DELETE", f"/api/auth/sessions/{other['id']}").status_code == 200
+    assert phone.call("GET", "/api/auth/me").status_code == 401
+    assert anna.call("GET", "/api/auth/me").status_code == 200
+
+
+def test_signing_out_everywhere_is_of_this_account_alone(url: str, anna: BrowserOf, ben: BrowserOf) -> None:
+    phone = BrowserOf(url)
+    phone.sign_in(ANNA)
+    assert anna.call("DELETE", "/api/auth/sessions").json()["data"] == {"signedOut": 2}
+    assert [one.call("GET", "/api/auth/me").status_code for one in (anna, phone, ben)] == [401, 401, 200]
+
+
+@pytest.mark.parametrize(
+    ("steps", "holds"),
+    [
+        ([timedelta(hours=167)], True),
+        ([timedelta(hours=169)], False),
+        ([timedelta(days=6)] * 4, True),
+        ([timedelta(days=6)] * 5, False),  # used all the time, and over all the same
+    ],
+)
+def test_it_ends_unused_after_a_week_and_used_after_a_month(
+    anna: BrowserOf, clock: ManualClock, steps: list[timedelta], holds: bool
+) -> None:
+    for step in steps:
+        clock.advance(step)
+        status = anna.call("GET", "/api/auth/me").status_code
+    assert status == (200 if holds else 401)
+
+
+# --- writes of other sites -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", [None, "", "0" * 64, "é"])
+def test_a_write_without_the_browsers_own_token_is_refused(anna: BrowserOf, ben: BrowserOf, token: str | None) -> None:
+    for wrong in (token, ben.csrf):
+        anna.csrf = wrong.encode().decode("latin-1") if wrong is not None else None
+        answer = anna.call("POST", "/api/auth/tokens", json={"name": "x"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "CSRF_FAILED")
+    assert ben.call("GET", "/api/auth/tokens").status_code == 200
+
+
+def test_the_token_of_an_earlier_sign_in_is_of_no_use(anna: BrowserOf) -> None:
+    old = anna.csrf
+    anna.sign_in(ANNA)
+    assert anna.csrf != old
+    anna.csrf = old
+    assert anna.call("POST", "/api/auth/logout").status_code == 403
