@@ -13,7 +13,7 @@ from services.audit import AuditAction
 from utils.errors import InsufficientScope, ValidationFailed
 from utils.responses import pagination_of
 
-auth = APIBlueprint("auth", __name__, url_prefix="/api/auth", tag="Sign-in")
+auth = APIBlueprint("auth", __name__, url_prefix="/api/auth", tag="Account")
 auth.before_request(verify_session)
 
 

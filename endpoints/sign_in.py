@@ -56,6 +56,7 @@ class LoginQuery(In):
 
 @sign_in.get("/login")
 @sign_in.input(LoginQuery, location="query", arg_name="query")
+@sign_in.output({}, status_code=302, description="on to the provider")
 def login(query: LoginQuery) -> Response:
     """On to the provider. A browser follows the redirect, and comes back to /api/auth/callback."""
     provider, callback_url = _provider()
@@ -73,6 +74,7 @@ def login(query: LoginQuery) -> Response:
 
 
 @sign_in.get("/callback")
+@sign_in.output({}, status_code=302, description="on to where the browser wanted to go, signed in")
 def callback() -> Response:
     """Where the provider sends people back to. Signs the browser in and goes on to where it wanted to go."""
     provider, _ = _provider()
