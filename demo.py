@@ -24,7 +24,7 @@ from services.routers import RouterRegistration, RouterService
 from simulator.home import typical_home
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer
-from utils.config import Config
+from utils.config import Config, ConfigurationError
 from utils.errors import RolloverInProgress
 from utils.time import floor_hour, utc_now
 
@@ -53,7 +53,12 @@ class _ReplayClock:
 
 
 def demo_config(config: Config) -> Config:
-    """The configuration with a data directory of the demo's own and the simulated router's network allowed."""
+    """The configuration with a data directory of the demo's own and the simulated router's network allowed.
+
+    Raises ConfigurationError where people sign in: no account is there to be shown it.
+    """
+    if config.has_sign_in:
+        raise ConfigurationError(f"--demo: only for AUTH_MODE=local, not {config.auth_mode}")
     loopback = ip_network("127.0.0.0/8")
     return config.model_copy(
         update={

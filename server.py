@@ -3,13 +3,13 @@
 python server.py serve [--demo] [--host H] [--port P]    web and collector; migrates first
 python server.py collect                                 the collector alone
 python server.py migrate                                 migrations alone
+python server.py rotate-keys                             encrypts stored router passwords with the newest key
 """
 
 import argparse
 import logging
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -35,18 +35,20 @@ from endpoints.openapi import register_openapi
 from endpoints.resources import BLUEPRINTS
 from endpoints.sign_in import register_sign_in
 from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
+from local_account import register_configured_router, welcome
 from services.accounts import LOCAL_SESSION_ID, AccountService, ensure_local_user
 from services.anomalies import AnomalyService
 from services.api_tokens import TokenService
 from services.audit import AuditLog
 from services.backfill import ArchiveBackfill
 from services.comparisons import ComparisonService
-from services.credentials import Credentials, CredentialVault, load_or_create_key
+from services.credentials import CredentialVault, load_or_create_keys
 from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
 from services.devices import DeviceService
 from services.events import EventService
+from services.key_rotation import rotate_keys
 from services.merged_devices import MergedDeviceService
 from services.people import PeopleService
 from services.periods import PeriodService
@@ -56,7 +58,7 @@ from services.reports import UsageReportService
 from services.retention import RetentionService
 from services.router_contacts import RouterContacts
 from services.router_readings import ReadingTaker
-from services.routers import RouterRegistration, RouterService, pin_host_key
+from services.routers import RouterService, pin_host_key
 from services.scheduler import make_scheduler
 from services.sessions import SessionService
 from services.status import StatusService
@@ -64,17 +66,15 @@ from services.trends import TrendService
 from services.usage_history import UsageHistoryService
 from services.usage_summary import UsageSummaryService
 from utils.config import Config, ConfigurationError, load_config
-from utils.errors import DatabaseUnavailable, NetPilotError
+from utils.errors import DatabaseUnavailable
 from utils.logs import set_up_logging
 from utils.time import Clock, utc_now
+from wind_down import STOP_GRACE_S, wind_down_on_signal
 
 logger = logging.getLogger("netpilot")
 
 #: Connections of one process. The embedded server takes 60.
 MAX_DATABASE_CONNECTIONS = 24
-
-#: How long a stopping server waits for collections and requests that run before it cuts them off from their routers.
-STOP_GRACE_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,12 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         after_reading=backfill.start,
     )
     routers_service = RouterService(
-        database, connections, vault, default_interval=config.collect_interval_minutes, clock=clock
+        database,
+        connections,
+        vault,
+        default_interval=config.collect_interval_minutes,
+        most_routers=config.account_max_routers,
+        clock=clock,
     )
     anomalies = AnomalyService(database, clock)
     if not config.has_sign_in:
@@ -176,9 +181,11 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         retention=RetentionService(
             database,
             clock,
+            sessions,
             raw_days=config.raw_retention_days,
             hourly_days=config.hourly_retention_days,
             daily_days=config.daily_retention_days,
+            audit_days=config.audit_retention_days,
         ),
         services=services,
     )
@@ -240,11 +247,11 @@ def _let_people_sign_in(app: APIFlask, config: Config) -> None:
 
 
 def _credentials_keys(config: Config) -> list[str]:
-    """CREDENTIALS_KEYS, or the key that the local mode keeps in DATA_DIR."""
+    """CREDENTIALS_KEYS, or the keys that the local mode keeps in DATA_DIR."""
     if config.credentials_keys:
         return [key.get_secret_value() for key in config.credentials_keys]
     config.data_dir.mkdir(parents=True, exist_ok=True)
-    return [load_or_create_key(config.data_dir)]
+    return load_or_create_keys(config.data_dir)
 
 
 # --- commands --------------------------------------------------------------------------------------------
@@ -288,9 +295,10 @@ def serve(config: Config, *, demo: bool) -> None:
         web = WebServer(create_app(runtime), host=config.host, port=config.port)
         clockwork = _start_clockwork(runtime, embedded)
         stack.callback(clockwork.shutdown, wait=False)
-        Thread(target=_register_configured_router, args=(runtime,), name="register", daemon=True).start()
-        _say(_welcome(runtime))
-        _wind_down_on_signal(runtime, web)
+        registering = (config, runtime.routers)
+        Thread(target=register_configured_router, args=registering, name="register", daemon=True).start()
+        _say(welcome(config, runtime.routers))
+        wind_down_on_signal(web, runtime.backfill, runtime.collector, runtime.connections)
         web.run()  # until a signal stops it; then it answers the requests that it has
 
 
@@ -302,13 +310,24 @@ def collect(config: Config) -> None:
         stack.callback(runtime.close)
         clockwork = _start_clockwork(runtime, embedded)
         stack.callback(clockwork.shutdown, wait=False)
-        _register_configured_router(runtime)
+        register_configured_router(config, runtime.routers)
         _say("NetPilot collects. Stop it with Ctrl-C.")
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         stop.wait()
         runtime.collector.stop(STOP_GRACE_S)
+
+
+def rotate(config: Config) -> int:
+    """Encrypt every stored router password and key with the newest key; the exit status. Servers go on meanwhile."""
+    with ExitStack() as stack:
+        url, _ = stack.enter_context(open_database(config))
+        database = Database(url, max_connections=1)
+        stack.callback(database.close)
+        rotation = rotate_keys(database, CredentialVault(_credentials_keys(config)))
+    _say(rotation.in_words())
+    return 0 if rotation.is_clean else 1
 
 
 def _start_clockwork(runtime: Runtime, embedded: EmbeddedPostgres | None) -> BackgroundScheduler:
@@ -326,60 +345,6 @@ def _start_clockwork(runtime: Runtime, embedded: EmbeddedPostgres | None) -> Bac
     return scheduler
 
 
-def _wind_down_on_signal(runtime: Runtime, web: WebServer) -> None:
-    """From now on a signal ends collections and requests side by side; the second one doesn't wait for the first."""
-
-    def wind_down() -> None:
-        ends = time.monotonic() + STOP_GRACE_S
-        runtime.backfill.stop()
-        runtime.collector.stop(STOP_GRACE_S)
-        web.wait(ends - time.monotonic())
-        runtime.connections.close()  # what still hangs on a router comes back with an error
-
-    def on_signal(_number: int, _frame: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # an impatient second one must not spoil the clean end
-        web.stop()
-        Thread(target=wind_down, name="wind-down").start()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
-
-
-def _register_configured_router(runtime: Runtime) -> None:
-    """Register the router of the ROUTER_* variables. It need not answer for the server to start."""
-    config = runtime.config
-    if config.router_host is None:
-        return
-    try:
-        registration = RouterRegistration(
-            name=config.router_host,
-            host=config.router_host,
-            port=config.router_port,
-            username=config.router_username,
-            credentials=Credentials(
-                password=config.router_password.get_secret_value() if config.router_password else None,
-                private_key=config.router_key_file.read_text() if config.router_key_file else None,
-            ),
-            timezone=config.router_timezone,
-        )
-        runtime.routers.ensure_registered(LOCAL_SESSION_ID, registration)
-    except (NetPilotError, OSError, UnicodeDecodeError) as error:
-        logger.error("ROUTER_HOST %s could not be registered: %s", config.router_host, error)
-
-
-def _welcome(runtime: Runtime) -> str:
-    url = runtime.config.base_url
-    if runtime.config.router_host or runtime.routers.list_all(LOCAL_SESSION_ID):
-        return f"NetPilot is ready: {url}"
-    return (
-        f"NetPilot is ready: {url}\n"
-        "No router is registered yet. Set ROUTER_HOST and ROUTER_PASSWORD (or ROUTER_KEY_FILE) and start again, or:\n"
-        f"  curl {url}/api/routers -H 'Content-Type: application/json' \\\n"
-        """       -d '{"name": "Home", "host": "192.168.1.1", "password": "..."}'"""
-    )
-
-
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
@@ -394,6 +359,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     serving.add_argument("--port", type=int, help="port to listen on (PORT)")
     commands.add_parser("collect", help="the collector alone")
     commands.add_parser("migrate", help="bring the database up to date and end")
+    commands.add_parser("rotate-keys", help="encrypt stored router passwords with the newest key, and end")
     return parser.parse_args(argv or ["serve"])
 
 
@@ -411,6 +377,8 @@ def main(argv: Sequence[str]) -> int:
         if arguments.command == "migrate":
             with open_database(config):
                 _say("The database is up to date.")
+        elif arguments.command == "rotate-keys":
+            return rotate(config)
         elif arguments.command == "collect":
             collect(config.model_copy(update={"collector_enabled": True}))  # a shared .env may say no for the web
         else:

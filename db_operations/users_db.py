@@ -32,6 +32,15 @@ def insert_user_unless_there(conn: Connection, user: UserRecord) -> None:
     )
 
 
+def lock_user(conn: Connection, session_id: str) -> None:
+    """Nobody else who asks for this holds the account before the transaction ends."""
+    execute(
+        conn,
+        "SELECT 1 FROM users WHERE session_id = %(session_id)s FOR NO KEY UPDATE",
+        {"session_id": session_id},
+    )
+
+
 def upsert_signed_in_user(conn: Connection, user: UserRecord, *, at: datetime) -> UserRecord:
     """The account of this issuer and subject with the name and e-mail that it has now; ``user``'s id if it is new."""
     row = fetch_one(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from db_operations import tokens_db
+from db_operations import tokens_db, users_db
 from db_operations.database import Database
 from db_operations.tokens_db import TokenRecord
 from services.secrets_at_rest import hash_of, new_id, new_secret
@@ -51,6 +51,7 @@ class TokenService:
             id=new_id(), session_id=session_id, name=name, scope=scope, created_at=now, expires_at=now + lifetime
         )
         with self._database.transaction() as conn:
+            users_db.lock_user(conn, session_id)  # of two at once the second counts the first
             if tokens_db.count_tokens(conn, session_id) >= MOST_TOKENS:
                 raise Conflict(f"An account may have {MOST_TOKENS} tokens. Delete one that is no longer used.")
             tokens_db.insert_token(conn, record, secret.hash)

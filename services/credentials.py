@@ -10,6 +10,7 @@ from tempfile import mkstemp
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from utils.config import ConfigurationError
 from utils.errors import RouterAuthFailed
 
 
@@ -30,7 +31,9 @@ class CredentialVault:
 
     def __init__(self, keys: Sequence[str]) -> None:
         """``keys``: Fernet keys, newest first. Raises ValueError for one that is none."""
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        fernets = [Fernet(key) for key in keys]
+        self._fernet = MultiFernet(fernets)
+        self._newest = fernets[0]
 
     def seal(self, credentials: Credentials) -> bytes:
         text = json.dumps({"password": credentials.password, "privateKey": credentials.private_key})
@@ -43,12 +46,23 @@ class CredentialVault:
             raise CredentialsUnreadable from None
         return Credentials(password=values["password"], private_key=values["privateKey"])
 
+    def reseal(self, sealed: bytes) -> bytes | None:
+        """The same encrypted with the newest key; None where it is already. Raises CredentialsUnreadable."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            try:
+                return self._fernet.rotate(sealed)
+            except InvalidToken:
+                raise CredentialsUnreadable from None
+        return None
 
-def load_or_create_key(data_dir: Path) -> str:
-    """The Fernet key kept in ``data_dir`` (mode 0600), made at first start.
+
+def load_or_create_keys(data_dir: Path) -> list[str]:
+    """The Fernet keys kept in ``data_dir`` (mode 0600), newest first, one a line. The first one is made at first start.
 
     Written whole before it gets its name, one process at a time: a crash leaves no half key, and two servers that
-    start at once share one.
+    start at once share one. Raises ConfigurationError for a line that is no key.
     """
     path = data_dir / "credentials.key"
     folder = os.open(data_dir, os.O_RDONLY)
@@ -61,6 +75,11 @@ def load_or_create_key(data_dir: Path) -> str:
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(path)
-        return path.read_text().strip()
+        keys = path.read_text().split()
     finally:
         os.close(folder)
+    try:
+        CredentialVault(keys)
+    except ValueError:
+        raise ConfigurationError(f"{path}: holds something that is no key; put the old file back") from None
+    return keys

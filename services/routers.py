@@ -16,7 +16,7 @@ from commands_server_operations.device_usage_execute import (
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from commands_server_operations.router_target import RouterTarget
 from commands_server_operations.ssh_keys import fingerprint, load_private_key
-from db_operations import device_usage_db, events_db, readings_db, routers_db
+from db_operations import device_usage_db, events_db, readings_db, routers_db, users_db
 from db_operations.database import Database
 from db_operations.events_db import EventRecord
 from db_operations.routers_db import RouterRecord
@@ -147,13 +147,16 @@ class RouterService:
         vault: CredentialVault,
         *,
         default_interval: int,
+        most_routers: int,
         clock: Clock = utc_now,
     ) -> None:
-        """``default_interval``: minutes between collections where a registration names none."""
+        """``default_interval``: minutes between collections where a registration names none; ``most_routers``: of one
+        account."""
         self._database = database
         self._connections = connections
         self._vault = vault
         self._default_interval = default_interval
+        self._most_routers = most_routers
         self._clock = clock
         self._tests: SingleFlight[RouterContext, list[Check]] = SingleFlight()
 
@@ -162,7 +165,7 @@ class RouterService:
 
         One that can't be reached just now is kept, with a warning: it may be switched off. That is its first failed
         attempt. One whose address is not allowed is not kept. Raises Conflict where the account has a router at this
-        host and port.
+        host and port, or as many as it may have.
         """
         _check_private_key(registration.credentials)
         new = RouterRecord(
@@ -177,6 +180,9 @@ class RouterService:
             collect_interval_minutes=registration.collect_interval_minutes or self._default_interval,
         )
         with self._database.transaction() as conn:
+            users_db.lock_user(conn, session_id)  # of two registrations at once the second counts the first
+            if routers_db.count_routers(conn, session_id) >= self._most_routers:
+                raise Conflict(f"An account may have {self._most_routers} routers here (ACCOUNT_MAX_ROUTERS).")
             router = routers_db.insert_router(conn, new)
         try:
             warning = self._first_contact(router)

@@ -170,11 +170,13 @@ class Config(BaseSettings):
     router_command_timeout_s: Seconds = 30
     router_max_output_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 16 * 2**20
     device_vanished_days: Days = 7
+    account_max_routers: Annotated[int, Field(ge=1, le=100_000)] = 100
     router_max_devices: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     router_max_link_gbitps: Annotated[float, Field(gt=0, le=100_000)] = 100
     raw_retention_days: Days = 35
     hourly_retention_days: Days = 400
     daily_retention_days: Days = 0
+    audit_retention_days: Days = 365
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], UpperCase] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
@@ -240,6 +242,11 @@ class Config(BaseSettings):
         if missing:
             raise ValueError(
                 f"AUTH_MODE={self.auth_mode} needs {', '.join(missing)}; docs/configuration.md explains each"
+            )
+        if self.router_host:
+            raise ValueError(
+                "ROUTER_HOST: only for AUTH_MODE=local, whose one account gets that router; "
+                "where people sign in, each registers his own"
             )
         parts = urlsplit(self.public_url or "")
         if parts.scheme != "https" and not is_loopback(parts.hostname or ""):

@@ -4,6 +4,9 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from cryptography.fernet import Fernet
+
 from tests.homes import free_port
 from tests.server_process.running_server import Server
 
@@ -50,3 +53,34 @@ def test_a_database_that_does_not_answer_is_said(start: Callable[..., Server]) -
     assert "NetPilot can't start" in server.output
     assert "hunter2" not in server.output
     assert "Traceback" not in server.output
+
+
+SIGN_IN = {
+    "AUTH_MODE": "google",
+    "PUBLIC_URL": "http://127.0.0.1:5000",
+    "GOOGLE_CLIENT_ID": "netpilot",
+    "GOOGLE_CLIENT_SECRET": "hunter2",
+    "SECRET_KEY": "kZ3v8Qh1xY7cW5rT9uB2nM4pL6sD0fGjAeHi",
+    "CREDENTIALS_KEYS": Fernet.generate_key().decode(),
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "named"),
+    [(["serve"], {"ROUTER_HOST": "192.168.1.1"}, "ROUTER_HOST"), (["serve", "--demo"], {}, "--demo")],
+)
+def test_what_needs_the_local_account_is_refused_where_people_sign_in(
+    start: Callable[..., Server], arguments: list[str], more: dict[str, str], named: str
+) -> None:
+    server = start(*arguments, **SIGN_IN, **more)
+    assert server.wait() == 2, server.output
+    assert f"{named}: only for AUTH_MODE=local" in server.output
+    assert "hunter2" not in server.output
+
+
+def test_a_key_file_that_holds_no_key_is_said(start: Callable[..., Server], data_dir: Path) -> None:
+    (data_dir / "credentials.key").write_text("hunter2")
+    server = start("serve")
+    assert server.wait() == 2, server.output
+    assert "credentials.key: holds something that is no key" in server.output
+    assert "hunter2" not in server.output

@@ -9,7 +9,8 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.credentials import Credentials, CredentialsUnreadable, CredentialVault, load_or_create_key
+from services.credentials import Credentials, CredentialsUnreadable, CredentialVault, load_or_create_keys
+from utils.config import ConfigurationError
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 SECRETS = st.none() | st.text(max_size=200)
@@ -76,7 +77,7 @@ def test_a_key_that_is_none_is_refused(keys: list[str]) -> None:
 
 
 def test_a_first_start_makes_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
-    key = load_or_create_key(tmp_path)
+    (key,) = load_or_create_keys(tmp_path)
 
     CredentialVault([key])
     (file,) = tmp_path.iterdir()
@@ -85,7 +86,7 @@ def test_a_first_start_makes_a_key_that_only_its_owner_can_read(tmp_path: Path) 
 
 
 def test_later_starts_find_the_same_key(tmp_path: Path) -> None:
-    assert load_or_create_key(tmp_path) == load_or_create_key(tmp_path)
+    assert load_or_create_keys(tmp_path) == load_or_create_keys(tmp_path)
 
 
 @pytest.mark.parametrize("is_there", [False, True], ids=["no file", "an empty file"])
@@ -100,24 +101,50 @@ def test_processes_that_start_at_once_share_one_key(tmp_path: Path, is_there: bo
 
         def start(data_dir: Path = data_dir, at_once: Barrier = at_once) -> str:
             at_once.wait(30)
-            return load_or_create_key(data_dir)
+            return load_or_create_keys(data_dir)[0]
 
         with ThreadPoolExecutor(starters) as pool:
             keys = {future.result() for future in [pool.submit(start) for _ in range(starters)]}
 
-        assert keys == {load_or_create_key(data_dir)}
+        assert keys == set(load_or_create_keys(data_dir))
 
 
 def test_a_line_feed_that_an_editor_left_is_not_part_of_the_key(tmp_path: Path) -> None:
     (tmp_path / "credentials.key").write_text(f"{OLD}\n")
 
-    assert load_or_create_key(tmp_path) == OLD
+    assert load_or_create_keys(tmp_path) == [OLD]
+
+
+def test_the_key_file_may_hold_several_keys_newest_first(tmp_path: Path) -> None:
+    (tmp_path / "credentials.key").write_text(f"{NEW}\n{OLD}\n")
+
+    assert load_or_create_keys(tmp_path) == [NEW, OLD]
+
+
+def test_a_key_file_with_something_else_in_it_is_refused_and_not_quoted(tmp_path: Path) -> None:
+    (tmp_path / "credentials.key").write_text(f"{NEW}\nhunter2\n")
+
+    with pytest.raises(ConfigurationError, match=r"credentials\.key") as caught:
+        load_or_create_keys(tmp_path)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_resealing_changes_the_key_and_not_the_secret() -> None:
+    sealed = CredentialVault([OLD]).seal(Credentials(password="hunter2"))
+    rotated = CredentialVault([NEW, OLD])
+    anew = rotated.reseal(sealed)
+
+    assert anew is not None
+    assert CredentialVault([NEW]).open(anew).password == "hunter2"
+    assert rotated.reseal(anew) is None
+    with pytest.raises(CredentialsUnreadable):
+        CredentialVault([NEW]).reseal(sealed)
 
 
 def test_a_key_file_that_a_crash_left_empty_does_not_keep_the_server_from_starting(tmp_path: Path) -> None:
     (tmp_path / "credentials.key").touch(0o600)
 
-    key = load_or_create_key(tmp_path)
+    (key,) = load_or_create_keys(tmp_path)
 
     CredentialVault([key])
-    assert load_or_create_key(tmp_path) == key
+    assert load_or_create_keys(tmp_path) == [key]

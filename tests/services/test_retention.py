@@ -7,10 +7,12 @@ import pytest
 
 from db_operations.database import Database
 from server import Runtime
+from services.audit import AuditAction
+from services.sessions import Browser
 from simulator.clock import ManualClock
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter
-from tests.homes import PHONE, ask, register
+from tests.homes import ALICE, PHONE, ask, register
 
 DAY = timedelta(days=1)
 
@@ -61,3 +63,34 @@ def test_each_kind_is_kept_for_its_days_and_zero_is_for_ever(
     clock.advance(DAY)
     runtime.collector.collect(context)
     assert counted()[0] > 0
+
+
+def test_sign_ins_that_ran_out_and_old_audit_entries_go_with_the_daily_clean_up(
+    make_runtime: Callable[..., Runtime], clock: ManualClock, database: Database
+) -> None:
+    runtime = make_runtime(session_idle_hours=24, session_max_days=2, audit_retention_days=30)
+    services = runtime.services
+    browser = Browser(address="127.0.0.1", user_agent="test")
+
+    def act() -> None:
+        services.audit.record(ALICE, AuditAction.EXPORTED, "", actor="", address="")
+
+    def kept() -> tuple[int, int]:
+        return tuple(ask(database, f"SELECT count(*) FROM {table}")[0][0] for table in ("sessions", "audit_log"))
+
+    services.sessions.open(ALICE, browser)
+    act()
+    clock.advance(DAY - timedelta(hours=1))
+    still_used = services.sessions.open(ALICE, browser)
+    clock.advance(timedelta(hours=2))
+    runtime.retention.clean_up()
+    assert kept() == (1, 1), "the first browser was idle for 25 hours"
+    assert services.sessions.find(still_used) is not None
+    clock.advance(29 * DAY)
+    act()
+    runtime.retention.clean_up()
+    assert kept() == (0, 1)
+    make_runtime(audit_retention_days=0).retention.clean_up()
+    clock.advance(400 * DAY)
+    make_runtime(audit_retention_days=0).retention.clean_up()
+    assert kept() == (0, 1), "0 is for ever"

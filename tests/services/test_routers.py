@@ -1,6 +1,7 @@
 """Registering and choosing routers, beside what their endpoints' tests show."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from simulator.clock import ManualClock
 from simulator.faults import Faults
 from simulator.ssh_server import HostedRouter
 from tests.homes import ALICE, START, ask, register
-from utils.errors import RouterAddressNotAllowed, RouterNotFound, RouterRequired
+from utils.errors import Conflict, RouterAddressNotAllowed, RouterNotFound, RouterRequired
 
 
 def registration(hosted: HostedRouter, **fields: object) -> RouterRegistration:
@@ -141,3 +142,25 @@ def test_no_secret_is_in_what_is_printed_of_a_router(runtime: Runtime, context: 
     router = runtime.routers.get(context)
     assert "secret" not in repr(router) + repr(target_of(router, runtime.vault))
     assert "secret" not in repr(RouterRegistration(name="x", host="x", credentials=Credentials(password="secret")))
+
+
+def test_an_account_has_so_many_routers_at_most_also_of_those_registered_at_once(
+    make_runtime: Callable[..., Runtime], hosted: HostedRouter, bob: str, database: Database
+) -> None:
+    runtime = make_runtime(account_max_routers=3)
+
+    def add(number: int) -> bool:
+        try:
+            runtime.routers.register(ALICE, registration(hosted, host=f"127.0.0.{number}", port=1))
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(add, range(2, 8))) == 3
+    assert ask(database, "SELECT count(*) FROM routers") == [(3,)]
+    with pytest.raises(Conflict, match="ACCOUNT_MAX_ROUTERS"):
+        register(runtime, hosted)
+    register(runtime, hosted, bob)
+    runtime.routers.delete(RouterContext(ALICE, runtime.routers.list_all(ALICE)[0].id))
+    assert add(9)
