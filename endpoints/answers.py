@@ -90,9 +90,9 @@ def register_error_handlers(app: APIFlask) -> None:
     @app.errorhandler(NetPilotError)
     def from_service(error: NetPilotError) -> Response:
         if isinstance(error, DatabaseUnavailable):
-            logger.warning("%s %s: %s", request.method, request.path, error.message)
+            logger.warning("%s: %s", _route(), error.message)
         elif error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.error("%s %s: %s", request.method, request.path, error.message)
+            logger.error("%s: %s", _route(), error.message)
         return failure(error)
 
     @app.errorhandler(HTTPException)
@@ -111,13 +111,18 @@ def register_error_handlers(app: APIFlask) -> None:
     @app.errorhandler(RecursionError)
     def from_nesting(error: RecursionError) -> Response:
         # Only a body can be nested this deep; json.loads gives up on it.
-        logger.info("%s %s: %s", request.method, request.path, error)
+        logger.info("%s: %s", _route(), error)
         return failure(ValidationFailed("The request's body is nested far too deep.", details={"body": ["too deep"]}))
 
     @app.errorhandler(Exception)
     def from_anything(error: Exception) -> Response:
-        logger.exception("%s %s failed", request.method, request.path, exc_info=error)
+        logger.exception("%s failed", _route(), exc_info=error)
         return failure(NetPilotError())
+
+
+def _route() -> str:
+    """What was asked for, for the log: a path as it came names devices, and may hold whatever a stranger typed."""
+    return f"{request.method} {request.url_rule or 'an address that is none'}"
 
 
 def _name_fields(details: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from flask import current_app, g, request
@@ -33,7 +33,7 @@ class Caller:
     #: Which of the account's browsers or tokens; empty in the local mode.
     id: str = ""
     may_write: bool = True
-    csrf_token: str | None = None
+    csrf_token: str | None = field(default=None, repr=False)
 
 
 def verify_session() -> None:

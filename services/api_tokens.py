@@ -1,6 +1,6 @@
 """Tokens with which programs act for an account, until they run out or are deleted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
@@ -34,7 +34,7 @@ class IssuedToken:
     """A new token; ``secret`` is shown this once."""
 
     record: TokenRecord
-    secret: str
+    secret: str = field(repr=False)
 
 
 class TokenService:

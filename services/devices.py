@@ -172,7 +172,7 @@ class DeviceService:
             device_changes_db.set_monitored(conn, *owner, record.macs, is_monitored=False, at=self._clock())
             if purge:
                 device_changes_db.delete_device_usage(conn, *owner, record.macs)
-        logger.info("router %s: %s %s", context.router_id, record.mac, "erased" if purge else "out of monitoring")
+        logger.debug("router %s: %s %s", context.router_id, record.mac, "erased" if purge else "out of monitoring")
         return self._get(context, mac)
 
     def _get(self, context: RouterContext, mac: str) -> Device:

@@ -67,7 +67,7 @@ class MergedDeviceService:
             device_changes_db.set_merged_into(conn, *owner, mac, target)
             merged = devices_db.get_device_by_mac(conn, *owner, target)
         assert merged is not None  # noqa: S101  # it was there, and its router is held
-        logger.info("router %s: %s is shown as %s", context.router_id, mac, target)
+        logger.debug("router %s: %s is shown as %s", context.router_id, mac, target)
         return as_device(merged)
 
     def suggest(self, context: RouterContext, *, page: int, page_size: int) -> tuple[list[MergeSuggestion], int]:

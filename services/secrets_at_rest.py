@@ -2,13 +2,14 @@
 
 import hashlib
 import secrets
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 
-class NewSecret(NamedTuple):
+@dataclass(frozen=True)
+class NewSecret:
     """A secret as it is handed out once, and what is stored."""
 
-    text: str
+    text: str = field(repr=False)
     hash: bytes
 
 
