@@ -25,6 +25,10 @@ _HOST_NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.IGNORE
 #: 2852039166, 0xa9.0xfea9fe, 010.0.0.1: forms that C libraries read as IPv4, each in its own way.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
+_BROADCAST = IPv4Address("255.255.255.255")
+#: NAT64 (RFC 6052 and 8215) and the old IPv4-compatible form: an IPv4 address stands at the end.
+_TRANSLATING = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
+
 
 def system_resolver(host: str) -> list[str]:
     """The addresses that the system's resolver names, in its order of preference."""
@@ -83,7 +87,7 @@ def allowed_addresses(
     """
     candidates = _candidates(target, lookup, deadline)
     judged = [_judgeable(text) for text in candidates]
-    allowed = [ip for ip in judged if ip is not None and any(ip in network for network in allowed_networks)]
+    allowed = [ip for ip in judged if ip is not None and _is_allowed(ip, allowed_networks)]
     if not allowed:
         raise address_not_allowed(target, ", ".join(candidates))
     return list(dict.fromkeys(allowed))
@@ -137,4 +141,23 @@ def _judgeable(text: str) -> IPAddress | None:
         if ip.ipv4_mapped is not None:
             ip = ip.ipv4_mapped
     # 0.0.0.0 and :: reach this machine itself, whatever network they are part of.
-    return None if ip.is_unspecified or ip.is_multicast else ip
+    return None if ip.is_unspecified or ip.is_multicast or ip == _BROADCAST else ip
+
+
+def _is_allowed(ip: IPAddress, allowed_networks: Sequence[IPNetwork]) -> bool:
+    """Whether it is in an allowed network, and so is the IPv4 address that it may be translated to on the way."""
+    behind = _translated(ip) if isinstance(ip, IPv6Address) else None
+    if behind is not None and (_judgeable(str(behind)) is None or not _is_allowed(behind, allowed_networks)):
+        return False
+    return any(ip in network for network in allowed_networks)
+
+
+def _translated(ip: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that a 6to4, Teredo or NAT64 gateway sends it on to, as far as its form tells."""
+    if ip.sixtofour is not None:
+        return ip.sixtofour
+    if ip.teredo is not None:
+        return ip.teredo[1]
+    if any(ip in network for network in _TRANSLATING):
+        return IPv4Address(int(ip) & 0xFFFF_FFFF)
+    return None

@@ -16,6 +16,7 @@ import paramiko
 
 from commands_server_operations.deadline_watch import DeadlineWatch
 from commands_server_operations.router_address import IPAddress, address_not_allowed
+from commands_server_operations.router_socket import RouterSocket
 from commands_server_operations.router_target import CommandResult, RouterTarget
 from commands_server_operations.ssh_command import Answer, execute, exit_status_of
 from commands_server_operations.ssh_keys import (
@@ -62,7 +63,7 @@ class SshConnection:
         #: The key the router proved to hold, ``ssh-ed25519 AAAA…``; empty before open().
         self.host_key = ""
         self._watch = watch
-        self._sock: socket.socket | None = None
+        self._sock: RouterSocket | None = None
         self._transport: paramiko.Transport | None = None
         self._channel: paramiko.Channel | None = None
         self._aborted = False
@@ -86,6 +87,7 @@ class SshConnection:
             self._check_host_key(transport, pin_host_key)
             with self._deadline(deadline, timeout_s, "signing in"):
                 self._sign_in(transport, private_key)
+            sock.has_signed_in()
             transport.set_keepalive(_KEEPALIVE_S)
             # How often its thread wakes for nothing; paramiko's default is ten times a second a connection.
             transport.sock.settimeout(_THREAD_WAKES_S)
@@ -103,7 +105,7 @@ class SshConnection:
         except ValueError as error:
             raise RouterAuthFailed(f"{error} It was meant for the router {self.target.where}.") from None
 
-    def _connect_tcp(self, addresses: Sequence[IPAddress], deadline: float) -> socket.socket:
+    def _connect_tcp(self, addresses: Sequence[IPAddress], deadline: float) -> RouterSocket:
         """A connection to the first address that answers; each gets a fair share of the time that is left."""
         problem: OSError | None = None
         for tried, address in enumerate(addresses):
@@ -123,9 +125,9 @@ class SshConnection:
             "Is it on, and is its SSH port open to this server?"
         ) from problem
 
-    def _connect_to(self, address: IPAddress, timeout_s: float) -> socket.socket:
+    def _connect_to(self, address: IPAddress, timeout_s: float) -> RouterSocket:
         family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
-        sock = self._sock = socket.socket(family, socket.SOCK_STREAM)
+        sock = self._sock = RouterSocket(family)
         sock.settimeout(timeout_s)
         sock.connect((str(address), self.target.port))
         peer = str(sock.getpeername()[0])

@@ -54,7 +54,22 @@ def test_other_addresses_are_not_allowed(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["2852039166", "0xa9fea9fe", "0xA9.254.169.254", "10.1", "010.0.0.1", "10.0.0.08", "10.0.0.1.", "10.0.0.0x"]
+    "host",
+    [
+        "2852039166",
+        "2130706433",
+        "0x7f000001",
+        "017700000001",
+        "127.1",
+        "0x7f.1",
+        "0xa9fea9fe",
+        "0xA9.254.169.254",
+        "10.1",
+        "010.0.0.1",
+        "10.0.0.08",
+        "10.0.0.1.",
+        "10.0.0.0x",
+    ],
 )
 def test_numbers_that_are_no_plain_address_are_not_even_looked_up(host: str) -> None:
     with pytest.raises(RouterAddressNotAllowed, match="four decimal numbers"):
@@ -66,10 +81,29 @@ def test_a_mapped_address_is_judged_and_reached_as_the_ipv4_address_it_is() -> N
     assert judge("router.lan", "::ffff:10.0.0.1", "10.0.0.1") == ["10.0.0.1"]
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "ff02::1", "224.0.0.1", "fe80::1%lo"])
+@pytest.mark.parametrize(
+    "host",
+    ["0.0.0.0", "::", "::ffff:0.0.0.0", "ff02::1", "224.0.0.1", "::ffff:224.0.0.1", "255.255.255.255", "fe80::1%lo"],
+)
 def test_addresses_that_no_network_can_judge_are_refused_even_where_everything_is_allowed(host: str) -> None:
     with pytest.raises(RouterAddressNotAllowed):
         judge(host, networks=EVERYTHING)
+
+
+@pytest.mark.parametrize(
+    "host", ["2002:a9fe:a9fe::1", "64:ff9b::169.254.169.254", "64:ff9b:1::a9fe:a9fe", "::169.254.169.254", "::1"]
+)
+def test_an_address_that_is_translated_on_the_way_has_to_be_allowed_in_both_forms(host: str) -> None:
+    everything_of_ipv6 = [ip_network("::/0"), *PRIVATE]
+    with pytest.raises(RouterAddressNotAllowed):
+        judge(host, networks=everything_of_ipv6)
+    with pytest.raises(RouterAddressNotAllowed):
+        judge("router.lan", host, networks=everything_of_ipv6)
+
+
+def test_behind_a_nat64_of_ones_own_a_router_is_reached() -> None:
+    assert judge("64:ff9b::10.0.0.1", networks=[ip_network("64:ff9b::/96"), *PRIVATE]) == ["64:ff9b::a00:1"]
+    assert judge("::1", networks=EVERYTHING) == ["::1"], "who allows everything has allowed this machine"
 
 
 def test_of_a_names_addresses_only_allowed_ones_are_left() -> None:
@@ -156,3 +190,47 @@ def test_the_second_address_is_tried_where_the_first_does_not_answer(
     connections = manager(resolve=lambda host: ["127.0.0.77", "127.0.0.1"])
     assert connections.run(target(server.port, host="router.lan"), "cmd").stdout == b"fine"
     assert ip_address("127.0.0.77") in ip_network("127.0.0.0/8")
+
+
+@pytest.mark.parametrize(
+    "name", ["127.0.0.9", "::ffff:127.0.0.9", "2130706441", "0x7f000009", "017700000011", "forbidden.example"]
+)
+def test_a_forbidden_address_is_never_knocked_at_so_an_open_port_answers_as_a_closed_one(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    open_port = router(says(b"fine")).port
+    with socket.create_server(("127.0.0.1", 0)) as freed:
+        closed_port = int(freed.getsockname()[1])
+    knocked: list[object] = []
+    monkeypatch.setattr(socket.socket, "connect", lambda sock, address: knocked.append(address))
+    connections = manager(allowed_networks=PRIVATE, resolve=lambda host: ["127.0.0.9", "::1"])
+    told = []
+    for port in (open_port, closed_port):
+        with pytest.raises(RouterAddressNotAllowed) as caught:
+            connections.run(target(port, host=name), "cmd")
+        told.append(caught.value.message)
+    assert told[0] == told[1]
+    assert knocked == []
+
+
+def test_of_a_name_with_a_forbidden_address_beside_an_allowed_one_only_that_is_knocked_at(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    knocked: list[str] = []
+
+    def refuse(sock: socket.socket, address: tuple[str, int]) -> None:
+        knocked.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    connections = manager(resolve=lambda host: ["169.254.169.254", "127.0.0.1", "::ffff:169.254.169.254", "10.0.0.1"])
+    with pytest.raises(RouterUnreachable):
+        connections.run(target(22, host="both.example"), "cmd")
+    assert knocked == ["127.0.0.1"]

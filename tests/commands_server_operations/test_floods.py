@@ -1,0 +1,96 @@
+"""A router that sends and sends, at whatever point of the conversation: it is given up, and memory stays as it was."""
+
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+
+import paramiko
+import pytest
+
+from commands_server_operations.router_connection_manager import RouterConnectionManager, RouterTarget
+from tests.commands_server_operations.paramiko_router import ParamikoRouter, RawPeer, says
+from utils.errors import RouterError, RouterUnreachable
+
+MIB = 1024 * 1024
+CHUNK = b"x" * 64 * 1024
+HELLO = b"SSH-2.0-flood\r\n"
+
+
+def sends_for_ever(first: bytes, chunk: bytes) -> Callable[[socket.socket], None]:
+    def flood(sock: socket.socket) -> None:
+        sock.sendall(first)
+        while True:
+            sock.sendall(chunk)
+
+    return flood
+
+
+def packet(kind: int, size: int) -> bytes:
+    """One SSH packet as it is before keys are exchanged."""
+    payload = bytes([kind]) + struct.pack(">I", size - 16) + b"x" * (size - 16)
+    padding = 8 - (len(payload) + 5) % 8 + 8
+    return struct.pack(">IB", len(payload) + padding + 1, padding) + payload + b"\0" * padding
+
+
+def resident() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+MSG_IGNORE = 2
+
+
+@pytest.mark.parametrize(
+    ("first", "chunk"),
+    [
+        (b"", CHUNK),
+        (b"", b"no ssh\r\n" * 1000),
+        (HELLO, struct.pack(">I", 0xFFFFFFF4) + CHUNK),
+        (HELLO, struct.pack(">I", 0x0FFFFFF4) + CHUNK),
+        (HELLO, packet(MSG_IGNORE, 30_000)),
+    ],
+    ids=["a line without an end", "lines without an end", "a packet of 4 GiB", "a packet of 256 MiB", "many packets"],
+)
+def test_a_flood_before_the_sign_in_is_given_up(
+    manager: Callable[..., RouterConnectionManager],
+    peer: Callable[..., RawPeer],
+    target: Callable[..., RouterTarget],
+    first: bytes,
+    chunk: bytes,
+) -> None:
+    server = peer(sends_for_ever(first, chunk))
+    before, threads = resident(), threading.active_count()
+    began = time.monotonic()
+    with pytest.raises(RouterError):
+        manager(connect_timeout_s=3).run(target(server.port), "cmd")
+    assert time.monotonic() - began < 5
+    assert resident() - before < 40 * MIB
+    assert threading.active_count() <= threads + 2, "the flooding peer's thread, and the one that watches deadlines"
+
+
+def test_a_packet_without_bounds_after_the_sign_in_is_given_up(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+) -> None:
+    def huge(channel: paramiko.Channel, command: str) -> None:
+        channel.transport.packetizer.write_all(struct.pack(">I", 0xFFFFFFF4))
+        while True:
+            channel.transport.packetizer.write_all(CHUNK)
+
+    before = resident()
+    with pytest.raises(RouterUnreachable):
+        manager(command_timeout_s=3).run(target(router(huge).port), "cmd")
+    assert resident() - before < 40 * MIB
+
+
+def test_an_answer_of_many_megabytes_is_no_flood(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+) -> None:
+    large = os.urandom(MIB) * 8
+    assert manager().run(target(router(says(large)).port), "cmd").stdout == large
