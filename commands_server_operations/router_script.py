@@ -13,6 +13,10 @@ from typing import Protocol
 from commands_server_operations.router_target import CommandResult, RouterTarget
 from utils.errors import BadRouterOutput
 
+#: Nothing in it means anything to a shell, but for the one process id that is asked for.
+_COMMAND = re.compile(r"(?:[A-Za-z0-9 ./_%+@\[\]-]|\$\(pidof nlbwmon\))+", re.ASCII)
+_NAME = re.compile(r"[a-z0-9_ -]+", re.ASCII)
+
 
 class _Connections(Protocol):
     def run(self, target: RouterTarget, command: str) -> CommandResult: ...
@@ -34,9 +38,13 @@ class Section:
 def run_script(connections: _Connections, target: RouterTarget, commands: Mapping[str, str]) -> dict[str, Section]:
     """Run the commands one after another and give back a section for each, under the same names.
 
-    Names and commands are the program's own text, never a user's. Raises BadRouterOutput where a section is
-    missing or the shell itself fails, and what connections.run raises.
+    Names and commands are the program's own text, never a user's or a router's. Raises ValueError where one of them
+    has something in it that a shell takes for more than a word, BadRouterOutput where a section is missing or the
+    shell itself fails, and what connections.run raises.
     """
+    for name, command in commands.items():
+        if not _NAME.fullmatch(name) or not _COMMAND.fullmatch(command):
+            raise ValueError(f"{name[:40]!r}: {command[:80]!r} may not be sent to a router")
     nonce = secrets.token_hex(16)
     # The last command is an echo, so a healthy shell exits with 0 whatever the commands did.
     script = "; ".join(f'{command}; echo "{nonce} {name} $?"' for name, command in commands.items())
