@@ -4,6 +4,7 @@ Found in the transaction that stores a reading, by comparing it with what is sto
 collectors at once, nothing is told twice and nothing is left out. Called by the store alone.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,9 @@ from services.merged_devices import shown_as
 #: How long a device is absent before it has vanished, where the configuration says nothing else.
 VANISHED_AFTER = timedelta(days=7)
 
+#: So many of a kind in one reading are told each by itself.
+_MOST_BY_THEMSELVES = 250
+
 
 class DeviceEventKind(StrEnum):
     """The `type` of an event about a device."""
@@ -27,6 +31,14 @@ class DeviceEventKind(StrEnum):
     VANISHED = "device_vanished"
     RETURNED = "device_returned"
     ADDRESS_CHANGED = "address_changed"
+
+
+_AT_ONCE = {
+    DeviceEventKind.NEW: "{} devices were seen for the first time, all at once.",
+    DeviceEventKind.VANISHED: "{} devices have not been seen for days, all of them from now on.",
+    DeviceEventKind.RETURNED: "{} devices are back, all at once.",
+    DeviceEventKind.ADDRESS_CHANGED: "{} devices changed their address, all at once.",
+}
 
 
 @dataclass(frozen=True)
@@ -49,12 +61,26 @@ def record_device_events(
 ) -> None:
     """Store what the reading of ``at`` tells of devices. ``owner``: session and router; ``known``: before it."""
     found = find_device_events(known, sightings, at=at, vanished_after=vanished_after)
-    for event in found:
-        record = EventRecord(type=event.kind, start_at=at, end_at=at, message=event.message, device_mac=event.mac)
+    for record in _records(found, at):
         events_db.insert_event(conn, *owner, record)
     for kind, vanished_at in ((DeviceEventKind.VANISHED, at), (DeviceEventKind.RETURNED, None)):
         if macs := [event.mac for event in found if event.kind is kind]:
             devices_db.set_vanished(conn, *owner, macs, vanished_at=vanished_at)
+
+
+def _records(found: Sequence[DeviceEvent], at: datetime) -> list[EventRecord]:
+    """Each by itself, or too many of a kind as one: a router that makes things up would have events without an end."""
+    counts = Counter(event.kind for event in found)
+    records = [
+        EventRecord(type=event.kind, start_at=at, end_at=at, message=event.message, device_mac=event.mac)
+        for event in found
+        if counts[event.kind] <= _MOST_BY_THEMSELVES
+    ]
+    return records + [
+        EventRecord(type=kind, start_at=at, end_at=at, message=_AT_ONCE[kind].format(count))
+        for kind, count in counts.items()
+        if count > _MOST_BY_THEMSELVES
+    ]
 
 
 def find_device_events(

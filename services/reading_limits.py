@@ -26,6 +26,11 @@ class ReadingLimits:
     max_link_gbitps: float
 
     @property
+    def most_stored_devices(self) -> int:
+        """Of one router over all time: phones that change their MAC daily are many in years."""
+        return 10 * self.max_devices
+
+    @property
     def max_bytes_a_day(self) -> int:
         """What the fastest link carries in a day."""
         return int(self.max_link_gbitps * 1_000_000_000 / 8 * 86_400)

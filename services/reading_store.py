@@ -5,7 +5,7 @@ processes at once, the totals are the same. Called by the collector alone.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -38,7 +38,7 @@ from services.protocol_rollups import protocol_batches
 from services.router_readings import TakenReading
 from services.schedule import next_collect_at
 from services.usage_rollups import is_long, rollup_batches
-from utils.errors import RouterNotFound
+from utils.errors import RouterNotFound, TooManyDevices
 from utils.nlbwmon_parser import ObservedDevice, identify_device_changes
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,9 @@ _BY_THEMSELVES = 3
 
 #: What goes on where another of the same ends.
 _ADJOINING = {NoteKind.RECOVERED, NoteKind.GAP}
+
+#: Devices kept of one router, where nothing else is configured.
+MOST_DEVICES = 200_000
 
 #: For usage of weeks and months, which is spread over each of their hours.
 _LONG_TIMEOUT_S = 300.0
@@ -76,16 +79,23 @@ class StoredReading:
 class ReadingStore:
     """Puts readings into the database."""
 
-    def __init__(self, database: Database, *, vanished_after: timedelta = VANISHED_AFTER) -> None:
-        """``vanished_after``: absent for so long, a device has vanished; 0: it is never said."""
+    def __init__(
+        self, database: Database, *, vanished_after: timedelta = VANISHED_AFTER, most_devices: int = MOST_DEVICES
+    ) -> None:
+        """``vanished_after``: absent for so long, a device has vanished; 0: it is never said.
+
+        ``most_devices``: of one router, over all time.
+        """
         self._database = database
         self._vanished_after = vanished_after
+        self._most_devices = most_devices
         self._partition_days: set[date] = set()
 
     def store(self, router: RouterRecord, taken: TakenReading) -> StoredReading:
         """Store ``taken``, all of it or nothing.
 
-        Raises StaleBase where it has to be taken again, RouterNotFound where the router was deleted meanwhile.
+        Raises StaleBase where it has to be taken again, RouterNotFound where the router was deleted meanwhile,
+        TooManyDevices.
         """
         at = taken.reading.read_at
         previous_at = taken.previous.read_at if taken.previous else None
@@ -107,7 +117,7 @@ class ReadingStore:
                 if routers_db.get_router(conn, router.session_id, router.id) is None:
                     raise RouterNotFound
                 raise StaleBase
-            return _store(conn, router, taken, self._vanished_after)
+            return _store(conn, router, taken, self._vanished_after, self._most_devices)
 
     def _ensure_partition(self, day: date) -> None:
         if day not in self._partition_days:
@@ -116,7 +126,9 @@ class ReadingStore:
             self._partition_days.add(day)
 
 
-def _store(conn: Connection, router: RouterRecord, taken: TakenReading, vanished_after: timedelta) -> StoredReading:
+def _store(
+    conn: Connection, router: RouterRecord, taken: TakenReading, vanished_after: timedelta, most_devices: int
+) -> StoredReading:
     owner = (router.session_id, router.id)
     at = taken.reading.read_at
     # Read behind the router's lock: who was taken out while the router was being read is out of this reading, too.
@@ -125,6 +137,7 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading, vanished
     ignored = removed | {mac for mac, device in known.items() if not _counts_yet(device, taken)}
     usage = {mac: used for mac, used in taken.usage_by_device.items() if mac not in ignored}
     sightings = _sightings(taken, known, removed)
+    _check_devices(known, sightings, most_devices)
 
     rows = _snapshot_rows(taken, usage, known, ignored=ignored, removed=removed)
     device_usage_db.store_device_usage_snapshot(conn, *owner, rows, at=at)
@@ -164,6 +177,18 @@ def _store(conn: Connection, router: RouterRecord, taken: TakenReading, vanished
         bytes_down=sum(down for down, _ in usage.values()),
         bytes_up=sum(up for _, up in usage.values()),
     )
+
+
+def _check_devices(known: Mapping[str, KnownDevice], sightings: Sequence[DeviceSighting], most: int) -> None:
+    """A router that makes up new devices with each reading would fill the disk. Raises TooManyDevices."""
+    count = len(known) + sum(sighting.mac not in known for sighting in sightings)
+    if count > max(most, len(known)):
+        raise TooManyDevices(
+            f"With this reading the router would have had {count} devices (MAC addresses) over time, more than the "
+            f"{most} (ten times ROUTER_MAX_DEVICES) that are kept of one. Nothing of it was stored. If there are so "
+            "many, raise ROUTER_MAX_DEVICES and start the server again; otherwise look on the router at what makes "
+            "them up, and register it anew: nlbw -c json and cat /tmp/dhcp.leases"
+        )
 
 
 def _counts_yet(device: KnownDevice, taken: TakenReading) -> bool:

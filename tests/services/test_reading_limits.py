@@ -62,6 +62,61 @@ def test_a_router_that_names_too_many_devices_is_not_stored_and_says_what_to_do(
     assert counts(database)["devices"] == 4
 
 
+def test_a_router_that_makes_up_new_devices_each_time_fills_no_disk(
+    make_runtime: Callable[..., Runtime],
+    hosted: HostedRouter,
+    router: SimulatedRouter,
+    clock: ManualClock,
+    database: Database,
+) -> None:
+    runtime = make_runtime(router_max_devices=3)
+    context = register(runtime, hosted)
+    router.traffic(PHONE, rx=1)
+    runtime.collector.collect(context)
+    ask(
+        database,
+        """INSERT INTO devices (router_id, session_id, device_mac, is_active, first_seen)
+           SELECT router_id, session_id, '02:00:00:00:00:' || to_char(number, 'FM00'), false, first_seen
+           FROM devices, generate_series(1, 29) AS number RETURNING 1""",
+    )
+    router.traffic(PHONE, rx=1)
+    clock.advance(5 * MINUTE)
+    runtime.collector.collect(context)
+    before = counts(database)
+    assert before["devices"] == 30, "as many as that are fine"
+    router.traffic(LAPTOP, rx=1)
+    clock.advance(5 * MINUTE)
+    with pytest.raises(TooManyDevices, match=r"31 devices .* more than the 30 \(ten times ROUTER_MAX_DEVICES\)"):
+        runtime.collector.collect(context)
+    assert counts(database) == before
+    assert runtime.routers.get(context).last_error_code == "BAD_ROUTER_OUTPUT"
+    runtime = make_runtime(router_max_devices=4)
+    runtime.collector.collect(context)
+    assert per_device(hourly(database, context)) == {PHONE: (1, 0), LAPTOP: (1, 0)}, "nothing of it was lost"
+
+
+def test_more_devices_than_anybody_reads_about_are_one_event(
+    runtime: Runtime,
+    hosted: HostedRouter,
+    router: SimulatedRouter,
+    clock: ManualClock,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.device_events._MOST_BY_THEMSELVES", 2)
+    context = register(runtime, hosted)
+    router.traffic(PHONE, rx=1)
+    runtime.collector.collect(context)
+    for count in (2, 3):
+        for number in range(count):
+            router.traffic(f"02:00:00:00:0{count}:0{number}", rx=1)
+        clock.advance(5 * MINUTE)
+        runtime.collector.collect(context)
+    told = ask(database, "SELECT device_mac, message FROM events WHERE type = 'device_new' ORDER BY id")
+    assert [mac for mac, _ in told] == ["02:00:00:00:02:00", "02:00:00:00:02:01", None]
+    assert told[2][1] == "3 devices were seen for the first time, all at once."
+
+
 def test_an_archive_with_too_many_devices_is_not_used(
     make_runtime: Callable[..., Runtime], ssh: SshServer, clock: ManualClock, database: Database, caplog: Any
 ) -> None:
