@@ -158,6 +158,6 @@ def _translated(ip: IPv6Address) -> IPv4Address | None:
         return ip.sixtofour
     if ip.teredo is not None:
         return ip.teredo[1]
-    if any(ip in network for network in _TRANSLATING):
+    if any(ip in network for network in _TRANSLATING) and not ip.is_loopback:
         return IPv4Address(int(ip) & 0xFFFF_FFFF)
     return None
