@@ -14,26 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
 from threading import Event, Thread
-from urllib.parse import urlsplit
 
 from apiflask import APIFlask
 from apscheduler.schedulers.background import BackgroundScheduler
-from flask_cors import CORS
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from db_operations.database import Database
 from db_operations.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from db_operations.migrations import migrate
 from demo import demo_config, running_demo
-from endpoints.answers import register_error_handlers
 from endpoints.app_services import AppServices
-from endpoints.middleware import MAX_BODY_BYTES, register_middleware
-from endpoints.openapi import register_openapi
-from endpoints.resources import BLUEPRINTS
-from endpoints.sign_in import register_sign_in
+from endpoints.application import make_application
 from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
 from local_account import register_configured_router, welcome
 from services.accounts import LOCAL_SESSION_ID, AccountService, ensure_local_user
@@ -194,57 +186,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
 
 def create_app(runtime: Runtime) -> APIFlask:
     """The web application over ``runtime``."""
-    app = APIFlask(
-        "netpilot",
-        title="NetPilot device usage",
-        version="0.1.0",
-        spec_path="/openapi.json",
-        docs_path=None,
-        static_folder=None,  # type: ignore[arg-type]  # Flask itself takes None
-    )
-    app.url_map.merge_slashes = False  # else //routers would be answered by a redirect to a page
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.config["VALIDATION_ERROR_STATUS_CODE"] = HTTPStatus.BAD_REQUEST
-    register_openapi(app)
-    runtime.services.attach_to(app.extensions)
-    register_error_handlers(app)
-    _let_people_sign_in(app, runtime.config)
-    register_middleware(
-        app,
-        allowed_origins=frozenset(runtime.config.cors_origins),
-        own_host=urlsplit(runtime.config.base_url).hostname if runtime.config.has_sign_in else None,
-        is_https=runtime.config.is_https,
-    )
-    if runtime.config.cors_origins:
-        CORS(app, origins=list(runtime.config.cors_origins), supports_credentials=True, resources="/api/*")
-    for blueprint in BLUEPRINTS:
-        app.register_blueprint(blueprint)
-    return app
-
-
-def _let_people_sign_in(app: APIFlask, config: Config) -> None:
-    """Cookies, the provider, and the proxies in front. In the local mode nobody signs in."""
-    app.config.update(
-        # Of the way to the provider and back alone; who is signed in has a cookie of another name.
-        SESSION_COOKIE_NAME="netpilot_sign_in",
-        SESSION_COOKIE_PATH="/api/auth",
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=config.is_https,
-        PERMANENT_SESSION_LIFETIME=timedelta(days=config.session_max_days),
-    )
-    if config.trusted_proxies:
-        count = config.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
-    if config.has_sign_in and config.secret_key and config.google_client_secret:
-        app.secret_key = config.secret_key.get_secret_value()
-        register_sign_in(
-            app,
-            client_id=config.google_client_id or "",
-            client_secret=config.google_client_secret.get_secret_value(),
-            discovery_url=config.oidc_discovery_url,
-            public_url=config.base_url,
-        )
+    return make_application(runtime.services, runtime.config)
 
 
 def _credentials_keys(config: Config) -> list[str]:

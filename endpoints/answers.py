@@ -20,6 +20,7 @@ from utils.errors import (
     NetPilotError,
     NotFound,
     PayloadTooLarge,
+    RateLimited,
     ValidationFailed,
 )
 from utils.responses import error_body, success_body
@@ -93,7 +94,7 @@ def register_error_handlers(app: APIFlask) -> None:
             logger.warning("%s: %s", _route(), error.message)
         elif error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.error("%s: %s", _route(), error.message)
-        return failure(error)
+        return failure(error, {"Retry-After": str(error.retry_after_s)} if isinstance(error, RateLimited) else None)
 
     @app.errorhandler(HTTPException)
     def from_flask(error: HTTPException) -> Response:

@@ -8,6 +8,7 @@ from typing import Literal
 from flask import current_app, g, request
 
 from endpoints.app_services import app_services
+from endpoints.rate_limits import rate_limits
 from services.api_tokens import TokenScope
 from services.audit import AuditAction
 from utils.errors import CsrfFailed, InsufficientScope, Unauthenticated
@@ -39,11 +40,12 @@ class Caller:
 def verify_session() -> None:
     """Before every request of an account: whose it is, and whether it may do that. Sets ``g.session_id``.
 
-    Raises Unauthenticated, InsufficientScope, CsrfFailed.
+    Raises Unauthenticated, RateLimited, InsufficientScope, CsrfFailed.
     """
     if request.method == "OPTIONS":
         return  # a browser's preflight brings no credentials
     caller = find_caller()
+    rate_limits().spend_for_account(caller.session_id)
     if request.method not in _SAFE_METHODS:
         if not caller.may_write and request.endpoint not in _READING:
             raise InsufficientScope
@@ -54,22 +56,41 @@ def verify_session() -> None:
 
 
 def find_caller() -> Caller:
-    """By token, else by cookie; in the local mode, who brings no token is the built-in user. Raises Unauthenticated."""
+    """By token, else by cookie; in the local mode, who brings no token is the built-in user.
+
+    Raises Unauthenticated; RateLimited where an address has brought too much that is neither.
+    """
     services = app_services()
     if header := request.headers.get("Authorization"):
-        scheme, _, secret = header.partition(" ")
-        token = services.tokens.find(secret.strip()) if scheme.lower() == "bearer" else None
-        if token is None:
-            raise Unauthenticated("The token is unknown, deleted or has run out.")
-        may_write = token.scope == TokenScope.WRITE
-        return Caller(session_id=token.session_id, kind="token", id=token.id, may_write=may_write)
-    if services.local_session_id is not None:
+        scheme, _, text = header.partition(" ")
+        secret, find = text.strip() if scheme.lower() == "bearer" else "", _by_token
+    elif services.local_session_id is not None:
         return Caller(session_id=services.local_session_id, kind="local")
-    cookie = request.cookies.get(cookie_name())
-    session = services.sessions.find(cookie) if cookie else None
-    if cookie is None or session is None:
+    else:
+        secret, find = request.cookies.get(cookie_name(), ""), _by_cookie
+    if not secret:
         raise Unauthenticated
-    return Caller(session_id=session.session_id, kind="browser", id=session.id, csrf_token=_csrf_token(cookie))
+    limits = rate_limits()
+    limits.check_guesses(secret)
+    caller = find(secret)
+    limits.count_guess(secret, was_good=caller is not None)
+    if caller is None:
+        raise Unauthenticated("The token or the session is unknown, has ended or has run out.")
+    return caller
+
+
+def _by_token(secret: str) -> Caller | None:
+    token = app_services().tokens.find(secret)
+    if token is None:
+        return None
+    return Caller(session_id=token.session_id, kind="token", id=token.id, may_write=token.scope == TokenScope.WRITE)
+
+
+def _by_cookie(secret: str) -> Caller | None:
+    session = app_services().sessions.find(secret)
+    if session is None:
+        return None
+    return Caller(session_id=session.session_id, kind="browser", id=session.id, csrf_token=_csrf_token(secret))
 
 
 def cookie_name() -> str:

@@ -20,26 +20,9 @@ MAX_BODY_BYTES = 256 * 1024
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
-}
 
-
-#: Where every way to the server is https: browsers are to remember it.
-_HTTPS_HEADERS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
-
-
-def register_middleware(app: Flask, *, allowed_origins: frozenset[str], own_host: str | None, is_https: bool) -> None:
-    """``allowed_origins``: pages of which other sites may call, exact (CORS_ORIGINS). ``own_host``: the name by which
-    the server is reached, besides those of its own machine; None in the local mode. ``is_https``: by https alone.
-    """
-    headers = _HEADERS | (_HTTPS_HEADERS if is_https else {})
+def register_request_ids(app: Flask) -> None:
+    """Give every request an id, first of all: what refuses one says it too."""
 
     @app.before_request
     def give_it_an_id() -> None:
@@ -47,10 +30,22 @@ def register_middleware(app: Flask, *, allowed_origins: frozenset[str], own_host
         brought = request.headers.get("X-Request-Id", "")
         g.request_id = brought if _REQUEST_ID.fullmatch(brought) else secrets.token_hex(8)
 
+    @app.after_request
+    def tell_its_id(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        return response
+
+
+def register_middleware(app: Flask, *, allowed_origins: frozenset[str], public_url: str | None) -> None:
+    """``allowed_origins``: pages of which other sites may call, exact (CORS_ORIGINS). ``public_url``: where the server
+    is reached, besides by the names of its own machine; None in the local mode.
+    """
+    own_host = urlsplit(public_url).hostname if public_url else None
+
     @app.before_request
     def refuse_foreign_hosts() -> None:
         """A name that somebody else points at this machine must not get in: the local mode has no sign-in."""
-        host = urlsplit(f"//{request.host}").hostname or ""
+        host = _host_of_request()
         if host != own_host and not is_loopback(host):
             raise NotFound(
                 f"This server answers only to {own_host} (PUBLIC_URL)."
@@ -63,7 +58,12 @@ def register_middleware(app: Flask, *, allowed_origins: frozenset[str], own_host
         origin = request.headers.get("Origin")
         if request.method in _SAFE_METHODS or origin is None or origin in allowed_origins:
             return
-        if origin != f"{request.scheme}://{request.host}":
+        # A proxy in front may have another name for the server and another scheme than the browser; PUBLIC_URL is what
+        # the browser has. Only on this machine it is whatever the browser calls it.
+        is_ours = origin == public_url or (
+            is_loopback(_host_of_request()) and origin == f"{request.scheme}://{request.host}"
+        )
+        if not is_ours:
             raise RequestRefused
 
     @app.before_request
@@ -98,14 +98,10 @@ def register_middleware(app: Flask, *, allowed_origins: frozenset[str], own_host
             message = f"The request has a parameter more than once: {', '.join(repeated)}."
             raise ValidationFailed(message, details={name: ["is given more than once"] for name in repeated})
 
-    @app.after_request
-    def add_headers(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.get("request_id", "")
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
-        if request.path.startswith("/api/") and response.mimetype == "application/json":
-            response.headers.setdefault("Cache-Control", "no-store")
-        return response
+
+def _host_of_request() -> str:
+    """The name it was sent to, in lower case and without a port."""
+    return urlsplit(f"//{request.host}").hostname or ""
 
 
 def choose_router() -> None:

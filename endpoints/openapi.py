@@ -16,7 +16,7 @@ _INFO = {
 }
 
 
-def register_openapi(app: APIFlask) -> None:
+def register_openapi(app: APIFlask, *, has_sign_in: bool) -> None:
     """Serve the document at /openapi.json, every answer in it inside its envelope."""
     app.config.update(
         AUTO_SERVERS=False,

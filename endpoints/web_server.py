@@ -193,6 +193,7 @@ class WebServer:
                 channel_timeout=SILENCE_S,
                 outbuf_high_watermark=MAX_WAITING_BYTES,
                 cleanup_interval=10,
+                clear_untrusted_proxy_headers=False,  # the application knows how many proxies it has, and may trust
             )
         except OSError as error:
             if error.errno == errno.EADDRINUSE:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
+from limits.storage import storage_from_string
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -43,18 +44,42 @@ def _as_network(value: object) -> object:
     return ip_network(value) if isinstance(value, str) else value
 
 
+_ORIGIN = re.compile(r"(https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
+
+_PORT_OF_SCHEME = {"http": "80", "https": "443"}
+
+
 def _exact_origin(value: str) -> str:
-    scheme, _, rest = value.partition("://")
-    if scheme not in ("http", "https") or not rest or set(rest) & set("/*?#@ "):
+    """As browsers write it: in lower case, without the port that the scheme has anyway."""
+    found = _ORIGIN.fullmatch(value.lower())
+    if found is None:
         raise ValueError(f"{value!r} is not an exact origin such as https://dash.example.org")
-    return value
+    scheme, host, port = found.groups()
+    return f"{scheme}://{host}" + (f":{port}" if port and port != _PORT_OF_SCHEME[scheme] else "")
 
 
 def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("not a URL such as https://netpilot.example.org")
-    return value.rstrip("/")
+    """Its origin is written as browsers write it; no slash at its end."""
+    scheme, _, rest = value.partition("://")
+    authority, slash, path = rest.partition("/")
+    try:
+        return (_exact_origin(f"{scheme}://{authority}") + slash + _plain_path(path)).rstrip("/")
+    except ValueError:  # its message would show what may be a password
+        raise ValueError("not a URL such as https://netpilot.example.org") from None
+
+
+def _plain_path(path: str) -> str:
+    if set(path) & set("?#\\ ") or not path.isprintable():
+        raise ValueError
+    return path
+
+
+def _https_url(value: str) -> str:
+    """What is asked there and answered is worth stealing; only this machine may do without https."""
+    url = _http_url(value)
+    if not url.startswith("https://") and not is_loopback(urlsplit(url).hostname or ""):
+        raise ValueError("must begin with https://")
+    return url
 
 
 _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -105,13 +130,27 @@ def _fernet_key(value: SecretStr) -> SecretStr:
     return value
 
 
+#: What examples and people who are in a hurry write; in 48 random characters one in many millions has one of them.
+_PLACEHOLDERS = ("secret", "change", "password", "default", "example", "insecure")
+
+
 def _strong_secret(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
-    if len(text) < 32 or len(set(text)) < 10:
+    if len(text) < 32 or len(set(text)) < 10 or any(word in text.lower() for word in _PLACEHOLDERS):
         raise ValueError(
             "too weak, at least 32 random characters; make one with: python -c "
             "'import secrets; print(secrets.token_urlsafe(48))'"
         )
+    return value
+
+
+def _limit_storage(value: SecretStr) -> SecretStr:
+    try:
+        storage_from_string(value.get_secret_value())
+    except Exception:  # each kind of storage has its own, also for a package that is missing
+        raise ValueError(
+            "not a storage such as memory:// or redis://127.0.0.1:6379; one that needs a package needs it installed"
+        ) from None
     return value
 
 
@@ -146,7 +185,7 @@ class Config(BaseSettings):
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
     google_client_id: str | None = None
     google_client_secret: SecretStr | None = None
-    oidc_discovery_url: Annotated[str, AfterValidator(_http_url)] = (
+    oidc_discovery_url: Annotated[str, AfterValidator(_https_url)] = (
         "https://accounts.google.com/.well-known/openid-configuration"
     )
     allowed_emails: Annotated[tuple[AllowedEmail, ...], NoDecode, CommaSeparated] = ()
@@ -157,6 +196,8 @@ class Config(BaseSettings):
         tuple[Annotated[SecretStr, AfterValidator(_fernet_key)], ...], NoDecode, CommaSeparated
     ] = ()
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated] = ()
+    ratelimit_enabled: bool = True
+    ratelimit_storage_uri: Annotated[SecretStr, AfterValidator(_limit_storage)] = SecretStr("memory://")
     collector_enabled: bool = True
     collect_interval_minutes: Annotated[CollectInterval, BeforeValidator(_interval)] = 5
     collector_workers: Annotated[int, Field(ge=1, le=256)] = 16

@@ -87,6 +87,13 @@ class RateLimited(NetPilotError):
     code = "RATE_LIMITED"
     status = 429
 
+    def __init__(
+        self, message: str | None = None, *, retry_after_s: int = 60, details: Mapping[str, object] | None = None
+    ) -> None:
+        #: Seconds until the same request may be made again.
+        self.retry_after_s = retry_after_s
+        super().__init__(message, details=details)
+
 
 class NotFound(NetPilotError):
     """There is nothing at this address."""
