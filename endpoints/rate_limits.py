@@ -147,7 +147,11 @@ class RateLimits:
             return _let_through(error)
 
     def _refuse(self, limit: RateLimitItem, *what: str) -> None:
-        free_at = self._limiter.limiter.get_window_stats(limit, *what).reset_time
+        try:
+            free_at = self._limiter.limiter.get_window_stats(limit, *what).reset_time
+        except StorageError as error:
+            _let_through(error)
+            return
         raise RateLimited(retry_after_s=max(1, int(free_at - time.time()) + 1))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
+from apiflask import APIFlask
 
 from server import Runtime, create_app
 from tests.endpoints.accounts.provider import ANNA, BEN, BrowserOf, running_provider
@@ -59,3 +60,21 @@ def ben(url: str) -> BrowserOf:
     browser = BrowserOf(url)
     assert browser.sign_in(BEN).status_code == 200
     return browser
+
+
+@pytest.fixture
+def signed_in(make_runtime: Callable[..., Runtime]) -> Runtime:
+    return make_runtime(
+        auth_mode="google",
+        public_url="http://localhost",
+        google_client_id="netpilot",
+        google_client_secret="a secret of the provider's",
+        secret_key="kZ3v8Qh1xY7cW5rT9uB2nM4pL6sD0fGjAeHi",
+    )
+
+
+@pytest.fixture
+def server(signed_in: Runtime) -> APIFlask:
+    app = create_app(signed_in)
+    app.testing = False
+    return app

@@ -1,7 +1,6 @@
 """Every route with every method, as somebody who may not: a new one that is not covered here fails."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,13 +11,12 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from db_operations.database import Database
-from server import Runtime, create_app
-from services.accounts import Identity
+from server import Runtime
 from services.api_tokens import TokenScope
 from services.context import RouterContext
-from services.sessions import Browser
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter
+from tests.endpoints.accounts.tenants import as_browser, tenant
 from tests.homes import PHONE, TABLES, ask, register
 
 #: Whoever has no session may see these.
@@ -49,50 +47,6 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 LIFETIME = timedelta(days=1)
-
-
-@dataclass
-class Tenant:
-    """An account with a browser that is signed in to it."""
-
-    account: str
-    secret: str
-    session: str
-    csrf: str
-
-
-@pytest.fixture
-def signed_in(make_runtime: Callable[..., Runtime]) -> Runtime:
-    return make_runtime(
-        auth_mode="google",
-        public_url="http://localhost",
-        google_client_id="netpilot",
-        google_client_secret="a secret of the provider's",
-        secret_key="kZ3v8Qh1xY7cW5rT9uB2nM4pL6sD0fGjAeHi",
-    )
-
-
-@pytest.fixture
-def server(signed_in: Runtime) -> APIFlask:
-    app = create_app(signed_in)
-    app.testing = False
-    return app
-
-
-def tenant(runtime: Runtime, app: APIFlask, name: str) -> Tenant:
-    services = runtime.services
-    who = Identity(issuer="i", subject=name, email=f"{name}@example.org", is_email_verified=True, name=name)
-    account = services.accounts.sign_in(who).session_id
-    secret = services.sessions.open(account, Browser(address="127.0.0.1", user_agent="test"))
-    (session,) = services.sessions.list_all(account)
-    me = as_browser(app, secret).get("/api/auth/me").get_json()
-    return Tenant(account, secret, session.id, me["data"]["csrfToken"])
-
-
-def as_browser(app: APIFlask, secret: str) -> FlaskClient:
-    client = app.test_client()
-    client.set_cookie("netpilot_session", secret, domain="localhost")
-    return client
 
 
 def routes(app: APIFlask) -> Iterator[tuple[Rule, str]]:
