@@ -31,7 +31,7 @@ def make_application(services: AppServices, config: Config) -> APIFlask:
     app.url_map.merge_slashes = False  # else //routers would be answered by a redirect to a page
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["VALIDATION_ERROR_STATUS_CODE"] = HTTPStatus.BAD_REQUEST
-    register_openapi(app, has_sign_in=config.has_sign_in)
+    register_openapi(app, has_sign_in=config.has_sign_in, is_https=config.is_https)
     services.attach_to(app.extensions)
     register_error_handlers(app)
     register_request_ids(app)

@@ -93,9 +93,10 @@ def list_tokens(query: In) -> Response:
 
 
 @auth.post("/tokens")
+@auth.input(In, location="query", arg_name="query")
 @auth.input(schemas.TokenIn, location="json", arg_name="body")
 @auth.output(schemas.IssuedTokenOut, status_code=201)
-def create_token(body: schemas.TokenIn) -> Response:
+def create_token(query: In, body: schemas.TokenIn) -> Response:
     """Make a token for a program. Its secret is in this answer and nowhere else."""
     if g.caller.kind == "token":
         raise InsufficientScope("A token can't make tokens. Sign in and make it there.")

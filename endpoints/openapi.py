@@ -4,6 +4,7 @@ from typing import Any
 
 from apiflask import APIFlask
 
+from endpoints.callers import COOKIE_NAME, CSRF_HEADER, SECURE_COOKIE_NAME
 from endpoints.common_schemas import Failure, Metadata
 
 _REFS = "#/components/schemas/{model}"
@@ -15,9 +16,17 @@ _INFO = {
     )
 }
 
+_TOKEN, _BROWSER, _CSRF = "token", "browser", "csrf"
 
-def register_openapi(app: APIFlask, *, has_sign_in: bool) -> None:
-    """Serve the document at /openapi.json, every answer in it inside its envelope."""
+#: Whoever calls these has not signed in yet, or is a program that watches the server.
+_OPEN = ("/health/", "/api/auth/login", "/api/auth/callback")
+
+
+def register_openapi(app: APIFlask, *, has_sign_in: bool, is_https: bool) -> None:
+    """Serve the document at /openapi.json, every answer in it inside its envelope.
+
+    ``has_sign_in``: whether one has to say who one is. ``is_https``: decides on the cookie's name.
+    """
     app.config.update(
         AUTO_SERVERS=False,
         AUTO_404_RESPONSE=False,
@@ -35,17 +44,57 @@ def register_openapi(app: APIFlask, *, has_sign_in: bool) -> None:
             schema = model.model_json_schema(ref_template=_REFS)
             schemas |= schema.pop("$defs", {})
             schemas[model.__name__] = schema
-        for path in spec["paths"].values():
-            for operation in path.values():
+        spec["components"]["securitySchemes"] = _security_schemes(SECURE_COOKIE_NAME if is_https else COOKIE_NAME)
+        spec["tags"] = list({tag["name"]: tag for tag in spec["tags"]}.values())  # two blueprints may share one
+        for path, operations in spec["paths"].items():
+            for method, operation in operations.items():
                 _wrap(operation["responses"])
+                if path.startswith(_OPEN):
+                    operation["security"] = []
+                else:
+                    operation["security"] = _ways_in(writes=method != "get", has_sign_in=has_sign_in)
         return spec
 
 
+def _security_schemes(cookie: str) -> dict[str, Any]:
+    return {
+        _TOKEN: {"type": "http", "scheme": "bearer", "description": "A token of POST /api/auth/tokens."},
+        _BROWSER: {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": cookie,
+            "description": "A browser that was signed in by way of GET /api/auth/login.",
+        },
+        _CSRF: {
+            "type": "apiKey",
+            "in": "header",
+            "name": CSRF_HEADER,
+            "description": "csrfToken of GET /api/auth/me; browsers send it with every write.",
+        },
+    }
+
+
+def _ways_in(*, writes: bool, has_sign_in: bool) -> list[dict[str, list[str]]]:
+    """Any one of them does. Without sign-in a token is taken as well, but need not be there."""
+    token: dict[str, list[str]] = {_TOKEN: []}
+    if not has_sign_in:
+        return [{}, token]
+    return [token, {_BROWSER: [], _CSRF: []} if writes else {_BROWSER: []}]
+
+
 def _wrap(responses: dict[str, Any]) -> None:
-    for answer in responses.values():
-        if content := answer.get("content", {}).get("application/json"):  # a CSV download has no envelope
+    for status, answer in responses.items():
+        if status.startswith("3"):
+            answer["headers"] = {"Location": {"schema": {"type": "string"}}}
+            del answer["content"]
+        elif content := answer.get("content", {}).get("application/json"):  # a CSV download has no envelope
             content["schema"] = _in_envelope(content["schema"])
     failure = {"application/json": {"schema": {"$ref": _REFS.format(model=Failure.__name__)}}}
+    responses["429"] = {
+        "description": "Too many requests.",
+        "headers": {"Retry-After": {"description": "seconds to wait", "schema": {"type": "integer", "minimum": 1}}},
+        "content": failure,
+    }
     responses["4XX"] = {"description": "The request can't be served as it is.", "content": failure}
     responses["5XX"] = {"description": "The router, the database or the server failed.", "content": failure}
 

@@ -60,6 +60,8 @@ def test_every_endpoint_refuses_parameters_that_it_does_not_know_or_gets_twice(
     for rule in app.url_map.iter_rules():
         if not rule.rule.startswith(("/api/", "/health/")) or rule.rule.startswith("/api/docs"):
             continue
+        if rule.rule == "/api/auth/callback":
+            continue  # what a provider adds to the way back is its own affair
         path = rule.rule.replace("<router_id>", context.router_id).replace("<mac>", PHONE)
         for method in rule.methods - {"HEAD", "OPTIONS"}:
             options = {"json": {}} if method in ("POST", "PUT") else {}
@@ -312,4 +314,4 @@ def test_a_request_id_is_taken_up_or_made(client: Any) -> None:
 
 def test_the_local_user_is_always_signed_in(api: Api) -> None:
     user = api.data("/api/auth/me")["user"]
-    assert user == {"id": "local", "name": "Local user", "authMode": "local"}
+    assert user == {"id": "local", "name": "Local user", "email": None, "authMode": "local"}

@@ -15,6 +15,16 @@ from tests.homes import PHONE, TV, Api
 
 BASE = "/api/device-usage"
 
+#: Nobody signs in to the local mode, so there is nothing that these could succeed with: see accounts/.
+ONLY_WITH_SIGN_IN = {
+    ("/api/auth/login", "GET"),
+    ("/api/auth/callback", "GET"),
+    ("/api/auth/logout", "POST"),
+    ("/api/auth/sessions/{id}", "DELETE"),
+    ("/api/auth/tokens/{id}", "DELETE"),
+    ("/api/auth/account", "DELETE"),
+}
+
 
 @pytest.fixture
 def document(client: Any) -> dict[str, Any]:
@@ -112,7 +122,6 @@ def test_every_answer_has_exactly_the_keys_that_are_declared(
         clock.set(clock.now().replace(minute=5 * (step + 1)))
         api.data(f"{BASE}/refresh", "POST")
     one = f"/api/routers/{context.router_id}"
-    token = api.data("/api/auth/tokens", "POST", status=201, json={"name": "x"})["id"]
     hosted.faults = Faults(other_host_key=True)
     hosted.drop_connections()
     api.error(f"{BASE}/refresh", "POST")
@@ -147,13 +156,9 @@ def test_every_answer_has_exactly_the_keys_that_are_declared(
         ("/api/routers/{router_id}", "GET", one, {}),
         ("/api/routers/{router_id}", "PUT", one, {"json": {"name": "y"}}),
         ("/api/routers/{router_id}/test", "POST", f"{one}/test", {}),
-        ("/api/auth/me", "GET", "/api/auth/me", {}),
-        ("/api/auth/sessions", "GET", "/api/auth/sessions", {}),
-        ("/api/auth/sessions", "DELETE", "/api/auth/sessions", {}),
-        ("/api/auth/tokens", "GET", "/api/auth/tokens", {}),
+        *[(f"/api/auth/{name}", "GET", f"/api/auth/{name}", {}) for name in ("me", "sessions", "tokens", "audit")],
         ("/api/auth/tokens", "POST", "/api/auth/tokens", {"json": {"name": "x"}}),
-        ("/api/auth/tokens/{id}", "DELETE", f"/api/auth/tokens/{token}", {}),
-        ("/api/auth/audit", "GET", "/api/auth/audit", {}),
+        ("/api/auth/sessions", "DELETE", "/api/auth/sessions", {}),
         ("/health/live", "GET", "/health/live", {}),
         ("/health/ready", "GET", "/health/ready", {}),
         ("/api/routers", "POST", "/api/routers", {"json": other}),
@@ -161,9 +166,7 @@ def test_every_answer_has_exactly_the_keys_that_are_declared(
     ]
     told = {(path, method.upper()) for path, operations in document["paths"].items() for method in operations}
     told -= {(f"{BASE}/export/csv", "GET")}  # no JSON: see test_export_endpoints.py
-    # For a browser that is signed in: see tests/endpoints/accounts.
-    told -= {(f"/api/auth/{name}", "GET") for name in ("login", "callback")}
-    told -= {("/api/auth/logout", "POST"), *((f"/api/auth/{name}", "DELETE") for name in ("account", "sessions/{id}"))}
+    told -= ONLY_WITH_SIGN_IN
     assert {(path, method) for path, method, _, _ in calls} == told, "a new endpoint: add a call of it here"
     for path, method, url, options in calls:
         clock.set(clock.now().replace(minute=clock.now().minute + 1))
@@ -174,3 +177,12 @@ def test_every_answer_has_exactly_the_keys_that_are_declared(
     failure = api.client.get("/api/routers?page=0").get_json()
     assert document["paths"]["/api/routers"]["get"]["responses"]["4XX"]
     check(document, {"$ref": "#/components/schemas/Failure"}, {**failure, "error": failure["error"]}, "failure")
+
+
+def test_every_operation_says_how_one_shows_who_one_is(document: dict[str, Any]) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert (schemes["browser"]["name"], schemes["csrf"]["name"]) == ("netpilot_session", "X-CSRFToken")
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            is_open = path.startswith("/health/") or path in ("/api/auth/login", "/api/auth/callback")
+            assert operation["security"] == ([] if is_open else [{}, {"token": []}]), path

@@ -200,7 +200,7 @@ def test_they_can_be_switched_off(make_runtime: Callable[..., Runtime], signed_i
 def test_without_their_storage_the_server_goes_on_and_says_so_without_its_password(
     server: APIFlask, token: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise StorageError(ValueError("redis://:hunter2@cache is gone"))
 
     for name in ("acquire_entry", "get_moving_window"):
