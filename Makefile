@@ -25,9 +25,10 @@ test: lint ## linters, then the whole test suite
 soak: $(DEV_READY) ## homes that live through anything, for as long as you like: make soak ARGS="--minutes 60 --seed 7"
 	@exec $(PYTHON) -m tests.life $(ARGS)
 
-lint: $(DEV_READY) ## ruff, mypy and the rules on who imports whom
+lint: $(DEV_READY) ## ruff, mypy, bandit and the rules on who imports whom
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy .
+	$(PYTHON) -m bandit --quiet --recursive --configfile pyproject.toml .
 	$(PYTHON) $(VENV)/bin/lint-imports
 
 bench: $(DEV_READY) ## the benchmarks, each against its limit

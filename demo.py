@@ -33,7 +33,7 @@ HISTORY = timedelta(days=30)
 #: Readings of the history are this far apart; from then on they are COLLECT_INTERVAL_MINUTES apart.
 STEP = timedelta(minutes=30)
 
-_PASSWORD = "openwrt"  # noqa: S105 - of a router that exists only in this process, on loopback
+_PASSWORD = "openwrt"  # noqa: S105 # nosec B105 # of a router that exists only in this process, on loopback
 
 
 class _ReplayClock:

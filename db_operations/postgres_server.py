@@ -261,7 +261,7 @@ class PostgresServer:
         name = "netpilot-" + hashlib.sha256(f"{owner}:{self._data}".encode(errors="surrogateescape")).hexdigest()[:16]
         private = Path(tempfile.gettempdir()).resolve() / name
         if not _fits_a_socket(private):
-            private = Path("/tmp") / name  # noqa: S108 - its name may be guessed, its owner is checked below
+            private = Path("/tmp") / name  # noqa: S108 # nosec B108 # its name may be guessed, its owner is checked below
         try:
             private.mkdir(mode=0o700)
             os.chown(private, owner, -1)
@@ -352,7 +352,7 @@ def _spawn(
 ) -> subprocess.Popen[bytes]:
     """Start a program of PostgreSQL under the right account, without our terminal, language or PG* variables."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return subprocess.Popen(  # noqa: S603 - our own binaries, no shell
+    return subprocess.Popen(  # noqa: S603 # nosec B603 # our own binaries, no shell
         [str(part) for part in command],
         stdin=stdin,
         stdout=output,

@@ -20,8 +20,8 @@ class AuditAction(StrEnum):
     SIGNED_OUT = "signed_out"
     SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
     SESSION_REVOKED = "session_revoked"
-    TOKEN_CREATED = "token_created"  # noqa: S105 - a name, no secret
-    TOKEN_DELETED = "token_deleted"  # noqa: S105
+    TOKEN_CREATED = "token_created"  # noqa: S105 # nosec B105 # a name, no secret
+    TOKEN_DELETED = "token_deleted"  # noqa: S105 # nosec B105 # as above
     ROUTER_ADDED = "router_added"
     ROUTER_CHANGED = "router_changed"
     ROUTER_DELETED = "router_deleted"

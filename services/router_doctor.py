@@ -39,7 +39,7 @@ _SHORTEST_COMMIT, _LONGEST_COMMIT = 10 * _MINUTE, _DAY
 _NETLINK_BUFFER, _LARGEST_NETLINK_BUFFER = 512 * 1024, 64 * 1024 * 1024
 
 #: On OpenWrt, /var is a link to /tmp.
-_IN_RAM = ("/tmp", "/var")  # noqa: S108 - a router's path, not ours
+_IN_RAM = ("/tmp", "/var")  # noqa: S108 # nosec B108 # a router's path, not ours
 
 #: A plain offset may be all that a router told at its first reading: a rule for summer time is not in it.
 _NAME_THE_ZONE = 'Say which zone it is in: PUT /api/routers/ID with {"timezone": "Europe/Berlin"}, or yours.'

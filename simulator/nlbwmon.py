@@ -51,7 +51,7 @@ class NlbwmonSettings:
     @property
     def on_disk(self) -> bool:
         """Whether the database directory survives a power loss: on OpenWrt, /var is a link to /tmp."""
-        return not self.database_directory.startswith(("/tmp", "/var"))  # noqa: S108 - a router's path, not ours
+        return not self.database_directory.startswith(("/tmp", "/var"))  # noqa: S108 # nosec B108 # a router's path, not ours
 
 
 class Nlbwmon:
@@ -219,7 +219,7 @@ class Nlbwmon:
     def written_at(self, path: str) -> int | None:
         """When a file of the daemon's was written, by the router's clock (us); None where there is no such file. The
         files are compressed, the copy in RAM is not."""
-        if path == "/tmp/0.db":  # noqa: S108 - the router's, not ours
+        if path == "/tmp/0.db":  # noqa: S108 # nosec B108 # the router's, not ours
             return None if self._ram_copy is None else self._ram_copy_written
         for name in self.files:
             if path == f"{self.settings.database_directory}/{name.replace('-', '')}.db.gz":

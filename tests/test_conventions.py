@@ -135,6 +135,27 @@ def test_nobody_imports_what_his_floor_may_not() -> None:
     assert "0 broken" in outcome.stdout
 
 
+def test_nothing_that_bandit_knows_is_in_the_product() -> None:
+    command = [sys.executable, "-m", "bandit", "--quiet", "--recursive", "--configfile", "pyproject.toml", "."]
+
+    outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+def test_an_exception_for_bandit_says_why() -> None:
+    found = [
+        line.strip()
+        for path in product_files()
+        if path.suffix == ".py"
+        for line in path.read_text().splitlines()
+        if "nosec" in line
+    ]
+
+    assert found
+    assert [line for line in found if not re.search(r"# nosec B\d{3} # \w.{6,}", line)] == []
+
+
 @pytest.mark.parametrize("name", ["server.py", "demo.py"])
 def test_the_composition_root_names_no_driver(name: str) -> None:
     assert not {"psycopg2", "paramiko"} & set(imported_by(ROOT / name))
