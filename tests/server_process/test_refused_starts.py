@@ -35,6 +35,35 @@ def test_a_bad_credentials_key_names_its_variable(start: Callable[..., Server]) 
     assert "Traceback" not in server.output
 
 
+def test_sign_in_without_what_it_needs_names_all_of_it(start: Callable[..., Server]) -> None:
+    server = start("serve", AUTH_MODE="google", HOST="0.0.0.0", GOOGLE_CLIENT_SECRET="hunter2")
+    assert server.wait() == 2, server.output
+    for name in ("PUBLIC_URL", "GOOGLE_CLIENT_ID", "SECRET_KEY", "CREDENTIALS_KEYS"):
+        assert name in server.output
+    assert "hunter2" not in server.output
+    assert "Traceback" not in server.output
+
+
+def test_bad_variables_of_sign_in_name_themselves_and_not_their_secrets(start: Callable[..., Server]) -> None:
+    bad = {
+        "SECRET_KEY": "hunter2",
+        "PUBLIC_URL": "https://admin:hunter2@netpilot.example.org",
+        "ALLOWED_EMAILS": "anna",
+        "TRUSTED_PROXIES": "-1",
+        "SESSION_IDLE_HOURS": "0",
+        "SESSION_MAX_DAYS": "1000",
+        "OIDC_DISCOVERY_URL": "http://id.example.org/.well-known/openid-configuration",
+        "CORS_ORIGINS": "null",
+        "RATELIMIT_ENABLED": "perhaps",
+        "RATELIMIT_STORAGE_URI": "carrier-pigeon://:hunter2@loft",
+    }
+    server = start("serve", AUTH_MODE="google", **bad)
+    assert server.wait() == 2, server.output
+    assert [name for name in bad if f"{name}:" not in server.output] == []
+    assert "hunter2" not in server.output
+    assert "Traceback" not in server.output
+
+
 def test_a_port_in_use_is_said(start: Callable[..., Server], data_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -4,6 +4,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from utils.config import COLLECT_INTERVALS, Config, ConfigurationError, is_loopback, load_config
 
@@ -15,6 +16,16 @@ DEFAULTS = {
     "PORT": 5000,
     "PUBLIC_URL": None,
     "AUTH_MODE": "local",
+    "TRUSTED_PROXIES": 0,
+    "GOOGLE_CLIENT_ID": None,
+    "GOOGLE_CLIENT_SECRET": None,
+    "OIDC_DISCOVERY_URL": "https://accounts.google.com/.well-known/openid-configuration",
+    "ALLOWED_EMAILS": (),
+    "SECRET_KEY": None,
+    "SESSION_IDLE_HOURS": 168,
+    "SESSION_MAX_DAYS": 30,
+    "RATELIMIT_ENABLED": True,
+    "RATELIMIT_STORAGE_URI": SecretStr("memory://"),
     "CREDENTIALS_KEYS": (),
     "CORS_ORIGINS": (),
     "COLLECTOR_ENABLED": True,
@@ -74,7 +85,23 @@ def test_defaults_are_those_of_the_contract(name: str, value: object) -> None:
         ("PUBLIC_URL", "not a url"),
         ("AUTH_MODE", "none"),
         ("CREDENTIALS_KEYS", "too-short"),
+        ("CREDENTIALS_KEYS", "A" * 43 + "="),  # a key, but no random one
         ("CORS_ORIGINS", "*"),
+        *[("TRUSTED_PROXIES", value) for value in ("-1", "11", "yes", "1.5")],
+        *[("ALLOWED_EMAILS", value) for value in ("anna", "anna@", "@", "a b@example.org", "anna@example.org,*")],
+        *[("SECRET_KEY", value) for value in ("short", "x" * 64, "0123456789" * 3, "change-me-" * 4)],
+        *[("SECRET_KEY", f"{word}-4jK9vQ2xR7mB5nW8tZ3pL6") for word in ("your-secret-key", "ChangeThis!", "password")],
+        *[("SESSION_IDLE_HOURS", value) for value in ("0", "-1", "8761", "nan", "week")],
+        *[("SESSION_MAX_DAYS", value) for value in ("0", "366", "inf")],
+        ("RATELIMIT_ENABLED", "maybe"),
+        *[("RATELIMIT_STORAGE_URI", value) for value in ("memory", "nonsense://x", "postgresql://db/x", "/tmp/x")],
+        *[("OIDC_DISCOVERY_URL", value) for value in ("accounts.google.com", "http://id.example.org/x", "https://")],
+        *[("PUBLIC_URL", value) for value in ("https://x:port", "https://a:b@x.example", "ftp://x", "https://x?a=b")],
+        *[("CORS_ORIGINS", f"https://{rest}") for rest in ("*.example.org", "a:b@x", "x:port", "x?", "x/", "[x]")],
+        *[
+            ("CORS_ORIGINS", value)
+            for value in ("null", "dash.example.org", "file://x", "https://", "https://é.example")
+        ],
         ("CORS_ORIGINS", "https://dash.example.org/path"),
         ("CORS_ORIGINS", "https://dash.example.org,dash.example.org"),
         ("COLLECTOR_ENABLED", "maybe"),
@@ -168,6 +195,10 @@ def test_the_four_intervals_are_taken(monkeypatch: pytest.MonkeyPatch, minutes: 
         {"CREDENTIALS_KEYS": "hunter2", "PORT": "0"},
         {"ROUTER_PASSWORD": "hunter2", "ROUTER_PORT": "0"},
         {"ROUTER_PASSWORD": "hunter2", "HOST": "0.0.0.0"},
+        {"SECRET_KEY": "hunter2"},
+        {"GOOGLE_CLIENT_SECRET": "hunter2", "AUTH_MODE": "google"},
+        {"RATELIMIT_STORAGE_URI": "redis+unknown://:hunter2@cache"},
+        {"PUBLIC_URL": "https://admin:hunter2@netpilot.example.org"},
     ],
 )
 def test_a_complaint_does_not_repeat_a_secret(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
@@ -277,6 +308,16 @@ def test_people_reach_the_server_at_its_base_url(
         monkeypatch.setenv(name, value)
 
     assert load_config().base_url == url
+
+
+def test_origins_are_compared_as_browsers_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", "HTTPS://Dash.Example.org:443,http://[::1]:3000,http://x:443,http://y:80")
+    monkeypatch.setenv("PUBLIC_URL", "https://NetPilot.Example.org:443/")
+
+    config = load_config()
+
+    assert config.cors_origins == ("https://dash.example.org", "http://[::1]:3000", "http://x:443", "http://y")
+    assert config.base_url == "https://netpilot.example.org"
 
 
 def test_the_configuration_does_not_change_once_it_is_read() -> None:
