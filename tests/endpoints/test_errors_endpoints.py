@@ -293,8 +293,12 @@ def test_every_answer_has_the_headers_that_keep_browsers_careful(client: Any, pa
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "no-referrer"
-    assert "default-src 'self'" in headers["Content-Security-Policy"]
-    assert "unsafe-eval" not in headers["Content-Security-Policy"]
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["object-src"] == policy["base-uri"] == "'none'"
+    assert policy["form-action"] == "'self'"
+    assert "unsafe" not in headers["Content-Security-Policy"], "no inline script, no inline style"
+    assert "script-src" not in policy, "the default holds"
 
 
 def test_answers_about_a_home_are_not_kept_by_caches(client: Any) -> None:

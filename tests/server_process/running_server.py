@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 BASE = "/api/device-usage"
 
 #: Variables of the machine that would change what a test starts.
-OURS = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "ROUTER_", "COLLECT", "CREDENTIALS", "LOG_", "CORS_", "AUTH_") + (
+OURS = (
+    *("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "ROUTER_", "COLLECT", "CREDENTIALS", "LOG_", "CORS_", "AUTH_"),
     *("PUBLIC_URL", "TRUSTED_PROXIES", "GOOGLE_", "OIDC_", "ALLOWED_EMAILS", "SECRET_KEY", "SESSION_", "RATELIMIT_"),
 )
 
