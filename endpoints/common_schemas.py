@@ -4,7 +4,7 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from services.chosen_days import EARLIEST_YEAR, LATEST_YEAR
@@ -108,8 +108,13 @@ def _iso_date(value: object) -> object:
 IsoDate = Annotated[date, BeforeValidator(_iso_date)]
 
 
+_PAIR = "[0-9A-Fa-f]{2}"
+
+#: What a MAC may look like outside, for the OpenAPI document.
+MAC_PATTERN = "^(" + "|".join(f"{_PAIR}({separator}{_PAIR}){{5}}" for separator in (":", "-", "")) + ")$"
+
 #: A MAC of a query string or a body, in the one spelling used inside.
-Mac = Annotated[str, AfterValidator(parse_mac)]
+Mac = Annotated[str, AfterValidator(parse_mac), WithJsonSchema({"type": "string", "pattern": MAC_PATTERN})]
 
 
 def checked_mac(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from apiflask import APIFlask
 
 from endpoints.callers import COOKIE_NAME, CSRF_HEADER, SECURE_COOKIE_NAME
-from endpoints.common_schemas import Failure, Metadata
+from endpoints.common_schemas import MAC_PATTERN, Failure, Metadata
 
 _REFS = "#/components/schemas/{model}"
 
@@ -49,11 +49,21 @@ def register_openapi(app: APIFlask, *, has_sign_in: bool, is_https: bool) -> Non
         for path, operations in spec["paths"].items():
             for method, operation in operations.items():
                 _wrap(operation["responses"])
+                _complete(operation)
                 if path.startswith(_OPEN):
                     operation["security"] = []
                 else:
                     operation["security"] = _ways_in(writes=method != "get", has_sign_in=has_sign_in)
         return spec
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    """What APIFlask can't know: a body that is taken has to be there, and what a MAC in a path looks like."""
+    if "requestBody" in operation:
+        operation["requestBody"]["required"] = True
+    for parameter in operation["parameters"]:
+        if (parameter["in"], parameter["name"]) == ("path", "mac"):
+            parameter["schema"]["pattern"] = MAC_PATTERN
 
 
 def _security_schemes(cookie: str) -> dict[str, Any]:

@@ -82,7 +82,11 @@ PrivateKey = Annotated[
     AfterValidator(_not_empty),
 ]
 ZoneName = Annotated[str, Field(max_length=64, description="as Europe/Berlin"), AfterValidator(_zone_name)]
-Interval = Annotated[int, AfterValidator(_interval), Field(description="minutes: 5, 15, 30 or 60")]
+Interval = Annotated[
+    int,
+    AfterValidator(_interval),
+    Field(description="minutes: 5, 15, 30 or 60", json_schema_extra={"enum": list(COLLECT_INTERVALS)}),
+]
 NotNull = BeforeValidator(_no_null)
 
 
