@@ -35,7 +35,7 @@ def make_application(services: AppServices, config: Config) -> APIFlask:
     services.attach_to(app.extensions)
     register_error_handlers(app)
     register_request_ids(app)
-    _register_proxies(app, config.trusted_proxies)
+    _register_proxies(app, config.trusted_proxies, has_name=config.has_sign_in)
     register_rate_limits(
         app,
         storage_uri=config.ratelimit_storage_uri.get_secret_value(),
@@ -56,14 +56,17 @@ def make_application(services: AppServices, config: Config) -> APIFlask:
     return app
 
 
-def _register_proxies(app: APIFlask, count: int) -> None:
+def _register_proxies(app: APIFlask, count: int, *, has_name: bool) -> None:
     """Believe what ``count`` proxies in front say of the client, and nothing of what it says of itself.
 
     Each adds the address it was asked from to X-Forwarded-For, so the client's own is the ``count``-th from the right.
-    The other two each proxy writes anew: only the nearest one's word is there.
+    The other two each proxy writes anew: only the nearest one's word is there. Without a name of its own the server goes
+    by the Host header alone: it is what keeps other sites out, and their scripts can write any other header.
     """
     if count:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=1, x_host=1)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=count, x_proto=1, x_host=int(has_name)
+        )
 
 
 def _let_people_sign_in(app: APIFlask, config: Config) -> None:

@@ -244,6 +244,14 @@ def test_a_host_that_is_none_is_refused_and_no_fault(app: APIFlask, client: Any,
     assert response.get_json()["success"] is False
 
 
+def test_a_name_that_others_point_here_does_not_become_ours_by_a_header(make_runtime: Callable[..., Runtime]) -> None:
+    """A script of such a page can send any header but Host and Origin."""
+    for proxies in (0, 1):
+        client = create_app(make_runtime(trusted_proxies=proxies)).test_client()
+        headers = {"Host": "evil.example", "X-Forwarded-Host": "localhost", "Forwarded": "host=localhost"}
+        assert client.get("/api/routers", headers=headers).status_code == 404
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:5000", "localhost", "LOCALHOST:80", "[::1]:5000", "127.1.2.3"])
 def test_loopback_by_any_name_is_welcome(api: Api, host: str) -> None:
     api.data("/api/routers", headers={"Host": host})
