@@ -60,8 +60,8 @@ def _register_proxies(app: APIFlask, count: int, *, has_name: bool) -> None:
     """Believe what ``count`` proxies in front say of the client, and nothing of what it says of itself.
 
     Each adds the address it was asked from to X-Forwarded-For, so the client's own is the ``count``-th from the right.
-    The other two each proxy writes anew: only the nearest one's word is there. Without a name of its own the server goes
-    by the Host header alone: it is what keeps other sites out, and their scripts can write any other header.
+    The other two each proxy writes anew: only the nearest one's word is there. Without a name of its own the server
+    goes by the Host header alone: it is what keeps other sites out, and their scripts can write any other header.
     """
     if count:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]

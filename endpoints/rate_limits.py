@@ -84,6 +84,10 @@ class _Familiar:
             while len(self._until) > _MOST_FAMILIAR:
                 self._until.popitem(last=False)
 
+    def forget(self, address: str, secret: str) -> None:
+        with self._lock:
+            self._until.pop((address, _digest(secret)), None)
+
     def knows(self, address: str, secret: str) -> bool:
         with self._lock:
             return self._until.get((address, _digest(secret)), 0.0) > time.monotonic()
@@ -125,7 +129,9 @@ class RateLimits:
         network = client_network()
         if was_good:
             self._familiar.remember(network, secret)
-        elif self._limiter.enabled:
+            return
+        self._familiar.forget(network, secret)
+        if self._limiter.enabled:
             self._hit(GUESSES, "guesses", network)
 
     def _spend(self, limit: RateLimitItem, *what: str) -> None:
