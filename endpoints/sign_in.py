@@ -15,6 +15,7 @@ from pydantic import Field
 from endpoints.app_services import app_services
 from endpoints.callers import Caller, audit, cookie_name
 from endpoints.common_schemas import In
+from endpoints.rate_limits import rate_limits
 from services.accounts import Identity
 from services.audit import AuditAction
 from services.sessions import Browser
@@ -88,6 +89,7 @@ def callback() -> Response:
     _sign_out_this_browser()
     browser = Browser(address=request.remote_addr or "", user_agent=request.headers.get("User-Agent", ""))
     secret = services.sessions.open(user.session_id, browser)
+    rate_limits().count_guess(secret, was_good=True)  # it is heard even where a neighbour has guessed too often
     response = redirect(path)
     response.set_cookie(
         cookie_name(),

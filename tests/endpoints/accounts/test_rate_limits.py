@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 from limits import RateLimitItemPerSecond
@@ -17,6 +18,7 @@ from server import Runtime, create_app
 from services.api_tokens import TokenScope
 from services.context import RouterContext
 from simulator.ssh_server import HostedRouter
+from tests.endpoints.accounts.provider import ANNA, BrowserOf
 from tests.endpoints.accounts.tenants import as_browser, tenant
 from tests.homes import Api, register
 
@@ -165,6 +167,13 @@ def test_a_neighbour_who_guesses_does_not_lock_out_who_is_in(server: APIFlask, t
     assert client.get("/api/auth/me", headers=bearer(token)).status_code == 200
     assert asked_from(client, ANOTHER, "/api/auth/me", headers=bearer(token)).status_code == 200
     assert asked_from(client, ANOTHER, "/api/auth/me", headers=bearer("np_no")).status_code == 401
+
+
+def test_who_signs_in_beside_one_who_guesses_is_in(url: str) -> None:
+    for number in range(rate_limits.GUESSES.amount):
+        requests.get(f"{url}/api/auth/me", headers=bearer(f"np_{number}"))
+    assert requests.get(f"{url}/api/auth/me", headers=bearer("np_x")).status_code == 429
+    assert BrowserOf(url).sign_in(ANNA).status_code == 200
 
 
 def test_what_was_good_and_is_no_more_is_a_guess_like_any(signed_in: Runtime, server: APIFlask) -> None:
