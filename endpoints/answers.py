@@ -21,6 +21,7 @@ from utils.errors import (
     NotFound,
     PayloadTooLarge,
     RateLimited,
+    Unauthenticated,
     ValidationFailed,
 )
 from utils.responses import error_body, success_body
@@ -94,7 +95,9 @@ def register_error_handlers(app: APIFlask) -> None:
             logger.warning("%s: %s", _route(), error.message)
         elif error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.error("%s: %s", _route(), error.message)
-        return failure(error, {"Retry-After": str(error.retry_after_s)} if isinstance(error, RateLimited) else None)
+        if isinstance(error, RateLimited):
+            return failure(error, {"Retry-After": str(error.retry_after_s)})
+        return failure(error, {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None)
 
     @app.errorhandler(HTTPException)
     def from_flask(error: HTTPException) -> Response:

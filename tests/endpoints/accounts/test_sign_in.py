@@ -24,6 +24,7 @@ def test_without_signing_in_nothing_is_told(url: str) -> None:
     for path in ("/api/auth/me", "/api/routers", "/api/device-usage/current", "/api/auth/tokens"):
         answer = requests.get(url + path)
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "UNAUTHENTICATED")
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert requests.get(f"{url}/health/ready").status_code == 200
 
 
