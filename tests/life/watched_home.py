@@ -140,7 +140,7 @@ class WatchedHome:
             database, self.taker, self.clock.now, workers=1, claim_for=timedelta(minutes=5)
         )
         ensure_local_user(database)
-        routers = RouterService(database, self.connections, vault, default_interval=5, most_routers=9)  # type: ignore[arg-type]
+        routers = RouterService(database, self.connections, vault, default_interval=5, most_routers=1_000_000)  # type: ignore[arg-type]
         address.setdefault("credentials", Credentials(password="secret"))
         registration = RouterRegistration(name="Home", **address)
         self.context = RouterContext(ALICE, routers.register(ALICE, registration).router.id)

@@ -53,7 +53,7 @@ def test_a_changed_key_is_kept_for_a_person_to_accept_whoever_met_it(
     [
         ({}, "http://127.0.0.1:5000"),
         ({"port": 8080, "host": "::1"}, "http://[::1]:8080"),
-        ({"public_url": "https://netpilot.example.org/a b/"}, "https://netpilot.example.org/a b"),
+        ({"public_url": "https://netpilot.example.org/a&b/"}, "https://netpilot.example.org/a&b"),
     ],
     ids=["default", "address", "public"],
 )
