@@ -20,7 +20,7 @@ run: $(RUN_READY) ## the product for real routers
 	@exec $(PYTHON) server.py serve $(ARGS)
 
 test: lint ## linters, then the whole test suite
-	@exec $(PYTHON) -m pytest $(ARGS)
+	@exec $(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
 
 soak: $(DEV_READY) ## homes that live through anything, for as long as you like: make soak ARGS="--minutes 60 --seed 7"
 	@exec $(PYTHON) -m tests.life $(ARGS)
