@@ -10,16 +10,17 @@ from pathlib import Path
 
 from benchmarks.accounting import accounting
 from benchmarks.anomalies import Points, anomalies
+from benchmarks.crowd import crowd
 from benchmarks.export import export
 from benchmarks.http_answers import http_answers
-from benchmarks.measure import HEADER, Memory, Options, Result
+from benchmarks.measure import HEADER, Count, Memory, Options, Result
 from benchmarks.parse import parse
 from benchmarks.queries import queries
 from benchmarks.refresh import refresh
 from benchmarks.ssh import ssh
 from benchmarks.store import store
 
-BENCHMARKS: Mapping[str, Callable[[Options], Iterator[Result | Memory] | Iterator[Result] | Iterator[Points]]] = {
+BENCHMARKS: Mapping[str, Callable[[Options], Iterator[Result | Memory | Count | Points]]] = {
     "ssh": ssh,
     "parse": parse,
     "accounting": accounting,
@@ -29,6 +30,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], Iterator[Result | Memory] | Iterato
     "export": export,
     "queries": queries,
     "anomalies": anomalies,
+    "crowd": crowd,
 }
 
 

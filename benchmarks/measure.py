@@ -85,6 +85,23 @@ class Memory:
         return f"{self.name:<42} {_mebibytes(self.peak):>11} {_mebibytes(self.held):>11} +{growth}  {goal} {verdict}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """Things that are counted, and how many there may be at most."""
+
+    name: str
+    ours: int
+    limit: int
+
+    @property
+    def is_over(self) -> bool:
+        return self.ours > self.limit
+
+    def __str__(self) -> str:
+        verdict = "over" if self.is_over else "ok"
+        return f"{self.name:<42} {self.ours:>11,} {self.limit:>11,} {'':>7}  {f'<= {self.limit:,}':<10} {verdict}"
+
+
 HEADER = f"{'benchmark':<42} {'ours':>11} {'limit':>11} {'ratio':>7}  {'goal':<10}".rstrip()
 
 

@@ -84,9 +84,14 @@ def add_devices(conn: psycopg2.extensions.connection, router: str) -> None:
     )
 
 
-def add_rollups(conn: psycopg2.extensions.connection, router: str, *, last_day: date = LAST_DAY) -> None:
-    """35 days of usage up to ``last_day`` by hour, by day and by protocol, and their coverage."""
-    moments = {"router": router, "first_day": last_day - timedelta(days=DAYS - 1), "last_day": last_day}
+def add_rollups(
+    conn: psycopg2.extensions.connection, router: str, *, last_day: date = LAST_DAY, **owned: object
+) -> None:
+    """35 days of usage up to ``last_day`` by hour, by day and by protocol, and their coverage. ``owned``: the
+    ``session`` and the ``macs`` of a router that `add_router` has not made.
+    """
+    first_day = last_day - timedelta(days=DAYS - 1)
+    moments = {"router": router, "first_day": first_day, "last_day": last_day, **owned}
     _execute(
         conn,
         f"""
@@ -97,6 +102,7 @@ def add_rollups(conn: psycopg2.extensions.connection, router: str, *, last_day: 
                              %(last_day)s::date + time '23:00' AT TIME ZONE 'UTC', interval '1 hour') AS slot,
              {_DEVICES}
         ORDER BY slot, device
+        ON CONFLICT DO NOTHING
         """,
         moments,
     )
@@ -110,6 +116,7 @@ def add_rollups(conn: psycopg2.extensions.connection, router: str, *, last_day: 
         FROM generate_series(%(first_day)s::date, %(last_day)s::date, interval '1 day') AS day,
              {_DEVICES}
         ORDER BY day, device
+        ON CONFLICT DO NOTHING
         """,
         moments,
     )
@@ -123,6 +130,7 @@ def add_rollups(conn: psycopg2.extensions.connection, router: str, *, last_day: 
              unnest(ARRAY['HTTPS', 'QUIC', 'HTTP', 'DNS', 'SSH', 'IMAPS', 'NTP', 'other']) AS protocol
         WHERE router_id = %(router)s AND start_date BETWEEN %(first_day)s::date AND %(last_day)s::date
         ORDER BY start_date, device_mac, protocol
+        ON CONFLICT DO NOTHING
         """,
         moments,
     )

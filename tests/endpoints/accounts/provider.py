@@ -1,7 +1,7 @@
 """A server with sign-in, a provider beside it, and browsers that go the way between them over real HTTP."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urljoin
@@ -16,9 +16,9 @@ NAMELESS = User(sub="nil-4", claims={})
 
 
 @contextmanager
-def running_provider() -> Iterator[str]:
+def running_provider(users: Sequence[User] = (ANNA, BEN, UNVERIFIED, NAMELESS)) -> Iterator[str]:
     """Its discovery URL."""
-    with run_server_in_thread(user_claims=[ANNA, BEN, UNVERIFIED, NAMELESS]) as server:
+    with run_server_in_thread(user_claims=list(users)) as server:
         yield f"http://localhost:{server.server_port}/.well-known/openid-configuration"
 
 
