@@ -35,7 +35,6 @@ _STORED: Mapping[str, int] = {
     f"{_BASE}/analytics/trends?period=30days": 1,
     f"{_BASE}/analytics/anomalies": 1,
     f"{_BASE}/analytics/compare": 2,
-    "/api/routers/{router}": 1,
 }
 _OF_ACCOUNT = ("/api/routers", "/api/auth/me", "/api/auth/tokens", "/api/auth/sessions", "/api/auth/audit")
 
@@ -109,8 +108,8 @@ class Visitor:
         )[0]
         match what:
             case "stored":
-                path = self._random.choices([*_STORED], [*_STORED.values()])[0].format(mac=mac, router=home.id)
-                self._ask(what, home, "GET", f"{path}{'&' if '?' in path else '?'}{router}")
+                path = self._random.choices([*_STORED], [*_STORED.values()])[0].format(mac=mac)
+                self._ask(what, home, "GET", _about(home, path))
             case "account":
                 self._ask(what, home, "GET", self._random.choice(_OF_ACCOUNT))
             case "live":
@@ -124,16 +123,15 @@ class Visitor:
                 self._make_and_delete_token(home)
             case "export":
                 path = self._random.choice(("export/csv?granularity=hour", "export/json"))
-                self._ask(what, home, "GET", f"{_BASE}/{path}{'&' if '?' in path else '?'}{router}")
+                self._ask(what, home, "GET", _about(home, f"{_BASE}/{path}"))
             case "report":
                 wanted = {"period": "week", "format": self._random.choice(("json", "json", "pdf"))}
                 self._ask(what, home, "POST", f"{_BASE}/report/generate?{router}", wanted)
             case "test":
                 self._ask(what, home, "POST", f"/api/routers/{home.id}/test")
             case "foreign":
-                path = self._random.choice([*_STORED]).format(mac=mac, router=self._foreign.id)
-                path = f"{path}{'&' if '?' in path else '?'}routerId={self._foreign.id}"
-                self._ask(what, home, "GET", path, expected=404)
+                path = self._random.choice([*_STORED]).format(mac=mac)
+                self._ask(what, home, "GET", _about(self._foreign, path), expected=404)
             case "floor":
                 self._ask(what, home, "GET", "/health/live")
 
@@ -190,3 +188,7 @@ class Visitor:
 
     def _connect(self) -> HTTPConnection:
         return HTTPConnection("127.0.0.1", self._port, timeout=120, source_address=(self._address, 0))
+
+
+def _about(home: Home, path: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}routerId={home.id}"

@@ -54,9 +54,14 @@ def slot_of(moment: datetime, zone: Zone) -> Span:
 def slots_between(start: datetime, end: datetime, zone: Zone) -> Iterator[Span]:
     """The slots from the one ``start`` lies in up to ``end``, in order, uncut."""
     while start < end:
-        slot = slot_of(start, zone)
-        yield slot
-        start = slot.end
+        day = zone.day_of(start)
+        midnight, next_midnight = zone.midnight(day), zone.midnight(day + timedelta(days=1))
+        # The zone is asked once a day: histories of weeks have thousands of hours.
+        hour = floor_hour(start)
+        while hour < next_midnight and hour < end:
+            yield Span(max(hour, midnight), min(hour + HOUR, next_midnight))
+            hour += HOUR
+        start = next_midnight
 
 
 def spread(amount: int, span: Span, parts: Sequence[Span]) -> list[int]:
@@ -78,9 +83,11 @@ def spread(amount: int, span: Span, parts: Sequence[Span]) -> list[int]:
 def buckets_between(first: date, last: date, granularity: Granularity, zone: Zone) -> list[Bucket]:
     """The buckets of ``first``..``last`` (local days, both included); weeks and months are cut to that range."""
     if granularity is Granularity.HOUR:
-        slots = slots_between(zone.midnight(first), zone.midnight(last + timedelta(days=1)), zone)
-        days = ((slot, zone.day_of(slot.start)) for slot in slots)
-        return [Bucket(span=slot, first_day=day, last_day=day) for slot, day in days]
+        return [
+            Bucket(span=slot, first_day=day.first_day, last_day=day.last_day)
+            for day in buckets_between(first, last, Granularity.DAY, zone)
+            for slot in slots_between(*day.span, zone)
+        ]
     buckets = []
     day = first
     while day <= last:
