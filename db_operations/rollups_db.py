@@ -190,6 +190,27 @@ def list_totals(
     return buckets, devices
 
 
+def list_macs_with_hour(
+    conn: Connection, session_id: str, router_id: str, *, start: datetime, end: datetime, least: int
+) -> list[str]:
+    """Devices that may have had ``least`` bytes or more one way in an hour of ``start`` <= hour < ``end``.
+
+    Merged devices always may: their hours add up. Those out of monitoring can be among them.
+    """
+    shown = shown_devices_db.get_shown_devices(conn, session_id, router_id)
+    rows = fetch_all(
+        conn,
+        """
+        SELECT DISTINCT device_mac FROM device_usage_hourly
+        WHERE session_id = %(session_id)s AND router_id = %(router_id)s
+          AND slot_start >= %(start)s AND slot_start < %(end)s
+          AND (total_download >= %(least)s OR total_upload >= %(least)s)
+        """,
+        {"session_id": session_id, "router_id": router_id, "start": start, "end": end, "least": least},
+    )
+    return sorted({shown.shown_as(mac) for (mac,) in rows} | set(shown.merged.values()))
+
+
 def list_device_totals(
     conn: Connection,
     session_id: str,

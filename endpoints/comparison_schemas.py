@@ -301,9 +301,8 @@ def _device(mac: str, change: Change, names: Mapping[str, str], router_macs: Col
 
 
 def _device_protocols(changes: Mapping[Protocol, Change]) -> list[DeviceProtocolChangeOut]:
-    # Thousands of them in one answer, made of our own integers: nothing to validate.
     return [
-        DeviceProtocolChangeOut.model_construct(
+        DeviceProtocolChangeOut(
             kind=_kind(name),
             name=name,
             period1_bytes=both(change.before),

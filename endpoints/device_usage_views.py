@@ -47,8 +47,7 @@ def history_view(history: History) -> out.HistoryOut:
                 bytes_down=device.bytes_down,
                 bytes_up=device.bytes_up,
                 total_bytes=device.bytes_down + device.bytes_up,
-                # Thousands of them in one answer, made of our own integers: nothing to validate.
-                buckets=[out.UsageOrNothingOut.model_construct(**_bucket(bucket)) for bucket in device.buckets],
+                buckets=[out.UsageOrNothingOut(**_bucket(bucket)) for bucket in device.buckets],
             )
             for device in history.devices
         ],

@@ -8,7 +8,7 @@ from operator import attrgetter
 from db_operations.database import Database
 from db_operations.device_usage_db import DeviceBucketRow, get_device_usage_history
 from db_operations.devices_db import DeviceRecord
-from db_operations.rollups_db import HOURLY
+from db_operations.rollups_db import HOURLY, list_macs_with_hour
 from db_operations.statements import Connection
 from services.buckets import Granularity, buckets_between
 from services.chosen_days import Days, chosen_days
@@ -54,7 +54,7 @@ class AnomalyService:
             asked_days = buckets_between(days.first, days.last, Granularity.DAY, zone)
             asked = load_range(conn, context, zone, asked_days, Granularity.DAY, now)
             records = devices_by_mac(conn, context)
-            wanted, rows = _load_hours(conn, context, zone, days, now)
+            wanted, rows = _load_hours(conn, context, zone, days, records, now)
         anomalies = _search(wanted, rows, records, asked.span.start, sensitivity)
         return FoundAnomalies(
             days=days,
@@ -66,15 +66,18 @@ class AnomalyService:
 
 
 def _load_hours(
-    conn: Connection, context: RouterContext, zone: Zone, days: Days, now: datetime
+    conn: Connection, context: RouterContext, zone: Zone, days: Days, records: Mapping[str, DeviceRecord], now: datetime
 ) -> tuple[HistoryRange, list[DeviceBucketRow]]:
     """The hours of ``days`` and of those that tell what is usual, of the devices with an hour worth a look."""
     owner = (context.session_id, context.router_id)
-    buckets = buckets_between(days.first - timedelta(weeks=BASELINE_WEEKS), days.last, Granularity.HOUR, zone)
+    # Nothing is known of the time before the first device was seen.
+    known = min((zone.day_of(record.first_seen) for record in records.values()), default=days.first)
+    first = max(known, days.first - timedelta(weeks=BASELINE_WEEKS))
+    buckets = buckets_between(min(first, days.first), days.last, Granularity.HOUR, zone)
     wanted = load_range(conn, context, zone, buckets, Granularity.HOUR, now)
-    asked = get_device_usage_history(conn, *owner, HOURLY, start=zone.midnight(days.first), end=wanted.end)
-    macs = {row.mac for row in asked if max(row.bytes_down, row.bytes_up) >= LEAST_HOUR}
-    rows = get_device_usage_history(conn, *owner, HOURLY, start=wanted.start, end=wanted.end, macs=sorted(macs))
+    since = zone.midnight(days.first)
+    macs = list_macs_with_hour(conn, *owner, start=since, end=wanted.span.end, least=LEAST_HOUR)
+    rows = get_device_usage_history(conn, *owner, HOURLY, start=wanted.start, end=wanted.end, macs=macs)
     return wanted, rows
 
 

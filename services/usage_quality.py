@@ -22,6 +22,9 @@ class Trust:
     reasons: tuple[str, ...] = ()
 
 
+_MEASURED, _UNKNOWN = Trust(quality=Quality.MEASURED), Trust(quality=None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
     """A span of whose usage something is to be said."""
@@ -33,7 +36,7 @@ class Doubt:
 
 def judge(spans: Sequence[Span], coverages: Sequence[float], doubts: Iterable[Doubt]) -> list[Trust]:
     """What holds for each of ``spans``, which are in order and apart. ``coverages``: the share observed of each."""
-    trusts = [Trust(quality=Quality.MEASURED if share > 0 else None) for share in coverages]
+    trusts = [_MEASURED if share > 0 else _UNKNOWN for share in coverages]
     starts: list[datetime] = [span.start for span in spans]
     ends: list[datetime] = [span.end for span in spans]
     for doubt in doubts:
@@ -44,7 +47,7 @@ def judge(spans: Sequence[Span], coverages: Sequence[float], doubts: Iterable[Do
 
 def overall(trusts: Iterable[Trust]) -> Trust:
     """The worst of all."""
-    worst = Trust(quality=None)
+    worst = _UNKNOWN
     for trust in trusts:
         if trust.quality is not None:
             worst = _worse(worst, trust.quality, trust.reasons)
