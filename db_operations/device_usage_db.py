@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import starmap
 from typing import NamedTuple
 
 from db_operations import partitions_db, shown_devices_db, snapshot_days_db
@@ -109,7 +110,7 @@ def get_device_usage_history(
         },
     )
     if not shown.merged:
-        return [DeviceBucketRow._make(row) for row in rows]
+        return list(starmap(DeviceBucketRow, rows))
     sums: dict[tuple[str, date | datetime], tuple[int, int]] = {}
     for mac, bucket, down, up in rows:
         key = (shown.shown_as(mac), bucket)
