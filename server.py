@@ -57,6 +57,7 @@ from services.status import StatusService
 from services.trends import TrendService
 from services.usage_history import UsageHistoryService
 from services.usage_summary import UsageSummaryService
+from utils.allocator import give_back_freed_memory
 from utils.config import Config, ConfigurationError, load_config
 from utils.errors import DatabaseUnavailable
 from utils.logs import set_up_logging
@@ -310,6 +311,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one command; the exit status. 2: the configuration can't be used."""
     arguments = _arguments(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    give_back_freed_memory()
     is_demo = arguments.command == "serve" and arguments.demo
     overrides = {name: value for name in ("host", "port") if (value := getattr(arguments, name, None)) is not None}
     try:
