@@ -26,7 +26,7 @@ from db_operations.migrations import migrate
 from demo import demo_config, running_demo
 from endpoints.app_services import AppServices
 from endpoints.application import make_application
-from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
+from endpoints.web_server import MAX_PER_ADDRESS, AddressInUse, WebServer, check_address_is_free
 from local_account import register_configured_router, welcome
 from services.accounts import LOCAL_SESSION_ID, AccountService, ensure_local_user
 from services.anomalies import AnomalyService
@@ -235,7 +235,9 @@ def serve(config: Config, *, demo: bool) -> None:
                     say=_say,
                 )
             )
-        web = WebServer(create_app(runtime), host=config.host, port=config.port)
+        # Behind a proxy all connections come from the proxy's address.
+        most = MAX_PER_ADDRESS if config.has_sign_in and not config.trusted_proxies else None
+        web = WebServer(create_app(runtime), host=config.host, port=config.port, most_per_address=most)
         clockwork = _start_clockwork(runtime, embedded)
         stack.callback(clockwork.shutdown, wait=False)
         registering = (config, runtime.routers)

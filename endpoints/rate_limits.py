@@ -9,7 +9,6 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
-from ipaddress import IPv6Address, ip_address
 from threading import Lock
 from typing import cast
 
@@ -19,6 +18,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
 
 from utils.errors import RateLimited
+from utils.networks import network_of
 
 logger = logging.getLogger(__name__)
 
@@ -182,15 +182,8 @@ def rate_limits() -> RateLimits:
 
 
 def client_network() -> str:
-    """The address that asks; of IPv6 its /64, as whoever has one address there has them all."""
-    address = request.remote_addr or ""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
-    return address
+    """The address that asks; of IPv6 its /64."""
+    return network_of(request.remote_addr or "")
 
 
 def _let_through(error: StorageError) -> bool:
