@@ -42,6 +42,10 @@ ACCOUNT = RateLimitItemPerMinute(600)
 #: Each contacts a router, which is a small machine and answers one at a time; readings are due every 5 minutes.
 ROUTER_CONTACT = RateLimitItemPerMinute(30)
 
+#: What is going on now. It asks a router too, unless somebody asked in the last five seconds: a page that looks every
+#: five seconds, in ten windows.
+LIVE = RateLimitItemPerMinute(120)
+
 #: A whole history from the database, and a connection to it for as long as the download takes.
 EXPORT = RateLimitItemPerMinute(30)
 
@@ -53,6 +57,8 @@ LOCAL = RateLimitItemPerMinute(1_200)
 
 _DEAR: dict[str, tuple[str, RateLimitItem]] = {
     "device_usage.refresh": ("refresh", ROUTER_CONTACT),
+    "device_usage.get_current": ("live", LIVE),
+    "device_usage.get_device_current": ("live", LIVE),
     "routers.register_router": ("router", ROUTER_CONTACT),
     "routers.test_router": ("router", ROUTER_CONTACT),
     "export.export_csv": ("export", EXPORT),
@@ -115,8 +121,10 @@ class RateLimits:
         name, limit = _DEAR.get(request.endpoint or "", ("", ACCOUNT))
         if not self._is_local:
             self._spend(ACCOUNT, "account", session_id)
-        if name:
-            self._spend(LOCAL if self._is_local else limit, name, session_id)
+            if name:
+                self._spend(limit, name, session_id)
+        elif name and limit is not LIVE:
+            self._spend(LOCAL, name, session_id)
 
     def check_guesses(self, secret: str) -> None:
         """Before a token or cookie is looked up: whether its address may still try, or it is known from there."""
