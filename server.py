@@ -45,6 +45,7 @@ from services.merged_devices import MergedDeviceService
 from services.people import PeopleService
 from services.periods import PeriodService
 from services.protocols import ProtocolService
+from services.readiness import Readiness
 from services.reading_limits import LimitedTaker, ReadingLimits
 from services.reports import UsageReportService
 from services.retention import RetentionService
@@ -160,7 +161,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         tokens=TokenService(database, clock),
         audit=AuditLog(database, clock),
         local_session_id=None if config.has_sign_in else LOCAL_SESSION_ID,
-        check_ready=accounts.check_storage,
+        check_ready=Readiness(accounts.check_storage).check,
     )
     return Runtime(
         config=config,
