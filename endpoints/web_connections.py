@@ -40,6 +40,9 @@ MAX_UNSENT_BYTES = 2**17
 MAX_DRAINED_BYTES = 32 * 2**20
 DRAIN_S = 5.0
 
+#: A connection that is silent for so long, in seconds, and is not being served, may end for another one.
+IDLE_S = 5.0
+
 #: A connection younger than this may bring a request that is on its way.
 YOUNG_S = 0.3
 
@@ -131,6 +134,12 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             return False
         has_head = self.request is not None and self.request.headers_finished
         return now - self._asking_since > (BODY_S if has_head else HEAD_S)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it may end for another one: nothing is owed to it, or its client does nothing to get it."""
+        silent_s = time.time() - self.last_activity
+        return not self.requests and (silent_s > IDLE_S or not self.is_busy)
 
     def received(self, data: bytes) -> bool:
         if self._asking_since is None:

@@ -20,9 +20,9 @@ WEB_THREADS = 96
 #: Connections at once. With routers and the database they stay below 1,024 open files, a usual limit.
 MAX_CONNECTIONS = 900
 
-#: Of one address (of IPv6 one /64), where clients connect themselves. An office behind one address has a dozen
-#: dashboards open, and a browser keeps up to six connections; idle ones make room.
-MAX_PER_ADDRESS = 100
+#: Of one address (of IPv6 one /64), where clients connect themselves. An office behind one address has thirty
+#: dashboards open, and a browser keeps up to six connections.
+MAX_PER_ADDRESS = 200
 
 #: Of an answer that is made as it is sent: so much waits in memory for a slow client, then its making waits.
 MAX_WAITING_BYTES = 2**18
@@ -126,13 +126,13 @@ class WebServer:
     def _welcome(
         self, server: BaseWSGIServer, sock: socket.socket, address: tuple[Any, ...], adj: Any, map: Any
     ) -> None:
-        """A client has connected. Where its address has all the connections it may have, an idle one of them ends for
-        this one; without an idle one this one does."""
+        """A client has connected. Where its address has all the connections it may have, the one of them that has been
+        idle for longest ends for this one; without one that is, this one does."""
         if self._most_per_address is not None:
             network = network_of(str(address[0]))
             theirs = [one for one in self._connections() if one.network == network and not one.will_close]
             if len(theirs) >= self._most_per_address:
-                idle = [one for one in theirs if not one.is_busy]
+                idle = [one for one in theirs if one.is_idle]
                 if not idle:
                     sock.close()
                     return
