@@ -26,7 +26,7 @@ from db_operations.migrations import migrate
 from demo import demo_config, running_demo
 from endpoints.app_services import AppServices
 from endpoints.application import make_application
-from endpoints.web_server import AddressInUse, WebServer, check_address_is_free
+from endpoints.web_server import MAX_PER_ADDRESS, AddressInUse, WebServer, check_address_is_free
 from local_account import register_configured_router, welcome
 from services.accounts import LOCAL_SESSION_ID, AccountService, ensure_local_user
 from services.anomalies import AnomalyService
@@ -45,6 +45,7 @@ from services.merged_devices import MergedDeviceService
 from services.people import PeopleService
 from services.periods import PeriodService
 from services.protocols import ProtocolService
+from services.readiness import Readiness
 from services.reading_limits import LimitedTaker, ReadingLimits
 from services.reports import UsageReportService
 from services.retention import RetentionService
@@ -161,7 +162,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         tokens=TokenService(database, clock),
         audit=AuditLog(database, clock),
         local_session_id=None if config.has_sign_in else LOCAL_SESSION_ID,
-        check_ready=accounts.check_storage,
+        check_ready=Readiness(accounts.check_storage).check,
     )
     return Runtime(
         config=config,
@@ -236,7 +237,9 @@ def serve(config: Config, *, demo: bool) -> None:
                     say=_say,
                 )
             )
-        web = WebServer(create_app(runtime), host=config.host, port=config.port)
+        # Behind a proxy all connections come from the proxy's address.
+        most = MAX_PER_ADDRESS if config.has_sign_in and not config.trusted_proxies else None
+        web = WebServer(create_app(runtime), host=config.host, port=config.port, most_per_address=most)
         clockwork = _start_clockwork(runtime, embedded)
         stack.callback(clockwork.shutdown, wait=False)
         registering = (config, runtime.routers)

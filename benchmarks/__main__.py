@@ -19,6 +19,7 @@ from benchmarks.queries import queries
 from benchmarks.refresh import refresh
 from benchmarks.ssh import ssh
 from benchmarks.store import store
+from benchmarks.tenancy import tenancy
 
 BENCHMARKS: Mapping[str, Callable[[Options], Iterator[Result | Memory | Count | Points]]] = {
     "ssh": ssh,
@@ -30,6 +31,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], Iterator[Result | Memory | Count | 
     "export": export,
     "queries": queries,
     "anomalies": anomalies,
+    "tenancy": tenancy,
     "crowd": crowd,
 }
 

@@ -305,31 +305,59 @@ def count_periods(conn: Connection, session_id: str, router_id: str, *, running:
 
 
 class PeriodTotalRow(NamedTuple):
-    """One device in one period, in bytes; without a device where nobody used anything in it."""
+    """What one device used in a period, in bytes; without a MAC, all the others together."""
 
     start: date
     end: date
     is_complete: bool
     mac: str | None
+    #: How many devices it stands for: 0 where nobody used anything in the period.
+    devices: int
     bytes_down: int
     bytes_up: int
 
 
 def list_period_totals(
-    conn: Connection, session_id: str, router_id: str, *, running: date | None, limit: int, offset: int
+    conn: Connection, session_id: str, router_id: str, *, running: date | None, limit: int, offset: int, top: int
 ) -> list[PeriodTotalRow]:
-    """A page of periods before the running one, newest first, a row for each device in each; one query for all."""
+    """A page of periods before the running one, newest first; of each the ``top`` devices that used most, largest
+    first, then a row for the others, if there are any. One query for all: a period can have thousands of devices.
+
+    Merged devices are one; those out of monitoring are left out.
+    """
     rows = fetch_all(
         conn,
         f"""
-        WITH page AS ({_KNOWN} ORDER BY start_date DESC LIMIT %(limit)s OFFSET %(offset)s)
-        SELECT page.start_date, page.end_date, page.is_complete, used.device_mac,
-               coalesce(used.total_download, 0), coalesce(used.total_upload, 0)
-        FROM page LEFT JOIN device_usage_history AS used
-          ON used.session_id = %(session_id)s AND used.router_id = %(router_id)s AND used.span = 'period'
-         AND used.start_date = page.start_date
-        ORDER BY page.start_date DESC
+        WITH page AS ({_KNOWN} ORDER BY start_date DESC LIMIT %(limit)s OFFSET %(offset)s),
+        used AS (
+            SELECT used.start_date, coalesce(device.merged_into, used.device_mac) AS mac,
+                   sum(used.total_download) AS down, sum(used.total_upload) AS up
+            FROM device_usage_history AS used LEFT JOIN devices AS device
+              ON device.session_id = %(session_id)s AND device.router_id = %(router_id)s
+             AND device.device_mac = used.device_mac
+            WHERE used.session_id = %(session_id)s AND used.router_id = %(router_id)s AND used.span = 'period'
+              AND used.start_date IN (SELECT start_date FROM page) AND device.is_monitored IS NOT FALSE
+            GROUP BY 1, 2
+        ),
+        ranked AS (
+            SELECT start_date, mac, down, up,
+                   least(row_number() OVER (PARTITION BY start_date ORDER BY down + up DESC, mac), %(top)s + 1) AS place
+            FROM used
+        )
+        SELECT page.start_date, page.end_date, page.is_complete,
+               CASE WHEN place <= %(top)s THEN min(mac) END, count(mac), coalesce(sum(down), 0), coalesce(sum(up), 0)
+        FROM page LEFT JOIN ranked USING (start_date)
+        GROUP BY page.start_date, page.end_date, page.is_complete, place
+        ORDER BY page.start_date DESC, place
         """,
-        {"session_id": session_id, "router_id": router_id, "running": running, "limit": limit, "offset": offset},
+        {
+            "session_id": session_id,
+            "router_id": router_id,
+            "running": running,
+            "limit": limit,
+            "offset": offset,
+            "top": top,
+        },
     )
-    return [PeriodTotalRow._make(row) for row in rows]
+    # Sums are numerics, exact: those of a period can exceed BIGINT though each device's fits.
+    return [PeriodTotalRow._make([*row[:-2], *map(int, row[-2:])]) for row in rows]

@@ -12,6 +12,7 @@ from endpoints.cross_origin import register_cross_origin
 from endpoints.middleware import MAX_BODY_BYTES, register_middleware, register_request_ids
 from endpoints.openapi import register_openapi
 from endpoints.rate_limits import register_rate_limits
+from endpoints.requests_at_once import register_requests_at_once
 from endpoints.resources import BLUEPRINTS
 from endpoints.security_headers import register_security_headers
 from endpoints.sign_in import register_sign_in
@@ -42,6 +43,8 @@ def make_application(services: AppServices, config: Config) -> APIFlask:
         is_enabled=config.ratelimit_enabled,
         is_local=not config.has_sign_in,
     )
+    # In the local mode the one caller is who works on the machine.
+    register_requests_at_once(app, is_limited=config.has_sign_in and config.ratelimit_enabled)
     register_security_headers(app, is_https=config.is_https)
     register_middleware(
         app,

@@ -9,6 +9,7 @@ from flask import current_app, g, request
 
 from endpoints.app_services import app_services
 from endpoints.rate_limits import rate_limits
+from endpoints.requests_at_once import requests_at_once
 from services.api_tokens import TokenScope
 from services.audit import AuditAction
 from utils.errors import CsrfFailed, InsufficientScope, Unauthenticated
@@ -46,6 +47,7 @@ def verify_session() -> None:
         return  # a browser's preflight brings no credentials
     caller = find_caller()
     rate_limits().spend_for_account(caller.session_id)
+    requests_at_once().enter(caller.session_id)
     if request.method not in _SAFE_METHODS:
         if not caller.may_write and request.endpoint not in _READING:
             raise InsufficientScope

@@ -22,6 +22,6 @@ periods.before_request(choose_router)
 def list_periods(query: schemas.PeriodsQuery) -> Response:
     """The router's accounting periods, those from before monitoring that it had archives of among them."""
     context = RouterContext(g.session_id, g.router_id)
-    page = app_services().periods.list_periods(context, page=query.page, page_size=query.page_size)
+    page = app_services().periods.list_periods(context, page=query.page, page_size=query.page_size, top=query.top)
     pagination = pagination_of(page=query.page, page_size=query.page_size, total_items=page.total)
     return answer(schemas.periods_view(page), pagination=pagination)

@@ -12,11 +12,16 @@ from services.periods import PeriodPage, PeriodUsage
 class PeriodsQuery(RouterQuery):
     page: int = Field(default=1, ge=1, le=1_000_000)
     page_size: int = Field(default=12, ge=1, le=100)
+    top: int = Field(default=100, ge=1, le=500, description="devices of each period; times pageSize at most 10,000")
 
 
 class PeriodDeviceOut(UsageOut, NamedOut):
     is_router: bool
     is_unresolved: bool = Field(description="hosts whose MAC nlbwmon could not look up, together")
+
+
+class OtherDevicesOut(UsageOut):
+    devices: int
 
 
 class PeriodSpanOut(Out):
@@ -27,7 +32,8 @@ class PeriodSpanOut(Out):
 
 
 class AccountingPeriodOut(UsageOut, PeriodSpanOut):
-    devices: list[PeriodDeviceOut] = Field(description="those that used most first")
+    devices: list[PeriodDeviceOut] = Field(description="those that used most, as many as top says")
+    other_devices: OtherDevicesOut = Field(description="the rest together")
 
 
 class PeriodsOut(Out):
@@ -60,4 +66,10 @@ def _period(period: PeriodUsage) -> AccountingPeriodOut:
             )
             for device in period.devices
         ],
+        other_devices=OtherDevicesOut(
+            devices=period.others.devices,
+            bytes_down=period.others.bytes_down,
+            bytes_up=period.others.bytes_up,
+            total_bytes=period.others.bytes_down + period.others.bytes_up,
+        ),
     )

@@ -9,7 +9,6 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
-from ipaddress import IPv6Address, ip_address
 from threading import Lock
 from typing import cast
 
@@ -19,6 +18,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
 
 from utils.errors import RateLimited
+from utils.networks import network_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,10 @@ ACCOUNT = RateLimitItemPerMinute(600)
 #: Each contacts a router, which is a small machine and answers one at a time; readings are due every 5 minutes.
 ROUTER_CONTACT = RateLimitItemPerMinute(30)
 
+#: What is going on now. It asks a router too, unless somebody asked in the last five seconds: a page that looks every
+#: five seconds, in ten windows.
+LIVE = RateLimitItemPerMinute(120)
+
 #: A whole history from the database, and a connection to it for as long as the download takes.
 EXPORT = RateLimitItemPerMinute(30)
 
@@ -53,6 +57,8 @@ LOCAL = RateLimitItemPerMinute(1_200)
 
 _DEAR: dict[str, tuple[str, RateLimitItem]] = {
     "device_usage.refresh": ("refresh", ROUTER_CONTACT),
+    "device_usage.get_current": ("live", LIVE),
+    "device_usage.get_device_current": ("live", LIVE),
     "routers.register_router": ("router", ROUTER_CONTACT),
     "routers.test_router": ("router", ROUTER_CONTACT),
     "export.export_csv": ("export", EXPORT),
@@ -115,8 +121,10 @@ class RateLimits:
         name, limit = _DEAR.get(request.endpoint or "", ("", ACCOUNT))
         if not self._is_local:
             self._spend(ACCOUNT, "account", session_id)
-        if name:
-            self._spend(LOCAL if self._is_local else limit, name, session_id)
+            if name:
+                self._spend(limit, name, session_id)
+        elif name and limit is not LIVE:
+            self._spend(LOCAL, name, session_id)
 
     def check_guesses(self, secret: str) -> None:
         """Before a token or cookie is looked up: whether its address may still try, or it is known from there."""
@@ -182,15 +190,8 @@ def rate_limits() -> RateLimits:
 
 
 def client_network() -> str:
-    """The address that asks; of IPv6 its /64, as whoever has one address there has them all."""
-    address = request.remote_addr or ""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
-    return address
+    """The address that asks; of IPv6 its /64."""
+    return network_of(request.remote_addr or "")
 
 
 def _let_through(error: StorageError) -> bool:

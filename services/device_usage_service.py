@@ -26,6 +26,9 @@ from utils.time import Clock
 #: A live reading serves everybody who asks within this many seconds of it.
 SHARE_LIVE_S = 5.0
 
+#: Nobody waits longer than this, in seconds, for a live reading that somebody else has begun: there is a stored one.
+WAIT_LIVE_S = 10.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolUsage:
@@ -79,7 +82,7 @@ class DeviceUsageService:
         self._collector = collector
         self._taker = taker
         self._clock = clock
-        self._live: SingleFlight[RouterContext, TakenReading] = SingleFlight(keep_s=SHARE_LIVE_S)
+        self._live: SingleFlight[RouterContext, TakenReading] = SingleFlight(keep_s=SHARE_LIVE_S, wait_s=WAIT_LIVE_S)
 
     def refresh(self, context: RouterContext) -> Collection:
         """Collect now; callers at the same time share one reading."""

@@ -14,8 +14,12 @@ from services.context import RouterContext
 from services.device_usage_service import display_name
 from services.history_range import devices_by_mac
 from services.merged_devices import shown_totals
+from utils.errors import ValidationFailed
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import parse_nlbw_json
+
+#: Devices on one page, of all its periods together.
+MOST_DEVICES = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,15 @@ class DeviceInPeriod:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherDevices:
+    """Devices of a period that are not listed, together."""
+
+    devices: int
+    bytes_down: int
+    bytes_up: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PeriodUsage:
     """One accounting period; its first and last local day are both in it."""
 
@@ -40,11 +53,18 @@ class PeriodUsage:
     is_current: bool
     #: All of it is known: the router's archive of it was read. Never so of the running one.
     is_complete: bool
-    #: All devices together, in bytes.
-    bytes_down: int
-    bytes_up: int
-    #: Those that used most first.
+    #: Those that used most, first of all who used most.
     devices: Sequence[DeviceInPeriod]
+    others: OtherDevices
+
+    @property
+    def bytes_down(self) -> int:
+        """Of all devices together, as `bytes_up`."""
+        return sum(device.bytes_down for device in self.devices) + self.others.bytes_down
+
+    @property
+    def bytes_up(self) -> int:
+        return sum(device.bytes_up for device in self.devices) + self.others.bytes_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +84,15 @@ class PeriodService:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def list_periods(self, context: RouterContext, *, page: int, page_size: int) -> PeriodPage:
+    def list_periods(self, context: RouterContext, *, page: int, page_size: int, top: int) -> PeriodPage:
         """The running period as of the last reading, then those before it; of those, what nlbwmon counted in the end.
 
-        Devices out of monitoring are left out. Periods of which nothing is known are no part of the list.
+        Of each period the ``top`` devices that used most. Devices out of monitoring are left out. Periods of which
+        nothing is known are no part of the list. Raises ValidationFailed where a page could have too many devices.
         """
+        if page_size * top > MOST_DEVICES:
+            message = f"pageSize times top may be at most {MOST_DEVICES:,}"
+            raise ValidationFailed(f"The request can't be used: {message}.", details={"top": [message]})
         owner = (context.session_id, context.router_id)
         first = (page - 1) * page_size
         with self._database.transaction() as conn:
@@ -80,56 +104,54 @@ class PeriodService:
             shows_current = current and first == 0
             limit = page_size - 1 if shows_current else page_size
             rows = periods_db.list_period_totals(
-                conn, *owner, running=running, limit=limit, offset=max(0, first - current)
+                conn, *owner, running=running, limit=limit, offset=max(0, first - current), top=top
             )
             known = devices_by_mac(conn, context)
-        periods = [_current(last, known)] if last and shows_current else []
+        periods = [_current(last, known, top)] if last and shows_current else []
         for (start, end, is_complete), of_period in groupby(rows, key=lambda row: row[:3]):
             periods.append(_period(start, end, of_period, known, is_complete=is_complete))
         return PeriodPage(periods=periods, total=counts.known + current, pending=counts.pending)
 
 
-def _current(last: ReadingRecord, known: Mapping[str, DeviceRecord]) -> PeriodUsage:
+def _current(last: ReadingRecord, known: Mapping[str, DeviceRecord], top: int) -> PeriodUsage:
     """The running period: nlbwmon's own totals, as they were read last."""
-    totals = parse_nlbw_json(last.usage_json).totals
-    devices = _devices(((mac, *total) for mac, total in totals.items()), known)
-    return _usage(last.period_start, last.period_end, devices, is_current=True, is_complete=False)
+    totals = shown_totals(parse_nlbw_json(last.usage_json).totals, known)
+    devices = [_device(mac, total.bytes_down, total.bytes_up, known) for mac, total in totals.items()]
+    devices.sort(key=lambda device: (-(device.bytes_down + device.bytes_up), device.mac))
+    others = devices[top:]
+    return PeriodUsage(
+        start=last.period_start,
+        end=last.period_end,
+        is_current=True,
+        is_complete=False,
+        devices=devices[:top],
+        others=OtherDevices(
+            devices=len(others),
+            bytes_down=sum(device.bytes_down for device in others),
+            bytes_up=sum(device.bytes_up for device in others),
+        ),
+    )
 
 
 def _period(
     start: date, end: date, rows: Iterable[PeriodTotalRow], known: Mapping[str, DeviceRecord], *, is_complete: bool
 ) -> PeriodUsage:
-    devices = _devices(((row.mac, row.bytes_down, row.bytes_up) for row in rows if row.mac is not None), known)
-    return _usage(start, end, devices, is_current=False, is_complete=is_complete)
+    devices, others = [], OtherDevices(devices=0, bytes_down=0, bytes_up=0)
+    for row in rows:
+        if row.mac is None:
+            others = OtherDevices(devices=row.devices, bytes_down=row.bytes_down, bytes_up=row.bytes_up)
+        else:
+            devices.append(_device(row.mac, row.bytes_down, row.bytes_up, known))
+    return PeriodUsage(start=start, end=end, is_current=False, is_complete=is_complete, devices=devices, others=others)
 
 
-def _devices(totals: Iterable[tuple[str, int, int]], known: Mapping[str, DeviceRecord]) -> list[DeviceInPeriod]:
-    devices = []
-    for mac, total in shown_totals({mac: (down, up) for mac, down, up in totals}, known).items():
-        record = known.get(mac)
-        devices.append(
-            DeviceInPeriod(
-                mac=mac,
-                name=display_name(mac, record),
-                bytes_down=total.bytes_down,
-                bytes_up=total.bytes_up,
-                is_router=record is not None and record.is_router,
-                is_unresolved=mac == ZERO_MAC,
-            )
-        )
-    return sorted(devices, key=lambda device: (-(device.bytes_down + device.bytes_up), device.mac))
-
-
-def _usage(
-    start: date, end: date, devices: Sequence[DeviceInPeriod], *, is_current: bool, is_complete: bool
-) -> PeriodUsage:
-    # Added up here and not in SQL: the sum of a period can exceed BIGINT though each device's fits.
-    return PeriodUsage(
-        start=start,
-        end=end,
-        is_current=is_current,
-        is_complete=is_complete,
-        bytes_down=sum(device.bytes_down for device in devices),
-        bytes_up=sum(device.bytes_up for device in devices),
-        devices=devices,
+def _device(mac: str, bytes_down: int, bytes_up: int, known: Mapping[str, DeviceRecord]) -> DeviceInPeriod:
+    record = known.get(mac)
+    return DeviceInPeriod(
+        mac=mac,
+        name=display_name(mac, record),
+        bytes_down=bytes_down,
+        bytes_up=bytes_up,
+        is_router=record is not None and record.is_router,
+        is_unresolved=mac == ZERO_MAC,
     )

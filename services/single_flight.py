@@ -3,24 +3,35 @@
 import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Generic, TypeVar
+
+from utils.errors import RouterTimeout
 
 Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")
+
+#: Whoever shares a piece of work waits no longer for it. What asks a router is nearly always done much sooner, and has
+#: longer deadlines of its own.
+WAIT_S = 45.0
 
 
 class SingleFlight(Generic[Key, Result]):
     """Shares results and failures alike, so that a dead router is waited for once, not once a caller."""
 
-    def __init__(self, *, keep_s: float = 0.0) -> None:
-        """``keep_s``: how long after its end an outcome still serves, in seconds."""
+    def __init__(self, *, keep_s: float = 0.0, wait_s: float = WAIT_S) -> None:
+        """``keep_s``: how long after its end an outcome still serves; ``wait_s``: how long the others wait for it; in
+        seconds."""
         self._keep_s = keep_s
+        self._wait_s = wait_s
         self._lock = threading.Lock()
         self._flights: dict[Key, tuple[Future[Result], float]] = {}
 
     def run(self, key: Key, work: Callable[[], Result]) -> Result:
-        """The outcome of ``work``, or of the call that is doing the same for ``key`` already."""
+        """The outcome of ``work``, or of the call that is doing the same for ``key`` already.
+
+        Raises RouterTimeout where that call takes too long; it goes on all the same.
+        """
         with self._lock:
             self._drop_old()
             flight = self._flights.get(key)
@@ -28,7 +39,7 @@ class SingleFlight(Generic[Key, Result]):
                 future: Future[Result] = Future()
                 self._flights[key] = (future, float("inf"))
         if flight is not None:
-            return flight[0].result()
+            return self._outcome_of(flight[0])
         try:
             future.set_result(work())
         except BaseException as error:
@@ -39,6 +50,11 @@ class SingleFlight(Generic[Key, Result]):
                 self._flights[key] = (future, time.monotonic() + self._keep_s)
             self._drop_old()
         return future.result()
+
+    def _outcome_of(self, running: Future[Result]) -> Result:
+        if not wait([running], self._wait_s).done:  # result(timeout) could not be told from a TimeoutError of the work
+            raise RouterTimeout("The router is being asked already, and takes long to answer. Try again shortly.")
+        return running.result()
 
     def publish(self, key: Key, result: Result) -> None:
         """Offer a result that came about elsewhere, for ``keep_s``."""

@@ -188,15 +188,41 @@ def test_pages_hold_what_is_known_newest_first(conn: Connection) -> None:
     assert periods_db.count_periods(conn, *ALICE, running=NOVEMBER.start) == (3, 1)
     assert periods_db.count_periods(conn, *ALICE, running=None) == (4, 1)
     assert periods_db.count_periods(conn, *BOB, running=None) == (0, 0)
-    rows = periods_db.list_period_totals(conn, *ALICE, running=NOVEMBER.start, limit=2, offset=0)
-    assert rows[0] == (OCTOBER.start, OCTOBER.end, True, None, 0, 0)
-    assert sorted(rows[1:]) == [
-        (july.start, july.end, False, OTHER_MAC, 3, 4),
-        (july.start, july.end, False, MAC, 1, 2),
+    rows = periods_db.list_period_totals(conn, *ALICE, running=NOVEMBER.start, limit=2, offset=0, top=2)
+    assert rows == [
+        (OCTOBER.start, OCTOBER.end, True, None, 0, 0, 0),
+        (july.start, july.end, False, OTHER_MAC, 1, 3, 4),
+        (july.start, july.end, False, MAC, 1, 1, 2),
     ]
-    (rest,) = periods_db.list_period_totals(conn, *ALICE, running=NOVEMBER.start, limit=2, offset=2)
-    assert rest == (june.start, june.end, False, MAC, 1, 2)
-    assert periods_db.list_period_totals(conn, *BOB, running=None, limit=9, offset=0) == []
+    (rest,) = periods_db.list_period_totals(conn, *ALICE, running=NOVEMBER.start, limit=2, offset=2, top=2)
+    assert rest == (june.start, june.end, False, MAC, 1, 1, 2)
+    assert periods_db.list_period_totals(conn, *BOB, running=None, limit=9, offset=0, top=2) == []
+
+
+def test_beyond_so_many_devices_the_others_are_one_row(conn: Connection) -> None:
+    macs = [f"02:00:00:00:00:{number:02x}" for number in range(1, 6)]
+    first, second, third, hidden, merged = macs
+    devices_db.insert_devices_unless_there(conn, *ALICE, macs, first_seen=AT)
+    execute(
+        conn,
+        """
+        UPDATE devices SET is_monitored = device_mac <> %(hidden)s,
+                           merged_into = CASE WHEN device_mac = %(merged)s THEN %(second)s END
+        WHERE router_id = %(router_id)s
+        """,
+        {"hidden": hidden, "merged": merged, "second": second, "router_id": ALICE[1]},
+    )
+    put(conn, SEPTEMBER, {first: (5, 0), second: (MAX - 1, 0), third: (1, 1), hidden: (9, 9), merged: (MAX - 1, 1)})
+    put(conn, OCTOBER, {first: (7, 0)})
+
+    def shown(top: int) -> list[tuple[object, ...]]:
+        rows = periods_db.list_period_totals(conn, *ALICE, running=None, limit=9, offset=0, top=top)
+        return [(row.start.month, *row[3:]) for row in rows]
+
+    ten, most = (10, first, 1, 7, 0), (9, second, 1, 2 * MAX - 2, 1)
+    assert shown(9) == [ten, most, (9, first, 1, 5, 0), (9, third, 1, 1, 1)] == shown(3)
+    assert shown(2) == [ten, most, (9, first, 1, 5, 0), (9, None, 1, 1, 1)]
+    assert shown(1) == [ten, most, (9, None, 2, 6, 1)]
 
 
 def test_periods_go_with_their_totals_when_their_time_is_over(conn: Connection) -> None:

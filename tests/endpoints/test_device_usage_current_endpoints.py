@@ -18,6 +18,7 @@ from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer
 from tests.endpoints.device_usage_shapes import BASE, CURRENT_DEVICE, NOW
 from tests.homes import LAPTOP, PHONE, START, TV, Api, TickingClock, register, serving
+from utils.errors import RouterTimeout
 from utils.mac import ZERO_MAC
 
 pytestmark = pytest.mark.usefixtures("always_live")
@@ -196,6 +197,32 @@ def test_refreshing_says_what_it_brought(router: SimulatedRouter, read: Any) -> 
     second = read()
     assert (second["devices"], second["newDevices"], second["bytesDown"], second["bytesUp"]) == (2, [LAPTOP], 30, 40)
     assert second["durationMs"] >= 0
+
+
+def test_who_shares_a_reading_that_takes_long_gets_the_stored_one(
+    make_runtime: Callable[..., Runtime], hosted: HostedRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.device_usage_service.WAIT_LIVE_S", 0.05)
+    runtime = make_runtime()
+    runtime.collector.collect(register(runtime, hosted))
+    api = Api(create_app(runtime).test_client())
+    is_running, may_end = threading.Event(), threading.Event()
+
+    def hang(*_: object) -> None:
+        is_running.set()
+        assert may_end.wait(30)
+        raise RouterTimeout
+
+    monkeypatch.setattr(runtime.taker, "take", hang)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(api.data, f"{BASE}/current")
+        assert is_running.wait(30)
+        current = api.data(f"{BASE}/current")
+        assert (current["source"], current["stale"]) == ("stored", True)
+        assert current["warning"]["code"] == "ROUTER_TIMEOUT"
+        assert not first.done()
+        may_end.set()
+        assert first.result()["source"] == "stored"
 
 
 def test_forty_callers_at_once_cost_the_router_one_command_at_a_time(

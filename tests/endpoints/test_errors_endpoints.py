@@ -203,8 +203,12 @@ def own_server(clock: ManualClock) -> Iterator[tuple[EmbeddedPostgres, Runtime]]
 
 
 def test_without_the_database_every_answer_says_so_and_with_it_all_is_well_again(
-    own_server: tuple[EmbeddedPostgres, Runtime], hosted: HostedRouter, clock: ManualClock
+    own_server: tuple[EmbeddedPostgres, Runtime],
+    hosted: HostedRouter,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("services.readiness.KEEP_S", 0.0)
     server, runtime = own_server
     context = register(runtime, hosted)
     api = Api(create_app(runtime).test_client())

@@ -92,6 +92,7 @@ def test_periods_are_listed_newest_first_with_their_devices(join: Any, clock: Ma
         device(TV, 70, 7),
         device(ROUTER, 8, 8, name="OpenWrt", is_router=True),
     ]
+    assert july["otherDevices"] == {"devices": 0, "bytesDown": 0, "bytesUp": 0, "totalBytes": 0}
     november = body["data"]["periods"][0]
     assert november["devices"] == [
         device(PHONE, 11_000, 11, name="Annas-iPhone"),
@@ -170,6 +171,26 @@ def test_devices_out_of_monitoring_are_left_out(join: Any, clock: ManualClock, a
     assert PHONE not in {one["mac"] for period in data["periods"] for one in period["devices"]}
 
 
+def test_beyond_the_top_the_others_are_one_sum(join: Any, clock: ManualClock, api: Api) -> None:
+    join(home(clock))
+    whole, shortened = (api.data(PERIODS, query_string={"top": top})["periods"] for top in (100, 1))
+    for period, short in zip(whole, shortened, strict=True):
+        assert short["devices"] == period["devices"][:1]
+        rest = period["devices"][1:]
+        others = short["otherDevices"]
+        assert others["devices"] == len(rest)
+        for name in ("bytesDown", "bytesUp", "totalBytes"):
+            assert others[name] == sum(one[name] for one in rest)
+            assert short[name] == period[name]
+
+
+def test_a_page_has_only_so_many_devices(context: RouterContext, api: Api) -> None:
+    assert api.data(PERIODS, query_string={"pageSize": 100})["periods"] == []
+    assert api.data(PERIODS, query_string={"pageSize": 20, "top": 500})["periods"] == []
+    status, code, details = api.error(PERIODS, query_string={"pageSize": 21, "top": 500})
+    assert (status, code, list(details)) == (400, "VALIDATION_ERROR", ["top"])
+
+
 # --- pages -----------------------------------------------------------------------------------------------
 
 
@@ -186,7 +207,9 @@ def test_pages_show_each_period_once_and_in_order(join: Any, clock: ManualClock,
     assert paged == whole
 
 
-@pytest.mark.parametrize("query", [{"page": 0}, {"pageSize": 101}, {"pageSize": 0}, {"size": 3}, {"page": "x"}])
+@pytest.mark.parametrize(
+    "query", [{"page": 0}, {"pageSize": 101}, {"pageSize": 0}, {"size": 3}, {"page": "x"}, {"top": 0}, {"top": 501}]
+)
 def test_pages_that_can_not_be_are_refused(context: RouterContext, api: Api, query: dict[str, object]) -> None:
     status, code, details = api.error(PERIODS, query_string=query)
     assert (status, code, set(details)) == (400, "VALIDATION_ERROR", set(query))

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from services.single_flight import SingleFlight
+from utils.errors import RouterTimeout
 
 LONG = 3_600.0
 
@@ -75,6 +76,37 @@ def test_callers_at_the_same_time_share_one_failure() -> None:
 
     assert [type(outcome) for outcome in outcomes] == [ConnectionError] * 8
     assert len(turns) == 1
+
+
+def test_the_others_wait_only_so_long_and_the_work_goes_on() -> None:
+    flights: SingleFlight[str, str] = SingleFlight(keep_s=LONG, wait_s=0.01)
+    is_running, may_end = threading.Event(), threading.Event()
+
+    def hang() -> str:
+        is_running.set()
+        assert may_end.wait(30)
+        return "at last"
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(flights.run, "r1", hang)
+        assert is_running.wait(30)
+        for _ in range(3):
+            with pytest.raises(RouterTimeout):
+                flights.run("r1", Work())
+        may_end.set()
+        assert first.result() == "at last"
+    assert flights.run("r1", Work()) == "at last"
+
+
+def test_a_timeout_of_the_work_itself_is_shared_as_it_is() -> None:
+    flights: SingleFlight[str, str] = SingleFlight(keep_s=LONG)
+
+    def fail() -> str:
+        raise TimeoutError("its own")
+
+    for _ in range(2):
+        with pytest.raises(TimeoutError, match="its own"):
+            flights.run("r1", fail)
 
 
 def test_nothing_is_kept_unless_asked_for() -> None:

@@ -60,6 +60,8 @@ def bearer(secret: str) -> dict[str, str]:
     ("method", "path", "options", "most"),
     [
         ("POST", f"{BASE}/refresh", {}, rate_limits.ROUTER_CONTACT.amount),
+        ("GET", f"{BASE}/current", {}, rate_limits.LIVE.amount),
+        ("GET", f"{BASE}/device/02:00:00:00:00:01/current", {}, rate_limits.LIVE.amount),
         ("GET", f"{BASE}/export/csv", {}, rate_limits.EXPORT.amount),
         ("POST", f"{BASE}/report/generate", {"json": {"period": "day"}}, rate_limits.REPORT.amount),
         ("POST", "/api/routers/nosuchrouter/test", {}, rate_limits.ROUTER_CONTACT.amount),
@@ -194,6 +196,8 @@ def test_in_the_local_mode_reads_are_free_and_a_refresh_has_a_limit_far_above_wh
         assert api.client.get("/api/auth/me").status_code == 200
     assert rate_limits.LOCAL.amount >= 10 * 60, "ten times a second"
     monkeypatch.setattr(rate_limits, "LOCAL", RateLimitItemPerSecond(5, 60))
+    for _ in range(rate_limits.LIVE.amount + 10):
+        api.data(f"{BASE}/current")
     assert until_refused(lambda: api.client.get(f"{BASE}/export/json"), 10) == 5
 
 
