@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from db_operations.statements import Connection, execute, fetch_all, fetch_one
+from db_operations.statements import Connection, Row, execute, fetch_all, fetch_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +34,17 @@ def insert_session(conn: Connection, session: SessionRecord, secret_hash: bytes)
     )
 
 
-def find_session(conn: Connection, secret_hash: bytes) -> SessionRecord | None:
-    """Also one that has run out."""
+def find_session(conn: Connection, secret_hash: bytes) -> tuple[SessionRecord, str | None] | None:
+    """With the e-mail address of its account; also one that has run out."""
     row = fetch_one(
-        conn, f"SELECT {_COLUMNS} FROM sessions WHERE secret_hash = %(secret_hash)s", {"secret_hash": secret_hash}
+        conn,
+        f"""
+        SELECT {_COLUMNS}, (SELECT email FROM users WHERE users.session_id = sessions.session_id)
+        FROM sessions WHERE secret_hash = %(secret_hash)s
+        """,
+        {"secret_hash": secret_hash},
     )
-    return _session(row) if row else None
+    return (_session(row[:-1]), row[-1]) if row else None
 
 
 def touch_session(conn: Connection, session_id: str, id: str, *, at: datetime) -> None:
@@ -90,7 +95,7 @@ def delete_ended_sessions(conn: Connection, *, now: datetime, seen_since: dateti
     )
 
 
-def _session(row: tuple[str, str, datetime, datetime, datetime, str, str]) -> SessionRecord:
+def _session(row: Row) -> SessionRecord:
     id_, session_id, created_at, last_seen_at, expires_at, address, user_agent = row
     return SessionRecord(
         id=id_,

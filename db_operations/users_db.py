@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from db_operations.statements import Connection, execute, fetch_one
+from db_operations.statements import Connection, execute, fetch_all, fetch_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,16 @@ def get_user(conn: Connection, session_id: str) -> UserRecord | None:
         {"session_id": session_id},
     )
     return _user(row) if row else None
+
+
+def list_accounts(conn: Connection, *, email: str | None) -> list[str]:
+    """The ids of the accounts with that e-mail address (in lower case); None: of all."""
+    rows = fetch_all(
+        conn,
+        "SELECT session_id FROM users WHERE %(email)s::text IS NULL OR email = %(email)s ORDER BY session_id",
+        {"email": email},
+    )
+    return [session_id for (session_id,) in rows]
 
 
 def delete_user(conn: Connection, session_id: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from db_operations import users_db
 from db_operations.database import Database
 from db_operations.users_db import UserRecord
+from services.admission import LOCAL_SESSION_ID, Admission
 from services.context import RouterContext
 from services.routers import RouterService
 from services.secrets_at_rest import new_id
@@ -12,9 +13,6 @@ from utils.errors import NotFound, SignInRefused
 from utils.time import Clock
 
 __all__ = ["LOCAL_SESSION_ID", "AccountService", "Identity", "UserRecord", "ensure_local_user"]
-
-#: The durable id of the one account of AUTH_MODE=local.
-LOCAL_SESSION_ID = "local"
 
 _MOST_NAME = 255
 
@@ -41,14 +39,11 @@ def ensure_local_user(database: Database) -> UserRecord:
 class AccountService:
     """Accounts, by their durable id."""
 
-    def __init__(
-        self, database: Database, clock: Clock, routers: RouterService, *, allowed_emails: tuple[str, ...] = ()
-    ) -> None:
-        """``allowed_emails``: addresses (``a@b.org``) and whole domains (``@b.org``) in lower case; none: everybody."""
+    def __init__(self, database: Database, clock: Clock, routers: RouterService, admission: Admission) -> None:
         self._database = database
         self._clock = clock
         self._routers = routers
-        self._allowed = frozenset(allowed_emails)
+        self._admission = admission
 
     def check_storage(self) -> None:
         """Raises DatabaseUnavailable unless accounts can be read: the database answers and is migrated."""
@@ -73,7 +68,7 @@ class AccountService:
             raise SignInRefused(
                 "Your provider has not verified your e-mail address. Verify it there and sign in again."
             )
-        if self._allowed and not {email, "@" + email.rpartition("@")[2]} & self._allowed:
+        if not self._admission.may_sign_in(email):
             raise SignInRefused(f"{email} may not sign in here. Ask whoever runs this server (ALLOWED_EMAILS).")
         user = UserRecord(
             session_id=new_id() + new_id(),

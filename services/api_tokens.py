@@ -7,6 +7,7 @@ from enum import StrEnum
 from db_operations import tokens_db, users_db
 from db_operations.database import Database
 from db_operations.tokens_db import TokenRecord
+from services.admission import Admission
 from services.secrets_at_rest import hash_of, new_id, new_secret
 from utils.errors import Conflict, NotFound
 from utils.time import Clock
@@ -40,9 +41,10 @@ class IssuedToken:
 class TokenService:
     """Tokens of all accounts; every list and change is bound to one."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, admission: Admission) -> None:
         self._database = database
         self._clock = clock
+        self._admission = admission
 
     def create(self, session_id: str, *, name: str, scope: TokenScope, lifetime: timedelta) -> IssuedToken:
         """Raises Conflict where the account has MOST_TOKENS already."""
@@ -58,11 +60,14 @@ class TokenService:
         return IssuedToken(record=record, secret=secret.text)
 
     def find(self, secret: str) -> TokenRecord | None:
-        """Whose token this is, while it holds."""
+        """Whose token this is, while it holds and whose it is may be here."""
         now = self._clock()
         with self._database.transaction() as conn:
-            token = tokens_db.find_token(conn, hash_of(secret))
-            if token is None or token.expires_at <= now:
+            found = tokens_db.find_token(conn, hash_of(secret))
+            if found is None:
+                return None
+            token, email = found
+            if token.expires_at <= now or not self._admission.lets_in(token.session_id, email):
                 return None
             if token.last_used_at is None or now - token.last_used_at >= _TOUCH_EVERY:
                 tokens_db.touch_token(conn, token.session_id, token.id, at=now)

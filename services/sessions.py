@@ -8,6 +8,7 @@ from datetime import timedelta
 from db_operations import sessions_db
 from db_operations.database import Database
 from db_operations.sessions_db import SessionRecord
+from services.admission import Admission
 from services.secrets_at_rest import hash_of, new_id, new_secret
 from utils.errors import NotFound
 from utils.time import Clock
@@ -31,10 +32,13 @@ class Browser:
 class SessionService:
     """Sign-ins of all accounts; every list and change is bound to one."""
 
-    def __init__(self, database: Database, clock: Clock, *, idle: timedelta, absolute: timedelta) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, admission: Admission, *, idle: timedelta, absolute: timedelta
+    ) -> None:
         """``idle``: how long one lives without being used; ``absolute``: how long whatever is done."""
         self._database = database
         self._clock = clock
+        self._admission = admission
         self._idle = idle
         self._absolute = absolute
 
@@ -55,11 +59,16 @@ class SessionService:
         return secret.text
 
     def find(self, secret: str) -> SessionRecord | None:
-        """Whose cookie this is, while it holds."""
+        """Whose cookie this is, while it holds and whose it is may be here."""
         now = self._clock()
         with self._database.transaction() as conn:
-            session = sessions_db.find_session(conn, hash_of(secret))
-            if session is None or session.expires_at <= now or session.last_seen_at + self._idle <= now:
+            found = sessions_db.find_session(conn, hash_of(secret))
+            if found is None:
+                return None
+            session, email = found
+            if not self._admission.lets_in(session.session_id, email):
+                return None
+            if session.expires_at <= now or session.last_seen_at + self._idle <= now:
                 return None
             if now - session.last_seen_at >= _TOUCH_EVERY:
                 sessions_db.touch_session(conn, session.session_id, session.id, at=now)
