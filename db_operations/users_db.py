@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db_operations.statements import Connection, execute, fetch_all, fetch_one
+from utils.errors import AccountGone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +34,14 @@ def insert_user_unless_there(conn: Connection, user: UserRecord) -> None:
 
 
 def lock_user(conn: Connection, session_id: str) -> None:
-    """Nobody else who asks for this holds the account before the transaction ends."""
-    execute(
+    """Nobody else who asks for this holds the account before the transaction ends. Raises AccountGone."""
+    row = fetch_one(
         conn,
         "SELECT 1 FROM users WHERE session_id = %(session_id)s FOR NO KEY UPDATE",
         {"session_id": session_id},
     )
+    if row is None:
+        raise AccountGone
 
 
 def upsert_signed_in_user(conn: Connection, user: UserRecord, *, at: datetime) -> UserRecord:

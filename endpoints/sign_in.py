@@ -2,6 +2,7 @@
 
 import logging
 import re
+import unicodedata
 from typing import Any, cast
 
 import requests
@@ -29,6 +30,9 @@ _PROVIDER = "oidc"
 _EXTENSION = "netpilot-oidc"
 _NEXT = "next"
 _PROVIDER_TIMEOUT_S = 10
+
+#: Characters of what identifies somebody, and of his e-mail address (RFC 5321: 64 and 255 around the @).
+_MOST_NAME, _MOST_EMAIL = 255, 320
 
 #: A path of this server: no other host, and nothing that a browser might read as one.
 _OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
@@ -67,7 +71,7 @@ def login(query: LoginQuery) -> Response:
     session.clear()  # of a sign-in that was begun and given up
     try:
         response = provider.authorize_redirect(callback_url)
-    except (AuthlibBaseError, requests.RequestException, ValueError, KeyError) as error:
+    except (AuthlibBaseError, requests.RequestException, RuntimeError, ValueError, KeyError) as error:
         logger.warning("the sign-in provider can't be asked: %s", type(error).__name__)
         raise SignInUnavailable from None
     session[_NEXT] = query.next
@@ -117,24 +121,36 @@ def _claims(provider: Any) -> Identity:
     """What the provider says of who comes back. Raises ValidationFailed, SignInUnavailable."""
     try:
         token = provider.authorize_access_token()
-    except requests.RequestException as error:
-        logger.warning("the sign-in provider does not answer: %s", type(error).__name__)
+    except (requests.RequestException, RuntimeError) as error:  # the latter: it leaves out what it has to say
+        logger.warning("the sign-in provider does not answer as it should: %s", type(error).__name__)
         raise SignInUnavailable from None
     except (AuthlibBaseError, JoseError, ValueError, KeyError) as error:
         # Begun in another browser, used before, refused, or made up: all the same to who comes back.
         logger.info("a sign-in was refused: %s", type(error).__name__)
         raise ValidationFailed("This sign-in is not one that was begun here just now. Begin it again.") from None
     claims = token.get("userinfo") or {}
-    issuer, subject = str(claims.get("iss") or ""), str(claims.get("sub") or "")
-    if not issuer or not subject or max(len(issuer), len(subject)) > 255:
+    issuer, subject, email, name = (_text(claims.get(claim)) for claim in ("iss", "sub", "email", "name"))
+    email = email.strip().lower()
+    if not issuer or not subject or max(len(issuer), len(subject)) > _MOST_NAME or not _is_line(issuer + subject):
         raise ValidationFailed("The sign-in provider does not say who you are.")
+    if len(email) > _MOST_EMAIL or not _is_line(email):
+        raise ValidationFailed("What the sign-in provider says is your e-mail address can't be one.")
     return Identity(
         issuer=issuer,
         subject=subject,
-        email=str(claims.get("email") or ""),
+        email=email,
         is_email_verified=claims.get("email_verified") in (True, "true"),
-        name=str(claims.get("name") or ""),
+        name=name.encode(errors="replace").decode(),
     )
+
+
+def _text(claim: object) -> str:
+    return claim if isinstance(claim, str) else ""
+
+
+def _is_line(text: str) -> bool:
+    """Whether all of it can be stored and shown: NUL and halves of characters can not."""
+    return all(unicodedata.category(character) not in ("Cc", "Cs") for character in text)
 
 
 def _sign_out_this_browser() -> None:

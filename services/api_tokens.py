@@ -8,7 +8,7 @@ from db_operations import tokens_db, users_db
 from db_operations.database import Database
 from db_operations.tokens_db import TokenRecord
 from services.admission import Admission
-from services.secrets_at_rest import hash_of, new_id, new_secret
+from services.secrets_at_rest import hash_of, is_id, new_id, new_secret
 from utils.errors import Conflict, NotFound
 from utils.time import Clock
 
@@ -47,7 +47,7 @@ class TokenService:
         self._admission = admission
 
     def create(self, session_id: str, *, name: str, scope: TokenScope, lifetime: timedelta) -> IssuedToken:
-        """Raises Conflict where the account has MOST_TOKENS already."""
+        """Raises Conflict where the account has MOST_TOKENS already, AccountGone."""
         now, secret = self._clock(), new_secret(PREFIX)
         record = TokenRecord(
             id=new_id(), session_id=session_id, name=name, scope=scope, created_at=now, expires_at=now + lifetime
@@ -81,5 +81,5 @@ class TokenService:
     def revoke(self, session_id: str, id: str) -> None:
         """Raises NotFound."""
         with self._database.transaction() as conn:
-            if not tokens_db.delete_token(conn, session_id, id):
+            if not is_id(id) or not tokens_db.delete_token(conn, session_id, id):
                 raise NotFound("There is no such token.")

@@ -5,11 +5,11 @@ out from anywhere.
 from dataclasses import dataclass
 from datetime import timedelta
 
-from db_operations import sessions_db
+from db_operations import sessions_db, users_db
 from db_operations.database import Database
 from db_operations.sessions_db import SessionRecord
 from services.admission import Admission
-from services.secrets_at_rest import hash_of, new_id, new_secret
+from services.secrets_at_rest import hash_of, is_id, new_id, new_secret
 from utils.errors import NotFound
 from utils.time import Clock
 
@@ -43,7 +43,10 @@ class SessionService:
         self._absolute = absolute
 
     def open(self, session_id: str, browser: Browser) -> str:
-        """Sign a browser in to an account. Returns the secret for its cookie, which is nowhere else."""
+        """Sign a browser in to an account. Returns the secret for its cookie, which is nowhere else.
+
+        Raises AccountGone.
+        """
         now, secret = self._clock(), new_secret()
         record = SessionRecord(
             id=new_id(),
@@ -55,6 +58,7 @@ class SessionService:
             user_agent=browser.user_agent.replace("\0", "")[:_MOST_AGENT],
         )
         with self._database.transaction() as conn:
+            users_db.lock_user(conn, session_id)
             sessions_db.insert_session(conn, record, secret.hash)
         return secret.text
 
@@ -82,7 +86,7 @@ class SessionService:
     def revoke(self, session_id: str, id: str) -> None:
         """Sign one browser out. Raises NotFound."""
         with self._database.transaction() as conn:
-            if not sessions_db.delete_session(conn, session_id, id):
+            if not is_id(id) or not sessions_db.delete_session(conn, session_id, id):
                 raise NotFound("No such browser is signed in.")
 
     def revoke_all(self, session_id: str) -> int:

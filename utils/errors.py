@@ -56,6 +56,10 @@ class Unauthenticated(NetPilotError):
     status = 401
 
 
+class AccountGone(Unauthenticated):
+    """This account was deleted just now."""
+
+
 class CsrfFailed(RequestRefused):
     """Send the header X-CSRFToken with what GET /api/auth/me says."""
 

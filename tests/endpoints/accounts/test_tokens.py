@@ -95,3 +95,9 @@ def test_an_account_has_a_hundred_at_most(anna: BrowserOf) -> None:
     for _ in range(100):
         make(anna)
     assert anna.call("POST", "/api/auth/tokens", json={"name": "x"}).status_code == 409
+
+
+@pytest.mark.parametrize("path", ["tokens/%00", "tokens/a%00b", "tokens/%ff%fe", "sessions/%00", "sessions/a%00b"])
+def test_what_is_no_id_names_nothing(anna: BrowserOf, path: str) -> None:
+    answer = anna.call("DELETE", f"/api/auth/{path}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
