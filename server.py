@@ -225,6 +225,8 @@ def open_database(config: Config) -> Iterator[tuple[str, EmbeddedPostgres | None
 def serve(config: Config, *, demo: bool) -> None:
     """Web and collector, until SIGTERM or Ctrl-C."""
     check_address_is_free(config.host, config.port)  # before anything that takes long
+    for doubt in config.doubts:
+        logger.warning("%s", doubt)
     with ExitStack() as stack:
         url, embedded = stack.enter_context(open_database(config))
         runtime = build_runtime(config, url)
