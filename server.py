@@ -286,7 +286,7 @@ def end_sign_ins(config: Config, email: str | None) -> int:
         url, _ = stack.enter_context(open_database(config))
         database = Database(url, max_connections=1)
         stack.callback(database.close)
-        ended = sign_out(database, email)
+        ended = sign_out(database, email, at=utc_now())
     _say(ended.in_words())
     return 0 if ended.accounts else 1
 

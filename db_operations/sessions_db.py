@@ -86,6 +86,20 @@ def delete_sessions_of(conn: Connection, session_id: str) -> int:
     return execute(conn, "DELETE FROM sessions WHERE session_id = %(session_id)s", {"session_id": session_id})
 
 
+def delete_sessions_beyond(conn: Connection, session_id: str, *, newest: int) -> int:
+    """Those of an account but for the ``newest`` that were seen last; how many there were."""
+    return execute(
+        conn,
+        """
+        DELETE FROM sessions WHERE session_id = %(session_id)s AND id IN (
+            SELECT id FROM sessions WHERE session_id = %(session_id)s
+            ORDER BY last_seen_at DESC, created_at DESC, id OFFSET %(newest)s
+        )
+        """,
+        {"session_id": session_id, "newest": newest},
+    )
+
+
 def delete_ended_sessions(conn: Connection, *, now: datetime, seen_since: datetime) -> int:
     """Of all accounts, those that run no longer."""
     return execute(

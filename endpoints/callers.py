@@ -10,7 +10,7 @@ from flask import current_app, g, request
 from endpoints.app_services import app_services
 from endpoints.rate_limits import rate_limits
 from services.api_tokens import TokenScope
-from services.audit import AuditAction
+from services.audit import AuditAction, Doer
 from utils.errors import CsrfFailed, InsufficientScope, Unauthenticated
 
 #: Behind https the name says to browsers that no other host or path may set it.
@@ -99,8 +99,12 @@ def cookie_name() -> str:
 
 def audit(action: AuditAction, subject: str) -> None:
     """Write down what the caller did."""
-    caller: Caller = g.caller
-    app_services().audit.record(caller.session_id, action, subject, actor=caller.id, address=request.remote_addr or "")
+    app_services().audit.record(g.session_id, action, subject, by=doer())
+
+
+def doer() -> Doer:
+    """The caller, for the audit log."""
+    return Doer(actor=g.caller.id, address=request.remote_addr or "")
 
 
 def _csrf_token(cookie: str) -> str:

@@ -21,6 +21,9 @@ _TOKEN, _BROWSER, _CSRF = "token", "browser", "csrf"
 #: Whoever calls these has not signed in yet, or is a program that watches the server.
 _OPEN = ("/health/", "/api/auth/login", "/api/auth/callback")
 
+#: What is about the account itself is for browsers alone, but for this one.
+_ACCOUNT, _ME = "/api/auth/", "/api/auth/me"
+
 
 def register_openapi(app: APIFlask, *, has_sign_in: bool, is_https: bool) -> None:
     """Serve the document at /openapi.json, every answer in it inside its envelope.
@@ -53,7 +56,10 @@ def register_openapi(app: APIFlask, *, has_sign_in: bool, is_https: bool) -> Non
                 if path.startswith(_OPEN):
                     operation["security"] = []
                 else:
-                    operation["security"] = _ways_in(writes=method != "get", has_sign_in=has_sign_in)
+                    for_programs = not path.startswith(_ACCOUNT) or path == _ME
+                    operation["security"] = _ways_in(
+                        writes=method != "get", has_sign_in=has_sign_in, for_programs=for_programs
+                    )
         return spec
 
 
@@ -84,12 +90,12 @@ def _security_schemes(cookie: str) -> dict[str, Any]:
     }
 
 
-def _ways_in(*, writes: bool, has_sign_in: bool) -> list[dict[str, list[str]]]:
+def _ways_in(*, writes: bool, has_sign_in: bool, for_programs: bool) -> list[dict[str, list[str]]]:
     """Any one of them does. Without sign-in a token is taken as well, but need not be there."""
-    token: dict[str, list[str]] = {_TOKEN: []}
+    tokens: list[dict[str, list[str]]] = [{_TOKEN: []}] if for_programs else []
     if not has_sign_in:
-        return [{}, token]
-    return [token, {_BROWSER: [], _CSRF: []} if writes else {_BROWSER: []}]
+        return [{}, *tokens]
+    return [*tokens, {_BROWSER: [], _CSRF: []} if writes else {_BROWSER: []}]
 
 
 def _wrap(responses: dict[str, Any]) -> None:

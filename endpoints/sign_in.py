@@ -9,16 +9,16 @@ import requests
 from apiflask import APIBlueprint
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.flask_client import OAuth
-from flask import Flask, Response, current_app, g, redirect, request, session
+from flask import Flask, Response, current_app, redirect, request, session
 from joserfc.errors import JoseError
 from pydantic import Field
 
 from endpoints.app_services import app_services
-from endpoints.callers import Caller, audit, cookie_name
+from endpoints.callers import cookie_name
 from endpoints.common_schemas import In
 from endpoints.rate_limits import rate_limits
 from services.accounts import Identity
-from services.audit import AuditAction
+from services.audit import Doer
 from services.sessions import Browser
 from utils.errors import NotFound, SignInUnavailable, ValidationFailed
 
@@ -92,7 +92,7 @@ def callback() -> Response:
     user = services.accounts.sign_in(claims)
     _sign_out_this_browser()
     browser = Browser(address=request.remote_addr or "", user_agent=request.headers.get("User-Agent", ""))
-    secret = services.sessions.open(user.session_id, browser)
+    secret = services.sessions.open(user.session_id, browser, email=user.email or "")
     rate_limits().count_guess(secret, was_good=True)  # it is heard even where a neighbour has guessed too often
     response = redirect(path)
     response.set_cookie(
@@ -104,9 +104,6 @@ def callback() -> Response:
         samesite="Lax",
         path="/",
     )
-    opened = services.sessions.find(secret)
-    g.caller = Caller(session_id=user.session_id, kind="browser", id=opened.id if opened else "")
-    audit(AuditAction.SIGNED_IN, user.email or "")
     return cast(Response, response)
 
 
@@ -157,4 +154,4 @@ def _sign_out_this_browser() -> None:
     """Whoever was signed in here before: a new sign-in never goes on in an old session."""
     services = app_services()
     if (cookie := request.cookies.get(cookie_name())) and (old := services.sessions.find(cookie)):
-        services.sessions.revoke(old.session_id, old.id)
+        services.sessions.revoke(old.session_id, old.id, by=Doer(actor=old.id, address=request.remote_addr or ""))

@@ -8,6 +8,7 @@ from db_operations import tokens_db, users_db
 from db_operations.database import Database
 from db_operations.tokens_db import TokenRecord
 from services.admission import Admission
+from services.audit import THE_SERVER, AuditAction, Doer, write_down
 from services.secrets_at_rest import hash_of, is_id, new_id, new_secret
 from utils.errors import Conflict, NotFound
 from utils.time import Clock
@@ -46,7 +47,9 @@ class TokenService:
         self._clock = clock
         self._admission = admission
 
-    def create(self, session_id: str, *, name: str, scope: TokenScope, lifetime: timedelta) -> IssuedToken:
+    def create(
+        self, session_id: str, *, name: str, scope: TokenScope, lifetime: timedelta, by: Doer = THE_SERVER
+    ) -> IssuedToken:
         """Raises Conflict where the account has MOST_TOKENS already, AccountGone."""
         now, secret = self._clock(), new_secret(PREFIX)
         record = TokenRecord(
@@ -57,6 +60,7 @@ class TokenService:
             if tokens_db.count_tokens(conn, session_id) >= MOST_TOKENS:
                 raise Conflict(f"An account may have {MOST_TOKENS} tokens. Delete one that is no longer used.")
             tokens_db.insert_token(conn, record, secret.hash)
+            write_down(conn, session_id, AuditAction.TOKEN_CREATED, record.id, by=by, at=now)
         return IssuedToken(record=record, secret=secret.text)
 
     def find(self, secret: str) -> TokenRecord | None:
@@ -78,8 +82,9 @@ class TokenService:
         with self._database.transaction() as conn:
             return tokens_db.list_tokens(conn, session_id)
 
-    def revoke(self, session_id: str, id: str) -> None:
+    def revoke(self, session_id: str, id: str, *, by: Doer = THE_SERVER) -> None:
         """Raises NotFound."""
         with self._database.transaction() as conn:
             if not is_id(id) or not tokens_db.delete_token(conn, session_id, id):
                 raise NotFound("There is no such token.")
+            write_down(conn, session_id, AuditAction.TOKEN_DELETED, id, by=by, at=self._clock())

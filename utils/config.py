@@ -323,7 +323,7 @@ class Config(BaseSettings):
             doubts.append("ALLOWED_EMAILS is empty: everybody who has an account at the sign-in provider gets in")
         if self.is_https and not self.trusted_proxies:
             doubts.append(
-                "PUBLIC_URL is https and TRUSTED_PROXIES is 0: behind a proxy everybody has its address, in limits and logs"
+                "PUBLIC_URL is https and TRUSTED_PROXIES is 0: everybody has the proxy's address, in limits and logs"
             )
         return doubts
 

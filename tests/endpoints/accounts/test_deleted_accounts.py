@@ -16,7 +16,7 @@ from db_operations.statements import Connection, execute
 from server import Runtime
 from services.accounts import Identity
 from services.api_tokens import TokenScope
-from services.audit import AuditAction
+from services.audit import AuditAction, Doer
 from services.context import RouterContext
 from services.sessions import Browser
 from simulator.clock import ManualClock
@@ -148,7 +148,7 @@ def test_what_is_made_beside_it_is_refused(
     "act",
     [
         lambda services, account: services.sessions.open(account, BROWSER),
-        lambda services, account: services.audit.record(account, AuditAction.EXPORTED, "", actor="", address=""),
+        lambda services, account: services.audit.record(account, AuditAction.EXPORTED, "", by=Doer()),
     ],
 )
 def test_neither_is_anybody_signed_in_nor_anything_written_down(
