@@ -1,5 +1,7 @@
 """/api/auth: who is signed in, from where, and which programs may act for him."""
 
+import logging
+
 from apiflask import APIBlueprint
 from flask import Response, g, request
 
@@ -8,9 +10,12 @@ from endpoints.answers import answer
 from endpoints.app_services import app_services
 from endpoints.callers import cookie_name, doer, verify_session
 from endpoints.common_schemas import In
+from endpoints.refusals import request_in_words
 from services.api_tokens import TokenScope
 from utils.errors import InsufficientScope, ValidationFailed
 from utils.responses import pagination_of
+
+logger = logging.getLogger(__name__)
 
 auth = APIBlueprint("auth", __name__, url_prefix="/api/auth", tag="Account")
 auth.before_request(verify_session)
@@ -138,6 +143,7 @@ def delete_account(query: In) -> Response:
     if g.caller.kind != "browser":
         raise InsufficientScope("An account is deleted by who is signed in to it, in a browser.")
     app_services().accounts.delete(g.session_id)
+    logger.info("account %s deleted with everything of it (%s)", g.session_id, request_in_words())
     return _without_cookie(answer(schemas.Nothing()))
 
 

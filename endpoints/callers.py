@@ -11,7 +11,7 @@ from endpoints.app_services import app_services
 from endpoints.rate_limits import rate_limits
 from services.api_tokens import TokenScope
 from services.audit import AuditAction, Doer
-from utils.errors import CsrfFailed, InsufficientScope, Unauthenticated
+from utils.errors import CredentialsRefused, CsrfFailed, InsufficientScope, Unauthenticated
 
 #: Behind https the name says to browsers that no other host or path may set it.
 COOKIE_NAME = "netpilot_session"
@@ -75,7 +75,7 @@ def find_caller() -> Caller:
     caller = find(secret)
     limits.count_guess(secret, was_good=caller is not None)
     if caller is None:
-        raise Unauthenticated("The token or the session is unknown, has ended or has run out.")
+        raise CredentialsRefused
     return caller
 
 

@@ -17,6 +17,7 @@ from endpoints.app_services import app_services
 from endpoints.callers import cookie_name
 from endpoints.common_schemas import In
 from endpoints.rate_limits import rate_limits
+from endpoints.refusals import log_refusal
 from services.accounts import Identity
 from services.audit import Doer
 from services.sessions import Browser
@@ -123,14 +124,16 @@ def _claims(provider: Any) -> Identity:
         raise SignInUnavailable from None
     except (AuthlibBaseError, JoseError, ValueError, KeyError) as error:
         # Begun in another browser, used before, refused, or made up: all the same to who comes back.
-        logger.info("a sign-in was refused: %s", type(error).__name__)
+        log_refusal(f"no way back of a sign-in begun here: {type(error).__name__}")
         raise ValidationFailed("This sign-in is not one that was begun here just now. Begin it again.") from None
     claims = token.get("userinfo") or {}
     issuer, subject, email, name = (_text(claims.get(claim)) for claim in ("iss", "sub", "email", "name"))
     email = email.strip().lower()
     if not issuer or not subject or max(len(issuer), len(subject)) > _MOST_NAME or not _is_line(issuer + subject):
+        log_refusal("the provider does not say who it is")
         raise ValidationFailed("The sign-in provider does not say who you are.")
     if len(email) > _MOST_EMAIL or not _is_line(email):
+        log_refusal("the provider tells an e-mail address that can't be one")
         raise ValidationFailed("What the sign-in provider says is your e-mail address can't be one.")
     return Identity(
         issuer=issuer,
