@@ -4,6 +4,7 @@ python server.py serve [--demo] [--host H] [--port P]    web and collector; migr
 python server.py collect                                 the collector alone
 python server.py migrate                                 migrations alone
 python server.py rotate-keys                             encrypts stored router passwords with the newest key
+python server.py sign-out --email E | --all              ends browsers' sign-ins and tokens
 """
 
 import argparse
@@ -29,6 +30,7 @@ from endpoints.application import make_application
 from endpoints.web_server import MAX_PER_ADDRESS, AddressInUse, WebServer, check_address_is_free
 from local_account import register_configured_router, welcome
 from services.accounts import LOCAL_SESSION_ID, AccountService, ensure_local_user
+from services.admission import Admission
 from services.anomalies import AnomalyService
 from services.api_tokens import TokenService
 from services.audit import AuditLog
@@ -54,6 +56,7 @@ from services.router_readings import ReadingTaker
 from services.routers import RouterService, pin_host_key
 from services.scheduler import make_scheduler
 from services.sessions import SessionService
+from services.sign_outs import sign_out
 from services.status import StatusService
 from services.trends import TrendService
 from services.usage_history import UsageHistoryService
@@ -133,10 +136,12 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
     anomalies = AnomalyService(database, clock)
     if not config.has_sign_in:
         ensure_local_user(database)
-    accounts = AccountService(database, clock, routers_service, allowed_emails=config.allowed_emails)
+    admission = Admission(is_local=not config.has_sign_in, allowed_emails=frozenset(config.allowed_emails))
+    accounts = AccountService(database, clock, routers_service, admission)
     sessions = SessionService(
         database,
         clock,
+        admission,
         idle=timedelta(hours=config.session_idle_hours),
         absolute=timedelta(days=config.session_max_days),
     )
@@ -159,7 +164,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         routers=routers_service,
         accounts=accounts,
         sessions=sessions,
-        tokens=TokenService(database, clock),
+        tokens=TokenService(database, clock, admission),
         audit=AuditLog(database, clock),
         local_session_id=None if config.has_sign_in else LOCAL_SESSION_ID,
         check_ready=Readiness(accounts.check_storage).check,
@@ -222,6 +227,8 @@ def open_database(config: Config) -> Iterator[tuple[str, EmbeddedPostgres | None
 def serve(config: Config, *, demo: bool) -> None:
     """Web and collector, until SIGTERM or Ctrl-C."""
     check_address_is_free(config.host, config.port)  # before anything that takes long
+    for doubt in config.doubts:
+        logger.warning("%s", doubt)
     with ExitStack() as stack:
         url, embedded = stack.enter_context(open_database(config))
         runtime = build_runtime(config, url)
@@ -277,6 +284,17 @@ def rotate(config: Config) -> int:
     return 0 if rotation.is_clean else 1
 
 
+def end_sign_ins(config: Config, email: str | None) -> int:
+    """Sign out the browsers and delete the tokens of ``email``, None: of everybody; the exit status."""
+    with ExitStack() as stack:
+        url, _ = stack.enter_context(open_database(config))
+        database = Database(url, max_connections=1)
+        stack.callback(database.close)
+        ended = sign_out(database, email, at=utc_now())
+    _say(ended.in_words())
+    return 0 if ended.accounts else 1
+
+
 def _start_clockwork(runtime: Runtime, embedded: EmbeddedPostgres | None) -> BackgroundScheduler:
     """What runs by itself: collecting, closing idle connections, keeping the embedded server up, cleaning up."""
     jobs: list[Callable[[], object]] = [runtime.connections.close_idle]
@@ -307,6 +325,10 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     commands.add_parser("collect", help="the collector alone")
     commands.add_parser("migrate", help="bring the database up to date and end")
     commands.add_parser("rotate-keys", help="encrypt stored router passwords with the newest key, and end")
+    signing_out = commands.add_parser("sign-out", help="end browsers' sign-ins and delete tokens, and end")
+    whose = signing_out.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--email", help="of the accounts with this e-mail address")
+    whose.add_argument("--all", action="store_true", help="of everybody")
     return parser.parse_args(argv or ["serve"])
 
 
@@ -327,6 +349,8 @@ def main(argv: Sequence[str]) -> int:
                 _say("The database is up to date.")
         elif arguments.command == "rotate-keys":
             return rotate(config)
+        elif arguments.command == "sign-out":
+            return end_sign_ins(config, arguments.email)
         elif arguments.command == "collect":
             collect(config.model_copy(update={"collector_enabled": True}))  # a shared .env may say no for the web
         else:

@@ -38,6 +38,9 @@ _STORED: Mapping[str, int] = {
 }
 _OF_ACCOUNT = ("/api/routers", "/api/auth/me", "/api/auth/tokens", "/api/auth/sessions", "/api/auth/audit")
 
+#: Of these, those that a program may see too.
+_FOR_PROGRAMS = _OF_ACCOUNT[:2]
+
 #: What a router that is not well may be answered with.
 _ROUTER_CODES = {
     *("ROUTER_UNREACHABLE", "ROUTER_TIMEOUT", "ROUTER_AUTH_FAILED", "HOST_KEY_CHANGED", "BAD_ROUTER_OUTPUT"),
@@ -111,7 +114,8 @@ class Visitor:
                 path = self._random.choices([*_STORED], [*_STORED.values()])[0].format(mac=mac)
                 self._ask(what, home, "GET", _about(home, path))
             case "account":
-                self._ask(what, home, "GET", self._random.choice(_OF_ACCOUNT))
+                paths = _OF_ACCOUNT if "Cookie" in self._headers else _FOR_PROGRAMS
+                self._ask(what, home, "GET", self._random.choice(paths))
             case "live":
                 self._ask(what, home, "GET", f"{_BASE}/current?{router}")
             case "refresh":

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from psycopg2.errors import ForeignKeyViolation
+
 from db_operations.statements import Connection, execute, fetch_all, fetch_one
+from utils.errors import AccountGone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +25,18 @@ _COLUMNS = "session_id, at, action, subject, actor, address"
 
 
 def insert_audit(conn: Connection, record: AuditRecord) -> None:
-    execute(
-        conn,
-        f"""
-        INSERT INTO audit_log ({_COLUMNS})
-        VALUES (%(session_id)s, %(at)s, %(action)s, %(subject)s, %(actor)s, %(address)s)
-        """,
-        vars(record),
-    )
+    """Raises AccountGone."""
+    try:
+        execute(
+            conn,
+            f"""
+            INSERT INTO audit_log ({_COLUMNS})
+            VALUES (%(session_id)s, %(at)s, %(action)s, %(subject)s, %(actor)s, %(address)s)
+            """,
+            vars(record),
+        )
+    except ForeignKeyViolation:
+        raise AccountGone from None
 
 
 def count_audit(conn: Connection, session_id: str) -> int:
@@ -52,6 +59,19 @@ def list_audit(conn: Connection, session_id: str, *, limit: int, offset: int) ->
     )
     names = ("session_id", "at", "action", "subject", "actor", "address")
     return [AuditRecord(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def delete_audit_beyond(conn: Connection, session_id: str, *, newest: int) -> int:
+    """Those of an account but for the ``newest``; how many there were."""
+    return execute(
+        conn,
+        """
+        DELETE FROM audit_log WHERE session_id = %(session_id)s AND id <= (
+            SELECT id FROM audit_log WHERE session_id = %(session_id)s ORDER BY id DESC OFFSET %(newest)s LIMIT 1
+        )
+        """,
+        {"session_id": session_id, "newest": newest},
+    )
 
 
 def delete_old_audit(conn: Connection, *, before: datetime) -> int:

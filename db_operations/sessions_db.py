@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from db_operations.statements import Connection, execute, fetch_all, fetch_one
+from db_operations.statements import Connection, Row, execute, fetch_all, fetch_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +34,17 @@ def insert_session(conn: Connection, session: SessionRecord, secret_hash: bytes)
     )
 
 
-def find_session(conn: Connection, secret_hash: bytes) -> SessionRecord | None:
-    """Also one that has run out."""
+def find_session(conn: Connection, secret_hash: bytes) -> tuple[SessionRecord, str | None] | None:
+    """With the e-mail address of its account; also one that has run out."""
     row = fetch_one(
-        conn, f"SELECT {_COLUMNS} FROM sessions WHERE secret_hash = %(secret_hash)s", {"secret_hash": secret_hash}
+        conn,
+        f"""
+        SELECT {_COLUMNS}, (SELECT email FROM users WHERE users.session_id = sessions.session_id)
+        FROM sessions WHERE secret_hash = %(secret_hash)s
+        """,
+        {"secret_hash": secret_hash},
     )
-    return _session(row) if row else None
+    return (_session(row[:-1]), row[-1]) if row else None
 
 
 def touch_session(conn: Connection, session_id: str, id: str, *, at: datetime) -> None:
@@ -81,6 +86,20 @@ def delete_sessions_of(conn: Connection, session_id: str) -> int:
     return execute(conn, "DELETE FROM sessions WHERE session_id = %(session_id)s", {"session_id": session_id})
 
 
+def delete_sessions_beyond(conn: Connection, session_id: str, *, newest: int) -> int:
+    """Those of an account but for the ``newest`` that were seen last; how many there were."""
+    return execute(
+        conn,
+        """
+        DELETE FROM sessions WHERE session_id = %(session_id)s AND id IN (
+            SELECT id FROM sessions WHERE session_id = %(session_id)s
+            ORDER BY last_seen_at DESC, created_at DESC, id OFFSET %(newest)s
+        )
+        """,
+        {"session_id": session_id, "newest": newest},
+    )
+
+
 def delete_ended_sessions(conn: Connection, *, now: datetime, seen_since: datetime) -> int:
     """Of all accounts, those that run no longer."""
     return execute(
@@ -90,7 +109,7 @@ def delete_ended_sessions(conn: Connection, *, now: datetime, seen_since: dateti
     )
 
 
-def _session(row: tuple[str, str, datetime, datetime, datetime, str, str]) -> SessionRecord:
+def _session(row: Row) -> SessionRecord:
     id_, session_id, created_at, last_seen_at, expires_at, address, user_agent = row
     return SessionRecord(
         id=id_,

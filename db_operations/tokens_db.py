@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from db_operations.statements import Connection, execute, fetch_all, fetch_one
+from db_operations.statements import Connection, Row, execute, fetch_all, fetch_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +35,17 @@ def insert_token(conn: Connection, token: TokenRecord, secret_hash: bytes) -> No
     )
 
 
-def find_token(conn: Connection, secret_hash: bytes) -> TokenRecord | None:
-    """Also one that has run out."""
+def find_token(conn: Connection, secret_hash: bytes) -> tuple[TokenRecord, str | None] | None:
+    """With the e-mail address of its account; also one that has run out."""
     row = fetch_one(
-        conn, f"SELECT {_COLUMNS} FROM tokens WHERE secret_hash = %(secret_hash)s", {"secret_hash": secret_hash}
+        conn,
+        f"""
+        SELECT {_COLUMNS}, (SELECT email FROM users WHERE users.session_id = tokens.session_id)
+        FROM tokens WHERE secret_hash = %(secret_hash)s
+        """,
+        {"secret_hash": secret_hash},
     )
-    return _token(row) if row else None
+    return (_token(row[:-1]), row[-1]) if row else None
 
 
 def touch_token(conn: Connection, session_id: str, id: str, *, at: datetime) -> None:
@@ -77,7 +82,12 @@ def delete_token(conn: Connection, session_id: str, id: str) -> bool:
     )
 
 
-def _token(row: tuple[str, str, str, str, datetime, datetime, datetime | None]) -> TokenRecord:
+def delete_tokens_of(conn: Connection, session_id: str) -> int:
+    """All of an account; how many there were."""
+    return execute(conn, "DELETE FROM tokens WHERE session_id = %(session_id)s", {"session_id": session_id})
+
+
+def _token(row: Row) -> TokenRecord:
     id_, session_id, name, scope, created_at, expires_at, last_used_at = row
     return TokenRecord(
         id=id_,

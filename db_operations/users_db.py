@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from db_operations.statements import Connection, execute, fetch_one
+from db_operations.statements import Connection, execute, fetch_all, fetch_one
+from utils.errors import AccountGone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +34,14 @@ def insert_user_unless_there(conn: Connection, user: UserRecord) -> None:
 
 
 def lock_user(conn: Connection, session_id: str) -> None:
-    """Nobody else who asks for this holds the account before the transaction ends."""
-    execute(
+    """Nobody else who asks for this holds the account before the transaction ends. Raises AccountGone."""
+    row = fetch_one(
         conn,
         "SELECT 1 FROM users WHERE session_id = %(session_id)s FOR NO KEY UPDATE",
         {"session_id": session_id},
     )
+    if row is None:
+        raise AccountGone
 
 
 def upsert_signed_in_user(conn: Connection, user: UserRecord, *, at: datetime) -> UserRecord:
@@ -72,6 +75,16 @@ def get_user(conn: Connection, session_id: str) -> UserRecord | None:
         {"session_id": session_id},
     )
     return _user(row) if row else None
+
+
+def list_accounts(conn: Connection, *, email: str | None) -> list[str]:
+    """The ids of the accounts with that e-mail address (in lower case); None: of all."""
+    rows = fetch_all(
+        conn,
+        "SELECT session_id FROM users WHERE %(email)s::text IS NULL OR email = %(email)s ORDER BY session_id",
+        {"email": email},
+    )
+    return [session_id for (session_id,) in rows]
 
 
 def delete_user(conn: Connection, session_id: str) -> bool:

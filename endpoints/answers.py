@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
 
 from endpoints.common_schemas import RouterFreshness, Warned
+from endpoints.refusals import RefusalLog, route
 from services.freshness import Freshness
 from utils.errors import (
     DatabaseUnavailable,
@@ -78,6 +79,7 @@ def failure(error: NetPilotError, headers: Mapping[str, str] | None = None) -> R
 
 def register_error_handlers(app: APIFlask) -> None:
     """Turn every exception into the failure envelope, those that Flask raises by itself too."""
+    refusals = RefusalLog()
 
     @app.error_processor
     def from_apiflask(error: HTTPError) -> Response:
@@ -91,10 +93,11 @@ def register_error_handlers(app: APIFlask) -> None:
 
     @app.errorhandler(NetPilotError)
     def from_service(error: NetPilotError) -> Response:
+        refusals.note(error)
         if isinstance(error, DatabaseUnavailable):
-            logger.warning("%s: %s", _route(), error.message)
+            logger.warning("%s: %s", route(), error.message)
         elif error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.error("%s: %s", _route(), error.message)
+            logger.error("%s: %s", route(), error.message)
         if isinstance(error, RateLimited):
             return failure(error, {"Retry-After": str(error.retry_after_s)})
         return failure(error, {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None)
@@ -115,18 +118,13 @@ def register_error_handlers(app: APIFlask) -> None:
     @app.errorhandler(RecursionError)
     def from_nesting(error: RecursionError) -> Response:
         # Only a body can be nested this deep; json.loads gives up on it.
-        logger.info("%s: %s", _route(), error)
+        logger.info("%s: %s", route(), error)
         return failure(ValidationFailed("The request's body is nested far too deep.", details={"body": ["too deep"]}))
 
     @app.errorhandler(Exception)
     def from_anything(error: Exception) -> Response:
-        logger.exception("%s failed", _route(), exc_info=error)
+        logger.exception("%s failed", route(), exc_info=error)
         return failure(NetPilotError())
-
-
-def _route() -> str:
-    """What was asked for, for the log: a path as it came names devices, and may hold whatever a stranger typed."""
-    return f"{request.method} {request.url_rule or 'an address that is none'}"
 
 
 def _name_fields(details: Mapping[str, Any]) -> str:

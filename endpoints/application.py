@@ -76,8 +76,8 @@ def _let_people_sign_in(app: APIFlask, config: Config) -> None:
     """Cookies and the provider. In the local mode nobody signs in."""
     app.config.update(
         # Of the way to the provider and back alone; who is signed in has a cookie of another name.
-        SESSION_COOKIE_NAME="__Secure-netpilot_sign_in" if config.is_https else "netpilot_sign_in",
-        SESSION_COOKIE_PATH="/api/auth",
+        SESSION_COOKIE_NAME="__Host-netpilot_sign_in" if config.is_https else "netpilot_sign_in",
+        SESSION_COOKIE_PATH="/",  # the prefix asks for it
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=config.is_https,

@@ -1,20 +1,31 @@
 """/api/auth: who is signed in, from where, and which programs may act for him."""
 
+import logging
+
 from apiflask import APIBlueprint
-from flask import Response, g
+from flask import Response, g, request
 
 from endpoints import auth_schemas as schemas
 from endpoints.answers import answer
 from endpoints.app_services import app_services
-from endpoints.callers import audit, cookie_name, verify_session
+from endpoints.callers import cookie_name, doer, verify_session
 from endpoints.common_schemas import In
+from endpoints.refusals import request_in_words
 from services.api_tokens import TokenScope
-from services.audit import AuditAction
 from utils.errors import InsufficientScope, ValidationFailed
 from utils.responses import pagination_of
 
+logger = logging.getLogger(__name__)
+
 auth = APIBlueprint("auth", __name__, url_prefix="/api/auth", tag="Account")
 auth.before_request(verify_session)
+
+
+@auth.before_request
+def refuse_programs() -> None:
+    """A token acts in its account, not on who may act there: who finds one neither sees nor ends what else holds."""
+    if request.method != "OPTIONS" and g.caller.kind == "token" and request.endpoint != "auth.get_me":
+        raise InsufficientScope("A token can't do this. Sign in and do it in a browser.")
 
 
 @auth.get("/me")
@@ -39,9 +50,8 @@ def get_me(query: In) -> Response:
 def logout(query: In) -> Response:
     """Sign this browser out."""
     if g.caller.kind != "browser":
-        raise ValidationFailed("Only a browser that is signed in can sign out; delete a token instead.")
-    app_services().sessions.revoke(g.session_id, g.caller.id)
-    audit(AuditAction.SIGNED_OUT, g.caller.id)
+        raise ValidationFailed("Only a browser that is signed in can sign out.")
+    app_services().sessions.revoke(g.session_id, g.caller.id, by=doer())
     return _without_cookie(answer(schemas.Nothing()))
 
 
@@ -65,8 +75,7 @@ def list_sessions(query: In) -> Response:
 @auth.output(schemas.SignedOutOut)
 def sign_out_everywhere(query: In) -> Response:
     """Sign out every browser of your account, this one too. Tokens stay."""
-    count = app_services().sessions.revoke_all(g.session_id)
-    audit(AuditAction.SIGNED_OUT_EVERYWHERE, str(count))
+    count = app_services().sessions.revoke_all(g.session_id, by=doer())
     return _without_cookie(answer(schemas.SignedOutOut(signed_out=count)))
 
 
@@ -75,8 +84,7 @@ def sign_out_everywhere(query: In) -> Response:
 @auth.output(schemas.SignedOutOut)
 def revoke_session(id: str, query: In) -> Response:
     """Sign out one browser of your account."""
-    app_services().sessions.revoke(g.session_id, id)
-    audit(AuditAction.SESSION_REVOKED, id)
+    app_services().sessions.revoke(g.session_id, id, by=doer())
     return answer(schemas.SignedOutOut(signed_out=1))
 
 
@@ -98,12 +106,9 @@ def list_tokens(query: In) -> Response:
 @auth.output(schemas.IssuedTokenOut, status_code=201)
 def create_token(query: In, body: schemas.TokenIn) -> Response:
     """Make a token for a program. Its secret is in this answer and nowhere else."""
-    if g.caller.kind == "token":
-        raise InsufficientScope("A token can't make tokens. Sign in and make it there.")
     issued = app_services().tokens.create(
-        g.session_id, name=body.name, scope=TokenScope(body.scope), lifetime=body.lifetime
+        g.session_id, name=body.name, scope=TokenScope(body.scope), lifetime=body.lifetime, by=doer()
     )
-    audit(AuditAction.TOKEN_CREATED, issued.record.id)
     return answer(schemas.IssuedTokenOut(**vars(issued.record), token=issued.secret), status=201)
 
 
@@ -112,8 +117,7 @@ def create_token(query: In, body: schemas.TokenIn) -> Response:
 @auth.output(schemas.Nothing)
 def delete_token(id: str, query: In) -> Response:
     """Delete a token; what uses it is refused from now on."""
-    app_services().tokens.revoke(g.session_id, id)
-    audit(AuditAction.TOKEN_DELETED, id)
+    app_services().tokens.revoke(g.session_id, id, by=doer())
     return answer(schemas.Nothing())
 
 
@@ -139,6 +143,7 @@ def delete_account(query: In) -> Response:
     if g.caller.kind != "browser":
         raise InsufficientScope("An account is deleted by who is signed in to it, in a browser.")
     app_services().accounts.delete(g.session_id)
+    logger.info("account %s deleted with everything of it (%s)", g.session_id, request_in_words())
     return _without_cookie(answer(schemas.Nothing()))
 
 

@@ -93,9 +93,13 @@ class AuditQuery(In):
 class AuditEntryOut(Out):
     at: datetime
     action: AuditAction
-    subject: str = Field(description="what it was done to: an id, a MAC, an e-mail, the days of an export")
-    actor: str = Field(description="the id of the browser or token that did it; empty in the local mode")
-    address: str = Field(description="where the request came from")
+    subject: str = Field(
+        description="what it was done to: an id, a MAC, an e-mail, the days of an export; with the fields that changed"
+    )
+    actor: str = Field(
+        description="the id of the browser or token that did it; empty in the local mode and where the server did"
+    )
+    address: str = Field(description="where the request came from; empty where there was none")
 
 
 class AuditOut(Out):

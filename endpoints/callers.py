@@ -11,8 +11,8 @@ from endpoints.app_services import app_services
 from endpoints.rate_limits import rate_limits
 from endpoints.requests_at_once import requests_at_once
 from services.api_tokens import TokenScope
-from services.audit import AuditAction
-from utils.errors import CsrfFailed, InsufficientScope, Unauthenticated
+from services.audit import AuditAction, Doer
+from utils.errors import CredentialsRefused, CsrfFailed, InsufficientScope, Unauthenticated
 
 #: Behind https the name says to browsers that no other host or path may set it.
 COOKIE_NAME = "netpilot_session"
@@ -77,7 +77,7 @@ def find_caller() -> Caller:
     caller = find(secret)
     limits.count_guess(secret, was_good=caller is not None)
     if caller is None:
-        raise Unauthenticated("The token or the session is unknown, has ended or has run out.")
+        raise CredentialsRefused
     return caller
 
 
@@ -101,8 +101,12 @@ def cookie_name() -> str:
 
 def audit(action: AuditAction, subject: str) -> None:
     """Write down what the caller did."""
-    caller: Caller = g.caller
-    app_services().audit.record(caller.session_id, action, subject, actor=caller.id, address=request.remote_addr or "")
+    app_services().audit.record(g.session_id, action, subject, by=doer())
+
+
+def doer() -> Doer:
+    """The caller, for the audit log."""
+    return Doer(actor=g.caller.id, address=request.remote_addr or "")
 
 
 def _csrf_token(cookie: str) -> str:

@@ -21,6 +21,12 @@ _TOKEN, _BROWSER, _CSRF = "token", "browser", "csrf"
 #: Whoever calls these has not signed in yet, or is a program that watches the server.
 _OPEN = ("/health/", "/api/auth/login", "/api/auth/callback")
 
+#: Where something is made, and what other operations call its id.
+_MADE = {"/api/routers": ("router_id", "routerId"), "/api/auth/tokens": ("id",)}
+
+#: What is about the account itself is for browsers alone, but for this one.
+_ACCOUNT, _ME = "/api/auth/", "/api/auth/me"
+
 
 def register_openapi(app: APIFlask, *, has_sign_in: bool, is_https: bool) -> None:
     """Serve the document at /openapi.json, every answer in it inside its envelope.
@@ -53,7 +59,11 @@ def register_openapi(app: APIFlask, *, has_sign_in: bool, is_https: bool) -> Non
                 if path.startswith(_OPEN):
                     operation["security"] = []
                 else:
-                    operation["security"] = _ways_in(writes=method != "get", has_sign_in=has_sign_in)
+                    for_programs = not path.startswith(_ACCOUNT) or path == _ME
+                    operation["security"] = _ways_in(
+                        writes=method != "get", has_sign_in=has_sign_in, for_programs=for_programs
+                    )
+        _link(spec["paths"])
         return spec
 
 
@@ -64,6 +74,21 @@ def _complete(operation: dict[str, Any]) -> None:
     for parameter in operation["parameters"]:
         if (parameter["in"], parameter["name"]) == ("path", "mac"):
             parameter["schema"]["pattern"] = MAC_PATTERN
+
+
+def _link(paths: dict[str, Any]) -> None:
+    """Say of what is made where its id is asked for."""
+    for made_at, names in _MADE.items():
+        paths[made_at]["post"]["responses"]["201"]["links"] = {
+            operation["operationId"]: {
+                "operationId": operation["operationId"],
+                "parameters": {f"{parameter['in']}.{parameter['name']}": "$response.body#/data/id"},
+            }
+            for path, operations in paths.items()
+            for operation in operations.values()
+            for parameter in operation["parameters"]
+            if parameter["name"] in names and (parameter["in"] == "query" or path.startswith(made_at))
+        }
 
 
 def _security_schemes(cookie: str) -> dict[str, Any]:
@@ -84,12 +109,12 @@ def _security_schemes(cookie: str) -> dict[str, Any]:
     }
 
 
-def _ways_in(*, writes: bool, has_sign_in: bool) -> list[dict[str, list[str]]]:
+def _ways_in(*, writes: bool, has_sign_in: bool, for_programs: bool) -> list[dict[str, list[str]]]:
     """Any one of them does. Without sign-in a token is taken as well, but need not be there."""
-    token: dict[str, list[str]] = {_TOKEN: []}
+    tokens: list[dict[str, list[str]]] = [{_TOKEN: []}] if for_programs else []
     if not has_sign_in:
-        return [{}, token]
-    return [token, {_BROWSER: [], _CSRF: []} if writes else {_BROWSER: []}]
+        return [{}, *tokens]
+    return [*tokens, {_BROWSER: [], _CSRF: []} if writes else {_BROWSER: []}]
 
 
 def _wrap(responses: dict[str, Any]) -> None:

@@ -80,8 +80,9 @@ def get_router(router_id: str, query: In) -> Response:
 def update_router(router_id: str, query: In, body: schemas.RouterChangesIn) -> Response:
     """Change a router. Another host or port is another router: its host key is pinned anew."""
     secret = body.credentials() if body.has_secret() else None
+    before = app_services().routers.get(_context(router_id))
     router = app_services().routers.update(_context(router_id), body.changes(), credentials=secret)
-    audit(AuditAction.ROUTER_CHANGED, router_id)
+    audit(AuditAction.ROUTER_CHANGED, " ".join([router_id, *body.names_of_changes(before)]))
     return answer(_router(router))
 
 

@@ -33,6 +33,7 @@ def register_security_headers(app: Flask, *, is_https: bool) -> None:
     def add_headers(response: Response) -> Response:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
-        if request.path.startswith("/api/") and response.mimetype == "application/json":
+        is_json = request.path.startswith("/api/") and response.mimetype == "application/json"
+        if is_json or request.blueprint == "sign_in":
             response.headers.setdefault("Cache-Control", "no-store")
         return response

@@ -2,22 +2,24 @@
 
 import logging
 import re
+import unicodedata
 from typing import Any, cast
 
 import requests
 from apiflask import APIBlueprint
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.flask_client import OAuth
-from flask import Flask, Response, current_app, g, redirect, request, session
+from flask import Flask, Response, current_app, redirect, request, session
 from joserfc.errors import JoseError
 from pydantic import Field
 
 from endpoints.app_services import app_services
-from endpoints.callers import Caller, audit, cookie_name
+from endpoints.callers import cookie_name
 from endpoints.common_schemas import In
 from endpoints.rate_limits import rate_limits
+from endpoints.refusals import log_refusal
 from services.accounts import Identity
-from services.audit import AuditAction
+from services.audit import Doer
 from services.sessions import Browser
 from utils.errors import NotFound, SignInUnavailable, ValidationFailed
 
@@ -29,6 +31,9 @@ _PROVIDER = "oidc"
 _EXTENSION = "netpilot-oidc"
 _NEXT = "next"
 _PROVIDER_TIMEOUT_S = 10
+
+#: Characters of what identifies somebody, and of his e-mail address (RFC 5321: 64 and 255 around the @).
+_MOST_NAME, _MOST_EMAIL = 255, 320
 
 #: A path of this server: no other host, and nothing that a browser might read as one.
 _OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
@@ -67,7 +72,7 @@ def login(query: LoginQuery) -> Response:
     session.clear()  # of a sign-in that was begun and given up
     try:
         response = provider.authorize_redirect(callback_url)
-    except (AuthlibBaseError, requests.RequestException, ValueError, KeyError) as error:
+    except (AuthlibBaseError, requests.RequestException, RuntimeError, ValueError, KeyError) as error:
         logger.warning("the sign-in provider can't be asked: %s", type(error).__name__)
         raise SignInUnavailable from None
     session[_NEXT] = query.next
@@ -88,7 +93,7 @@ def callback() -> Response:
     user = services.accounts.sign_in(claims)
     _sign_out_this_browser()
     browser = Browser(address=request.remote_addr or "", user_agent=request.headers.get("User-Agent", ""))
-    secret = services.sessions.open(user.session_id, browser)
+    secret = services.sessions.open(user.session_id, browser, email=user.email or "")
     rate_limits().count_guess(secret, was_good=True)  # it is heard even where a neighbour has guessed too often
     response = redirect(path)
     response.set_cookie(
@@ -100,9 +105,6 @@ def callback() -> Response:
         samesite="Lax",
         path="/",
     )
-    opened = services.sessions.find(secret)
-    g.caller = Caller(session_id=user.session_id, kind="browser", id=opened.id if opened else "")
-    audit(AuditAction.SIGNED_IN, user.email or "")
     return cast(Response, response)
 
 
@@ -117,28 +119,42 @@ def _claims(provider: Any) -> Identity:
     """What the provider says of who comes back. Raises ValidationFailed, SignInUnavailable."""
     try:
         token = provider.authorize_access_token()
-    except requests.RequestException as error:
-        logger.warning("the sign-in provider does not answer: %s", type(error).__name__)
+    except (requests.RequestException, RuntimeError) as error:  # the latter: it leaves out what it has to say
+        logger.warning("the sign-in provider does not answer as it should: %s", type(error).__name__)
         raise SignInUnavailable from None
     except (AuthlibBaseError, JoseError, ValueError, KeyError) as error:
         # Begun in another browser, used before, refused, or made up: all the same to who comes back.
-        logger.info("a sign-in was refused: %s", type(error).__name__)
+        log_refusal(f"no way back of a sign-in begun here: {type(error).__name__}")
         raise ValidationFailed("This sign-in is not one that was begun here just now. Begin it again.") from None
     claims = token.get("userinfo") or {}
-    issuer, subject = str(claims.get("iss") or ""), str(claims.get("sub") or "")
-    if not issuer or not subject or max(len(issuer), len(subject)) > 255:
+    issuer, subject, email, name = (_text(claims.get(claim)) for claim in ("iss", "sub", "email", "name"))
+    email = email.strip().lower()
+    if not issuer or not subject or max(len(issuer), len(subject)) > _MOST_NAME or not _is_line(issuer + subject):
+        log_refusal("the provider does not say who it is")
         raise ValidationFailed("The sign-in provider does not say who you are.")
+    if len(email) > _MOST_EMAIL or not _is_line(email):
+        log_refusal("the provider tells an e-mail address that can't be one")
+        raise ValidationFailed("What the sign-in provider says is your e-mail address can't be one.")
     return Identity(
         issuer=issuer,
         subject=subject,
-        email=str(claims.get("email") or ""),
+        email=email,
         is_email_verified=claims.get("email_verified") in (True, "true"),
-        name=str(claims.get("name") or ""),
+        name=name.encode(errors="replace").decode(),
     )
+
+
+def _text(claim: object) -> str:
+    return claim if isinstance(claim, str) else ""
+
+
+def _is_line(text: str) -> bool:
+    """Whether all of it can be stored and shown: NUL and halves of characters can not."""
+    return all(unicodedata.category(character) not in ("Cc", "Cs") for character in text)
 
 
 def _sign_out_this_browser() -> None:
     """Whoever was signed in here before: a new sign-in never goes on in an old session."""
     services = app_services()
     if (cookie := request.cookies.get(cookie_name())) and (old := services.sessions.find(cookie)):
-        services.sessions.revoke(old.session_id, old.id)
+        services.sessions.revoke(old.session_id, old.id, by=Doer(actor=old.id, address=request.remote_addr or ""))

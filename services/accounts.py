@@ -1,20 +1,19 @@
 """Accounts: in the local mode the one person at this machine, elsewhere whoever a provider vouches for."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
-from db_operations import users_db
+from db_operations import routers_db, sessions_db, tokens_db, users_db
 from db_operations.database import Database
 from db_operations.users_db import UserRecord
+from services.admission import LOCAL_SESSION_ID, Admission
 from services.context import RouterContext
 from services.routers import RouterService
 from services.secrets_at_rest import new_id
-from utils.errors import NotFound, SignInRefused
+from utils.errors import NotFound, RouterNotFound, SignInRefused
 from utils.time import Clock
 
 __all__ = ["LOCAL_SESSION_ID", "AccountService", "Identity", "UserRecord", "ensure_local_user"]
-
-#: The durable id of the one account of AUTH_MODE=local.
-LOCAL_SESSION_ID = "local"
 
 _MOST_NAME = 255
 
@@ -25,6 +24,7 @@ class Identity:
 
     issuer: str
     subject: str
+    #: In lower case.
     email: str
     is_email_verified: bool
     name: str
@@ -41,14 +41,11 @@ def ensure_local_user(database: Database) -> UserRecord:
 class AccountService:
     """Accounts, by their durable id."""
 
-    def __init__(
-        self, database: Database, clock: Clock, routers: RouterService, *, allowed_emails: tuple[str, ...] = ()
-    ) -> None:
-        """``allowed_emails``: addresses (``a@b.org``) and whole domains (``@b.org``) in lower case; none: everybody."""
+    def __init__(self, database: Database, clock: Clock, routers: RouterService, admission: Admission) -> None:
         self._database = database
         self._clock = clock
         self._routers = routers
-        self._allowed = frozenset(allowed_emails)
+        self._admission = admission
 
     def check_storage(self) -> None:
         """Raises DatabaseUnavailable unless accounts can be read: the database answers and is migrated."""
@@ -68,12 +65,12 @@ class AccountService:
 
         Raises SignInRefused where the e-mail is not verified or not on the list.
         """
-        email = identity.email.strip().lower()
+        email = identity.email
         if not email or not identity.is_email_verified:
             raise SignInRefused(
                 "Your provider has not verified your e-mail address. Verify it there and sign in again."
             )
-        if self._allowed and not {email, "@" + email.rpartition("@")[2]} & self._allowed:
+        if not self._admission.may_sign_in(email):
             raise SignInRefused(f"{email} may not sign in here. Ask whoever runs this server (ALLOWED_EMAILS).")
         user = UserRecord(
             session_id=new_id() + new_id(),
@@ -86,9 +83,27 @@ class AccountService:
             return users_db.upsert_signed_in_user(conn, user, at=self._clock())
 
     def delete(self, session_id: str) -> None:
-        """Delete an account and everything that is its own. Raises NotFound."""
-        for router in self._routers.list_all(session_id):
-            self._routers.delete(RouterContext(session_id, router.id))
+        """Delete an account and everything that is its own. Raises NotFound, AccountGone.
+
+        Browsers and tokens go first, so that nothing more is begun with them, then one router after the other, of which
+        each may have years of usage. The account goes once it has none: what was begun before may have registered
+        another meanwhile, whose usage would be left.
+        """
+        self._end_sign_ins(session_id)
+        while not self._delete_without_routers(session_id):
+            for router in self._routers.list_all(session_id):
+                with suppress(RouterNotFound):  # somebody deletes it just now
+                    self._routers.delete(RouterContext(session_id, router.id))
+
+    def _end_sign_ins(self, session_id: str) -> None:
         with self._database.transaction() as conn:
-            if not users_db.delete_user(conn, session_id):
+            if users_db.get_user(conn, session_id) is None:
                 raise NotFound("There is no such account.")
+            sessions_db.delete_sessions_of(conn, session_id)
+            tokens_db.delete_tokens_of(conn, session_id)
+
+    def _delete_without_routers(self, session_id: str) -> bool:
+        """Whether it had none and is gone. Who registers one holds the same lock, and finds no account after it."""
+        with self._database.transaction() as conn:
+            users_db.lock_user(conn, session_id)
+            return not routers_db.count_routers(conn, session_id) and users_db.delete_user(conn, session_id)

@@ -7,7 +7,9 @@ from enum import StrEnum
 from db_operations import tokens_db, users_db
 from db_operations.database import Database
 from db_operations.tokens_db import TokenRecord
-from services.secrets_at_rest import hash_of, new_id, new_secret
+from services.admission import Admission
+from services.audit import THE_SERVER, AuditAction, Doer, write_down
+from services.secrets_at_rest import hash_of, is_id, new_id, new_secret
 from utils.errors import Conflict, NotFound
 from utils.time import Clock
 
@@ -40,12 +42,15 @@ class IssuedToken:
 class TokenService:
     """Tokens of all accounts; every list and change is bound to one."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, admission: Admission) -> None:
         self._database = database
         self._clock = clock
+        self._admission = admission
 
-    def create(self, session_id: str, *, name: str, scope: TokenScope, lifetime: timedelta) -> IssuedToken:
-        """Raises Conflict where the account has MOST_TOKENS already."""
+    def create(
+        self, session_id: str, *, name: str, scope: TokenScope, lifetime: timedelta, by: Doer = THE_SERVER
+    ) -> IssuedToken:
+        """Raises Conflict where the account has MOST_TOKENS already, AccountGone."""
         now, secret = self._clock(), new_secret(PREFIX)
         record = TokenRecord(
             id=new_id(), session_id=session_id, name=name, scope=scope, created_at=now, expires_at=now + lifetime
@@ -55,14 +60,18 @@ class TokenService:
             if tokens_db.count_tokens(conn, session_id) >= MOST_TOKENS:
                 raise Conflict(f"An account may have {MOST_TOKENS} tokens. Delete one that is no longer used.")
             tokens_db.insert_token(conn, record, secret.hash)
+            write_down(conn, session_id, AuditAction.TOKEN_CREATED, record.id, by=by, at=now)
         return IssuedToken(record=record, secret=secret.text)
 
     def find(self, secret: str) -> TokenRecord | None:
-        """Whose token this is, while it holds."""
+        """Whose token this is, while it holds and whose it is may be here."""
         now = self._clock()
         with self._database.transaction() as conn:
-            token = tokens_db.find_token(conn, hash_of(secret))
-            if token is None or token.expires_at <= now:
+            found = tokens_db.find_token(conn, hash_of(secret))
+            if found is None:
+                return None
+            token, email = found
+            if token.expires_at <= now or not self._admission.lets_in(token.session_id, email):
                 return None
             if token.last_used_at is None or now - token.last_used_at >= _TOUCH_EVERY:
                 tokens_db.touch_token(conn, token.session_id, token.id, at=now)
@@ -73,8 +82,9 @@ class TokenService:
         with self._database.transaction() as conn:
             return tokens_db.list_tokens(conn, session_id)
 
-    def revoke(self, session_id: str, id: str) -> None:
+    def revoke(self, session_id: str, id: str, *, by: Doer = THE_SERVER) -> None:
         """Raises NotFound."""
         with self._database.transaction() as conn:
-            if not tokens_db.delete_token(conn, session_id, id):
+            if not is_id(id) or not tokens_db.delete_token(conn, session_id, id):
                 raise NotFound("There is no such token.")
+            write_down(conn, session_id, AuditAction.TOKEN_DELETED, id, by=by, at=self._clock())

@@ -1,14 +1,19 @@
 """Who did what in an account, when and from where: what its owner wants to know after something went wrong."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from db_operations import audit_db
 from db_operations.audit_db import AuditRecord
 from db_operations.database import Database
+from db_operations.statements import Connection
 from utils.time import Clock
 
-__all__ = ["AuditAction", "AuditLog", "AuditPage", "AuditRecord"]
+__all__ = ["MOST_ENTRIES", "THE_SERVER", "AuditAction", "AuditLog", "AuditPage", "AuditRecord", "Doer", "write_down"]
+
+#: So many of an account are kept, the newest: a program gone wild fills no disk with what it does.
+MOST_ENTRIES = 10_000
 
 _MOST_SUBJECT = 255
 
@@ -19,16 +24,40 @@ class AuditAction(StrEnum):
     SIGNED_IN = "signed_in"
     SIGNED_OUT = "signed_out"
     SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
+    SIGNED_OUT_BY_OPERATOR = "signed_out_by_operator"
     SESSION_REVOKED = "session_revoked"
     TOKEN_CREATED = "token_created"  # noqa: S105 # nosec B105 # a name, no secret
     TOKEN_DELETED = "token_deleted"  # noqa: S105 # nosec B105 # as above
     ROUTER_ADDED = "router_added"
     ROUTER_CHANGED = "router_changed"
     ROUTER_DELETED = "router_deleted"
+    HOST_KEY_PINNED = "host_key_pinned"
     HOST_KEY_ACCEPTED = "host_key_accepted"
     DEVICE_PURGED = "device_purged"
     EXPORTED = "exported"
     REPORT_MADE = "report_made"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doer:
+    """Who does something, and from where."""
+
+    #: The id of the browser or the token; empty in the local mode, and where the server does it by itself.
+    actor: str = ""
+    address: str = ""
+
+
+#: Who does what nobody asked for just then.
+THE_SERVER = Doer()
+
+
+def write_down(conn: Connection, session_id: str, action: AuditAction, subject: str, *, by: Doer, at: datetime) -> None:
+    """In the transaction that does it: neither is there without the other. Raises AccountGone."""
+    record = AuditRecord(
+        session_id=session_id, at=at, action=action, subject=subject[:_MOST_SUBJECT], actor=by.actor, address=by.address
+    )
+    audit_db.insert_audit(conn, record)
+    audit_db.delete_audit_beyond(conn, session_id, newest=MOST_ENTRIES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,18 +75,10 @@ class AuditLog:
         self._database = database
         self._clock = clock
 
-    def record(self, session_id: str, action: AuditAction, subject: str, *, actor: str, address: str) -> None:
-        """``actor``: the id of the browser or the token that did it."""
-        record = AuditRecord(
-            session_id=session_id,
-            at=self._clock(),
-            action=action,
-            subject=subject[:_MOST_SUBJECT],
-            actor=actor,
-            address=address,
-        )
+    def record(self, session_id: str, action: AuditAction, subject: str, *, by: Doer) -> None:
+        """What was done already, in a transaction of its own. Raises AccountGone."""
         with self._database.transaction() as conn:
-            audit_db.insert_audit(conn, record)
+            write_down(conn, session_id, action, subject, by=by, at=self._clock())
 
     def page(self, session_id: str, *, page: int, page_size: int) -> AuditPage:
         with self._database.transaction() as conn:

@@ -22,6 +22,7 @@ from db_operations.events_db import EventRecord
 from db_operations.routers_db import RouterRecord
 from db_operations.statements import Connection
 from services import accounting_notes
+from services.audit import THE_SERVER, AuditAction, write_down
 from services.buckets import Span
 from services.context import RouterContext
 from services.credentials import Credentials, CredentialsUnreadable, CredentialVault
@@ -118,6 +119,9 @@ def pin_host_key(database: Database, target: RouterTarget, presented: str, *, at
     with database.transaction() as conn:
         router = routers_db.lock_router(conn, context.session_id, context.router_id)
         pinned = routers_db.pin_host_key(conn, context.session_id, context.router_id, presented)
+        if router is not None and router.host_key is None:
+            subject = f"{context.router_id} {fingerprint(presented)}"
+            write_down(conn, context.session_id, AuditAction.HOST_KEY_PINNED, subject, by=THE_SERVER, at=at)
         if router is not None and router.former_host_key not in (None, pinned):
             _give_up_base(conn, context, at)
     if pinned is None:

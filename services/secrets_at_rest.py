@@ -1,8 +1,11 @@
 """Secrets that a caller keeps and we only recognise: what is handed out, and what is stored of it."""
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass, field
+
+_ID = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -27,3 +30,8 @@ def hash_of(text: str) -> bytes:
 def new_id() -> str:
     """A random name for something of an account, no secret."""
     return secrets.token_hex(8)
+
+
+def is_id(text: str) -> bool:
+    """Whether `new_id` makes such. Anything else names nothing and is not even looked up."""
+    return bool(_ID.fullmatch(text))

@@ -5,14 +5,19 @@ out from anywhere.
 from dataclasses import dataclass
 from datetime import timedelta
 
-from db_operations import sessions_db
+from db_operations import sessions_db, users_db
 from db_operations.database import Database
 from db_operations.sessions_db import SessionRecord
-from services.secrets_at_rest import hash_of, new_id, new_secret
+from services.admission import Admission
+from services.audit import THE_SERVER, AuditAction, Doer, write_down
+from services.secrets_at_rest import hash_of, is_id, new_id, new_secret
 from utils.errors import NotFound
 from utils.time import Clock
 
 __all__ = ["Browser", "SessionRecord", "SessionService"]
+
+#: An account has at most so many; of more, those that were not used for longest go.
+MOST_SESSIONS = 100
 
 #: A browser's last use is written down this often at most: not every request should write.
 _TOUCH_EVERY = timedelta(minutes=1)
@@ -31,15 +36,21 @@ class Browser:
 class SessionService:
     """Sign-ins of all accounts; every list and change is bound to one."""
 
-    def __init__(self, database: Database, clock: Clock, *, idle: timedelta, absolute: timedelta) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, admission: Admission, *, idle: timedelta, absolute: timedelta
+    ) -> None:
         """``idle``: how long one lives without being used; ``absolute``: how long whatever is done."""
         self._database = database
         self._clock = clock
+        self._admission = admission
         self._idle = idle
         self._absolute = absolute
 
-    def open(self, session_id: str, browser: Browser) -> str:
-        """Sign a browser in to an account. Returns the secret for its cookie, which is nowhere else."""
+    def open(self, session_id: str, browser: Browser, *, email: str = "") -> str:
+        """Sign a browser in to an account. Returns the secret for its cookie, which is nowhere else.
+
+        ``email``: who signed in, for the audit log. Raises AccountGone.
+        """
         now, secret = self._clock(), new_secret()
         record = SessionRecord(
             id=new_id(),
@@ -51,15 +62,24 @@ class SessionService:
             user_agent=browser.user_agent.replace("\0", "")[:_MOST_AGENT],
         )
         with self._database.transaction() as conn:
+            users_db.lock_user(conn, session_id)
+            sessions_db.delete_sessions_beyond(conn, session_id, newest=MOST_SESSIONS - 1)
             sessions_db.insert_session(conn, record, secret.hash)
+            by = Doer(actor=record.id, address=record.address)
+            write_down(conn, session_id, AuditAction.SIGNED_IN, email, by=by, at=now)
         return secret.text
 
     def find(self, secret: str) -> SessionRecord | None:
-        """Whose cookie this is, while it holds."""
+        """Whose cookie this is, while it holds and whose it is may be here."""
         now = self._clock()
         with self._database.transaction() as conn:
-            session = sessions_db.find_session(conn, hash_of(secret))
-            if session is None or session.expires_at <= now or session.last_seen_at + self._idle <= now:
+            found = sessions_db.find_session(conn, hash_of(secret))
+            if found is None:
+                return None
+            session, email = found
+            if not self._admission.lets_in(session.session_id, email):
+                return None
+            if session.expires_at <= now or session.last_seen_at + self._idle <= now:
                 return None
             if now - session.last_seen_at >= _TOUCH_EVERY:
                 sessions_db.touch_session(conn, session.session_id, session.id, at=now)
@@ -70,16 +90,20 @@ class SessionService:
         with self._database.transaction() as conn:
             return sessions_db.list_sessions(conn, session_id, alive_at=now, seen_since=now - self._idle)
 
-    def revoke(self, session_id: str, id: str) -> None:
-        """Sign one browser out. Raises NotFound."""
+    def revoke(self, session_id: str, id: str, *, by: Doer = THE_SERVER) -> None:
+        """Sign one browser out: ``by`` itself or another. Raises NotFound."""
+        action = AuditAction.SIGNED_OUT if by.actor == id else AuditAction.SESSION_REVOKED
         with self._database.transaction() as conn:
-            if not sessions_db.delete_session(conn, session_id, id):
+            if not is_id(id) or not sessions_db.delete_session(conn, session_id, id):
                 raise NotFound("No such browser is signed in.")
+            write_down(conn, session_id, action, id, by=by, at=self._clock())
 
-    def revoke_all(self, session_id: str) -> int:
+    def revoke_all(self, session_id: str, *, by: Doer = THE_SERVER) -> int:
         """Sign out everywhere; how many browsers that were."""
         with self._database.transaction() as conn:
-            return sessions_db.delete_sessions_of(conn, session_id)
+            count = sessions_db.delete_sessions_of(conn, session_id)
+            write_down(conn, session_id, AuditAction.SIGNED_OUT_EVERYWHERE, str(count), by=by, at=self._clock())
+        return count
 
     def clean_up(self) -> int:
         """Remove those that hold no longer; how many there were."""

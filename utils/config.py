@@ -314,6 +314,20 @@ class Config(BaseSettings):
         return self.base_url.startswith("https://")
 
     @property
+    def doubts(self) -> list[str]:
+        """What can be meant, but is more often forgotten: said at start."""
+        if not self.has_sign_in:
+            return []
+        doubts = []
+        if not self.allowed_emails:
+            doubts.append("ALLOWED_EMAILS is empty: everybody who has an account at the sign-in provider gets in")
+        if self.is_https and not self.trusted_proxies:
+            doubts.append(
+                "PUBLIC_URL is https and TRUSTED_PROXIES is 0: everybody has the proxy's address, in limits and logs"
+            )
+        return doubts
+
+    @property
     def base_url(self) -> str:
         """Where people reach the server, without a slash at its end."""
         host = self.host.strip("[]")

@@ -56,6 +56,14 @@ class Unauthenticated(NetPilotError):
     status = 401
 
 
+class CredentialsRefused(Unauthenticated):
+    """The token or the session is unknown, has ended or has run out."""
+
+
+class AccountGone(Unauthenticated):
+    """This account was deleted just now."""
+
+
 class CsrfFailed(RequestRefused):
     """Send the header X-CSRFToken with what GET /api/auth/me says."""
 

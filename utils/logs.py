@@ -8,8 +8,9 @@ from pythonjsonlogger.json import JsonFormatter
 _TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _JSON = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
-#: Libraries that say more at INFO than anybody running this server wants to read.
-_QUIET = ("apscheduler", "alembic", "simulator", "waitress.queue")
+#: Libraries that say more at INFO than anybody running this server wants to read, or secrets at DEBUG: authlib says
+#: there what proves to the provider that it is we who come back with somebody's code.
+_QUIET = ("apscheduler", "alembic", "authlib", "simulator", "waitress.queue")
 
 
 def set_up_logging(level: str, log_format: str) -> None:

@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document with values made up from it, good and bad, as a program and as nobody.
+"""Every operation of the OpenAPI document with values made up from it, good and bad, as who may and as nobody.
 
 Whatever is sent, the answer is one that the document promises: its status, its content type, its envelope, its schema.
 The same values in every run; NETPILOT_SOAK=n tries n times as many.
@@ -13,6 +13,7 @@ import schemathesis
 from apiflask import APIFlask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
 from schemathesis import APIOperation, Case, GenerationMode, Response
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -21,14 +22,18 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from server import Runtime, create_app
+from services.accounts import Identity
 from services.api_tokens import TokenScope
 from services.context import RouterContext
+from services.sessions import Browser
 from simulator.clock import ManualClock
+from simulator.home import empty_router
 from simulator.router import SimulatedRouter
-from simulator.ssh_server import HostedRouter
-from tests.endpoints.accounts.tenants import tenant
+from simulator.ssh_server import HostedRouter, SshServer
+from tests.endpoints.accounts.tenants import as_browser, tenant
 from tests.homes import PHONE, SOAK, TickingClock, register
 
 #: What an operation is tried with, for each of who asks.
@@ -48,24 +53,32 @@ PROMISES = [
 #: What removes comes after what looks, then what changes the router that all of them ask about; its end is the end.
 LATE = [
     ("DELETE", "/api/auth"),
+    ("DELETE", "/api/auth/sessions$"),
     ("DELETE", "/api/device-usage"),
     ("POST", "/api/routers/{router_id}/host-key"),
     ("PUT", "/api/routers/{router_id}"),
     ("DELETE", "/api/routers/{router_id}"),
+    ("DELETE", "/api/auth/account"),
 ]
 
-#: These can't succeed here: there is no provider, a token may not do it, or what they need is not there.
+#: These can't succeed here: there is no provider, or what they need is not there.
 NEVER = {
     "GET /api/auth/login",
     "GET /api/auth/callback",
-    "POST /api/auth/logout",
-    "POST /api/auth/tokens",
-    "DELETE /api/auth/account",
-    "DELETE /api/auth/sessions/{id}",
-    "DELETE /api/auth/tokens/{id}",
     "POST /api/device-usage/device/{mac}/merge",
     "POST /api/routers/{router_id}/host-key",
 }
+
+
+#: Names of nothing, some of which no database can even look for.
+ODD_NAMES = ("\0", "a\0b", "é", "x" * 3_000)
+
+#: What is made, and what asks for its id.
+LINKED = r"^/api/(routers|auth/tokens|device-usage/(status|history|devices|events))"
+
+#: What somebody sends with a request for an operation.
+Credentials = dict[str, dict[str, str]]
+CredentialsFor = Callable[[APIOperation], Credentials]
 
 
 @pytest.fixture
@@ -87,10 +100,11 @@ def served(make_runtime: Callable[..., Runtime], clock: ManualClock) -> tuple[Ru
 
 
 @pytest.fixture
-def program(
+def somebody(
     served: tuple[Runtime, APIFlask], hosted: HostedRouter, router: SimulatedRouter
-) -> tuple[dict[str, str], dict[str, str]]:
-    """What a program with a token sends, and what is there: a router that was read, a device."""
+) -> tuple[CredentialsFor, dict[str, str]]:
+    """What a program with a token sends, or a browser where that is for browsers; and what is there: a router that was
+    read, a device, a token, a browser."""
     runtime, app = served
     anna = tenant(runtime, app, "anna")
     context = register(runtime, hosted, anna.account)
@@ -98,20 +112,47 @@ def program(
     router.traffic(PHONE, rx=1_000)
     runtime.collector.collect(RouterContext(anna.account, context.router_id))
     lifetime = timedelta(days=1)
-    token = runtime.services.tokens.create(anna.account, name="x", scope=TokenScope.WRITE, lifetime=lifetime)
-    return {"Authorization": f"Bearer {token.secret}"}, {"router_id": context.router_id, "mac": PHONE, "id": "x"}
+    tokens = runtime.services.tokens
+    token = tokens.create(anna.account, name="x", scope=TokenScope.WRITE, lifetime=lifetime)
+    other = tokens.create(anna.account, name="y", scope=TokenScope.WRITE, lifetime=lifetime)
+
+    def credentials_for(operation: APIOperation) -> Credentials:
+        if not operation.path.startswith("/api/auth/") or operation.path == "/api/auth/me":
+            return {"headers": {"Authorization": f"Bearer {token.secret}"}}
+        return browser_credentials(runtime, app)  # the one before may have been signed out, or its account deleted
+
+    return credentials_for, {
+        "router_id": context.router_id,
+        "mac": PHONE,
+        "id": other.record.id,
+        "session": anna.session,
+    }
+
+
+def browser_credentials(runtime: Runtime, app: APIFlask) -> Credentials:
+    """Of Anna's browser, signed in just now."""
+    who = Identity(issuer="i", subject="anna", email="anna@example.org", is_email_verified=True, name="anna")
+    account = runtime.services.accounts.sign_in(who).session_id
+    secret = runtime.services.sessions.open(account, Browser(address="127.0.0.1", user_agent="test"))
+    me = as_browser(app, secret).get("/api/auth/me").get_json()
+    return {"headers": {"X-CSRFToken": me["data"]["csrfToken"]}, "cookies": {"netpilot_session": secret}}
 
 
 def operations_of(app: APIFlask) -> list[APIOperation]:
+    return sorted((found.ok() for found in schema_of(app).get_all_operations()), key=_lateness)
+
+
+def schema_of(app: APIFlask) -> OpenApiSchema:
     schema = schemathesis.openapi.from_wsgi("/openapi.json", app)
-    return sorted((found.ok() for found in schema.get_all_operations()), key=_lateness)
+    schema.config.generation.update(with_security_parameters=False)  # they are ours to send
+    return schema
 
 
 def _lateness(operation: APIOperation) -> int:
     places = [
         place
         for place, (method, path) in enumerate(LATE, start=1)
-        if operation.method.upper() == method and operation.path.startswith(path)
+        if operation.method.upper() == method and re.match(path, operation.path)
     ]
     return max(places, default=0)
 
@@ -121,8 +162,15 @@ def cases_of(operation: APIOperation, there: dict[str, str]) -> st.SearchStrateg
     names = {parameter.name for parameter in operation.path_parameters}
     ways = [operation.as_strategy(mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)]
     if names:
-        known = {name: there[name] for name in names}
-        ways += [operation.as_strategy(generation_mode=GenerationMode.POSITIVE, path_parameters=known)] * 4
+        known = {name: there["session" if "/sessions/" in operation.path else name] for name in names}
+        ways += [operation.as_strategy(generation_mode=GenerationMode.POSITIVE, path_parameters=known)] * 5
+        ways.append(
+            st.sampled_from(ODD_NAMES).flatmap(
+                lambda odd: operation.as_strategy(
+                    generation_mode=GenerationMode.POSITIVE, path_parameters=dict.fromkeys(names, odd)
+                )
+            )
+        )
     return st.tuples(st.one_of(ways), st.sampled_from([True, True, True, False])).map(
         lambda drawn: _at_home(*drawn, router_id=there["router_id"])
     )
@@ -140,8 +188,10 @@ def _at_home(case: Case, is_for_the_router_there: bool, *, router_id: str) -> Ca
     return case
 
 
-def try_everything(app: APIFlask, headers: dict[str, str], there: dict[str, str], expect: Callable[..., None]) -> None:
-    """Each operation as who sends ``headers``; ``expect`` sees each case with its answer."""
+def try_everything(
+    app: APIFlask, credentials_for: CredentialsFor, there: dict[str, str], expect: Callable[..., None]
+) -> None:
+    """Each operation as who sends the headers; ``expect`` sees each case with its answer."""
     for operation in operations_of(app):
 
         @settings(
@@ -154,13 +204,19 @@ def try_everything(app: APIFlask, headers: dict[str, str], there: dict[str, str]
         )
         @given(case=cases_of(operation, there))
         def ask(case: Case) -> None:
-            answer = case.call(headers=headers | {"Accept-Encoding": "identity"})
-            case.validate_response(answer, checks=PROMISES, headers=headers)
-            assert answer.status_code < 500 or answer.status_code in PLANNED, answer.text
-            _has_the_envelope(answer)
-            expect(case, answer)
+            expect(case, call(case, credentials_for(case.operation)))
 
         ask()
+
+
+def call(case: Case, credentials: Credentials) -> Response:
+    """The answer, which is as the document promises."""
+    headers = credentials.get("headers", {}) | {"Accept-Encoding": "identity"}
+    answer = case.call(headers=headers, cookies=credentials.get("cookies"))
+    case.validate_response(answer, checks=PROMISES, headers=headers)
+    assert answer.status_code < 500 or answer.status_code in PLANNED, answer.text
+    _has_the_envelope(answer)
+    return answer
 
 
 def _has_the_envelope(answer: Response) -> None:
@@ -175,25 +231,71 @@ def _has_the_envelope(answer: Response) -> None:
         assert answer.status_code < 400
 
 
-def test_a_program_gets_what_the_document_promises(
-    served: tuple[Runtime, APIFlask], program: tuple[dict[str, str], dict[str, str]]
+def test_who_may_gets_what_the_document_promises(
+    served: tuple[Runtime, APIFlask], somebody: tuple[CredentialsFor, dict[str, str]]
 ) -> None:
     statuses: dict[str, set[int]] = {}
 
     def note(case: Case, answer: Response) -> None:
         statuses.setdefault(case.operation.label, set()).add(answer.status_code)
-        assert answer.status_code != 401
+        assert answer.status_code != 401, case.operation.label
 
-    headers, there = program
-    try_everything(served[1], headers, there, note)
+    credentials_for, there = somebody
+    try_everything(served[1], credentials_for, there, note)
     assert {label for label, seen in statuses.items() if not seen & {200, 201}} == NEVER
 
 
 def test_nobody_gets_in_with_anything(
-    served: tuple[Runtime, APIFlask], program: tuple[dict[str, str], dict[str, str]]
+    served: tuple[Runtime, APIFlask], somebody: tuple[CredentialsFor, dict[str, str]]
 ) -> None:
     def is_turned_away(case: Case, answer: Response) -> None:
         is_open = case.operation.path.startswith(("/health/", "/api/auth/login", "/api/auth/callback"))
         assert is_open or answer.status_code in (400, 401, 404, 405), answer.status_code
 
-    try_everything(served[1], {}, program[1], is_turned_away)
+    try_everything(served[1], lambda _: {}, somebody[1], is_turned_away)
+
+
+def test_what_is_made_by_one_request_is_what_the_next_ones_are_about(
+    served: tuple[Runtime, APIFlask],
+    somebody: tuple[CredentialsFor, dict[str, str]],
+    ssh: SshServer,
+    clock: ManualClock,
+) -> None:
+    """Routers and tokens made, looked at, changed and removed, in the order that the document's links allow."""
+    credentials_for, _ = somebody
+    hosts = [ssh.add(empty_router(clock)) for _ in range(2)]
+    schema = schema_of(served[1]).include(path_regex=LINKED)
+    followed: set[str] = set()
+
+    class Walk(schema.as_state_machine()):  # type: ignore[misc]
+        def before_call(self, case: Case) -> None:
+            if isinstance(case.body, dict) and "host" in case.body:
+                host = hosts[len(followed) % 2]
+                case.body |= {"host": host.host, "port": host.port, "password": host.password}
+                case.body.pop("privateKey", None)
+
+        def call(self, case: Case, **_: object) -> Response:
+            credentials = credentials_for(case.operation)
+            return case.call(headers=credentials["headers"], cookies=credentials.get("cookies"))
+
+        def validate_response(self, response: Response, case: Case, **_: object) -> None:
+            assert response.status_code < 500 or response.status_code in PLANNED, response.text
+            assert response.status_code != 401, case.operation.label
+            case.validate_response(response, checks=PROMISES[:-1])  # bad data may well name what is there
+            if response.status_code < 300 and {"router_id", "id"} & set(case.path_parameters or {}):
+                followed.add(case.operation.label)
+
+    run_state_machine_as_test(
+        Walk,
+        settings=settings(
+            max_examples=10 * SOAK,
+            stateful_step_count=8,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert "DELETE /api/auth/tokens/{id}" in followed
+    assert any("{router_id}" in label for label in followed)

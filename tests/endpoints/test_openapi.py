@@ -185,4 +185,6 @@ def test_every_operation_says_how_one_shows_who_one_is(document: dict[str, Any])
     for path, operations in document["paths"].items():
         for operation in operations.values():
             is_open = path.startswith("/health/") or path in ("/api/auth/login", "/api/auth/callback")
-            assert operation["security"] == ([] if is_open else [{}, {"token": []}]), path
+            is_for_browsers = path.startswith("/api/auth/") and path != "/api/auth/me"
+            ways = [{}] if is_for_browsers else [{}, {"token": []}]
+            assert operation["security"] == ([] if is_open else ways), path

@@ -9,6 +9,8 @@ import requests
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
 
 from db_operations.database import Database
 from simulator.clock import SystemClock
@@ -83,6 +85,7 @@ def walked(
 
 def walk(browser: BrowserOf, by_password: HostedRouter, by_key: HostedRouter, private_key: str) -> dict[str, str]:
     back = browser.come_back(ANNA)
+    verifier = code_verifier(browser)
     browser.follow(back)
     token = browser.call("POST", "/api/auth/tokens", json={"name": "x", "scope": "write"}).json()["data"]["token"]
     header = {"Authorization": f"Bearer {token}"}
@@ -121,7 +124,8 @@ def walk(browser: BrowserOf, by_password: HostedRouter, by_key: HostedRouter, pr
     assert browser.call("POST", f"{BASE}/refresh", params={"routerId": other}).status_code == 502
     assert browser.call("GET", f"{BASE}/device/{PHONE}/current", params={"routerId": other}).status_code == 200
     for path in ("/api/routers", "/api/auth/me", "/api/auth/tokens", "/api/auth/sessions", "/api/auth/audit"):
-        assert browser.call("GET", path, headers=header).status_code == 200
+        is_for_programs = path in ("/api/routers", "/api/auth/me")
+        assert browser.call("GET", path, headers=header).status_code == (200 if is_for_programs else 403)
         assert browser.call("GET", path).status_code == 200
     assert browser.call("GET", "/openapi.json").status_code == 200
     cookie, csrf = browser.cookie, browser.csrf or ""
@@ -129,7 +133,21 @@ def walk(browser: BrowserOf, by_password: HostedRouter, by_key: HostedRouter, pr
     browser.call("POST", "/api/auth/logout")
     browser.http.get(f"{browser.base_url}/api/auth/me", cookies={"netpilot_session": cookie})
     code, state = (parse_qs(urlsplit(back).query)[name][0] for name in ("code", "state"))
-    return {"token": token, "cookie": cookie, "csrf": csrf, "code": code, "state": state}
+    return {"token": token, "cookie": cookie, "csrf": csrf, "code": code, "state": state, "code verifier": verifier}
+
+
+def code_verifier(browser: BrowserOf) -> str:
+    """What proves to the provider that it is we who come back with its code: in the cookie of the way there."""
+    app = Flask("reader")
+    app.secret_key = SECRET_KEY
+    serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+    assert serializer is not None
+    (state,) = [
+        kept["data"]
+        for name, kept in serializer.loads(browser.http.cookies["netpilot_sign_in"]).items()
+        if name.startswith("_state_")
+    ]
+    return str(state["code_verifier"])
 
 
 def found_in(text: str, secrets: dict[str, str]) -> list[str]:
@@ -172,6 +190,7 @@ def test_no_secret_leaves_the_server_but_where_it_is_handed_out(
 
     server.terminate()
     assert "router" in server.output
+    assert "ALLOWED_EMAILS is empty" in server.output
     assert found_in(server.output, secrets) == []
     without_debug = "".join(line for line in server.lines if " DEBUG " not in line)
     assert without_debug != server.output

@@ -131,11 +131,11 @@ def test_of_two_keys_presented_at_once_one_is_pinned_for_both(
     hosted.faults = Faults(refuse=True)
     context = register(runtime, hosted)
     target = target_of(runtime.routers.get(context), runtime.vault)
-    assert pin_host_key(database, target, "ssh-ed25519 ONE", at=START) == "ssh-ed25519 ONE"
-    assert pin_host_key(database, target, "ssh-ed25519 TWO", at=START) == "ssh-ed25519 ONE"
+    assert pin_host_key(database, target, "ssh-ed25519 AAAA", at=START) == "ssh-ed25519 AAAA"
+    assert pin_host_key(database, target, "ssh-ed25519 BBBB", at=START) == "ssh-ed25519 AAAA"
     runtime.routers.delete(context)
     with pytest.raises(RouterNotFound):
-        pin_host_key(database, target, "ssh-ed25519 ONE", at=START)
+        pin_host_key(database, target, "ssh-ed25519 AAAA", at=START)
 
 
 def test_no_secret_is_in_what_is_printed_of_a_router(runtime: Runtime, context: RouterContext) -> None:

@@ -88,3 +88,25 @@ def test_printing_it_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for secret in (GOOD["GOOGLE_CLIENT_SECRET"], GOOD["SECRET_KEY"], GOOD["CREDENTIALS_KEYS"], "hunter2"):
         assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    ("env", "doubts"),
+    [
+        ({}, ["ALLOWED_EMAILS", "TRUSTED_PROXIES"]),
+        ({"ALLOWED_EMAILS": "@example.org"}, ["TRUSTED_PROXIES"]),
+        ({"TRUSTED_PROXIES": "1"}, ["ALLOWED_EMAILS"]),
+        ({"PUBLIC_URL": "http://localhost:5000"}, ["ALLOWED_EMAILS"]),
+        ({"ALLOWED_EMAILS": "@example.org", "TRUSTED_PROXIES": "1"}, []),
+        ({"AUTH_MODE": "local", "HOST": "127.0.0.1"}, []),
+    ],
+)
+def test_what_is_often_forgotten_is_a_doubt(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], doubts: list[str]
+) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    told = load_config().doubts
+
+    assert len(told) == len(doubts)
+    assert all(name in doubt for name, doubt in zip(doubts, told, strict=True))

@@ -1,13 +1,26 @@
 """The audit log: who did what, when and from where, as the account's owner reads it."""
 
+from datetime import timedelta
 from typing import Any
 
+import pytest
 import requests
 
+from db_operations import audit_db
+from db_operations.database import Database
+from server import Runtime
+from services import audit
+from services.api_tokens import TokenScope
+from services.audit import AuditAction, Doer
+from services.credentials import Credentials
+from services.routers import host_key_fingerprint
+from simulator.clock import ManualClock
+from simulator.home import empty_router
 from simulator.router import SimulatedRouter
-from simulator.ssh_server import HostedRouter
+from simulator.ssh_server import HostedRouter, SshServer
 from tests.endpoints.accounts.provider import ANNA, BrowserOf
-from tests.homes import PHONE
+from tests.homes import ALICE, PHONE, ask, register
+from utils.errors import DatabaseUnavailable
 
 
 def entries(browser: BrowserOf, **query: Any) -> list[dict[str, Any]]:
@@ -21,9 +34,10 @@ def test_everything_that_matters_is_written_down_with_who_and_from_where(
     body = {"name": "Home", "host": hosted.host, "port": hosted.port, "password": hosted.password}
     home = anna.call("POST", "/api/routers", json=body | {"username": hosted.username}).json()["data"]["id"]
     usage = "/api/device-usage"
+    shown = anna.call("GET", f"/api/routers/{home}").json()["data"]
     token = anna.call("POST", "/api/auth/tokens", json={"name": "script"}).json()["data"]
     anna.call("POST", f"{usage}/refresh")
-    anna.call("PUT", f"/api/routers/{home}", json={"name": "Flat"})
+    anna.call("PUT", f"/api/routers/{home}", json={"name": "Flat", "password": hosted.password, "port": hosted.port})
     anna.call("DELETE", f"{usage}/device/{PHONE}?purge=true")
     header = {"Authorization": f"Bearer {token['token']}"}
     assert requests.get(f"{anna.base_url}{usage}/export/csv", headers=header).status_code == 200
@@ -36,6 +50,7 @@ def test_everything_that_matters_is_written_down_with_who_and_from_where(
     told = entries(anna)[::-1]
     assert [one["action"] for one in told] == [
         "signed_in",
+        "host_key_pinned",
         "router_added",
         "token_created",
         "router_changed",
@@ -47,9 +62,12 @@ def test_everything_that_matters_is_written_down_with_who_and_from_where(
         "signed_out",
         "signed_in",
     ]
-    assert {one["address"] for one in told} == {"127.0.0.1"}
+    assert {one["address"] for one in told if one["action"] != "host_key_pinned"} == {"127.0.0.1"}
     by_action = {one["action"]: one for one in told}
     assert by_action["router_added"]["subject"] == home
+    pinned = by_action["host_key_pinned"]
+    assert (pinned["actor"], pinned["address"], pinned["subject"]) == ("", "", f"{home} {shown['hostKeyFingerprint']}")
+    assert by_action["router_changed"]["subject"] == f"{home} password name", "the port is what it was"
     assert by_action["device_purged"]["subject"] == f"{home} {PHONE}"
     assert by_action["exported"]["actor"] == token["id"]
     assert by_action["token_created"]["subject"] == token["id"]
@@ -69,3 +87,50 @@ def test_what_was_refused_is_not_written_down_as_done(anna: BrowserOf) -> None:
     anna.call("DELETE", "/api/routers/x")
     anna.call("PUT", "/api/routers/x", json={"name": "x"})
     assert [one["action"] for one in entries(anna)] == ["signed_in"]
+
+
+def test_a_key_is_written_down_whenever_it_is_pinned_and_only_then(
+    runtime: Runtime, ssh: SshServer, clock: ManualClock, database: Database
+) -> None:
+    first, other = ssh.add(empty_router(clock)), ssh.add(empty_router(clock))
+    context = register(runtime, first)
+    for _ in range(2):
+        clock.advance(timedelta(minutes=5))
+        runtime.collector.collect(context)
+    assert [action for action, _ in written(database)] == ["host_key_pinned"]
+    credentials = Credentials(password=other.password)
+    runtime.routers.update(context, {"host": other.host, "port": other.port}, credentials=credentials)
+    runtime.collector.collect(context)
+    pinned = host_key_fingerprint(runtime.routers.get(context))
+    assert [subject for _, subject in written(database)][1:] == [f"{context.router_id} {pinned}"]
+
+
+def written(database: Database) -> list[tuple[str, str]]:
+    return [(row[0], row[1]) for row in ask(database, "SELECT action, subject FROM audit_log ORDER BY id")]
+
+
+def test_a_token_that_can_not_be_written_down_is_not_made(
+    runtime: Runtime, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable
+
+    tokens, lifetime = runtime.services.tokens, timedelta(days=1)
+    kept = tokens.create(ALICE, name="x", scope=TokenScope.READ, lifetime=lifetime)
+    monkeypatch.setattr(audit_db, "insert_audit", fail)
+    with pytest.raises(DatabaseUnavailable):
+        tokens.create(ALICE, name="y", scope=TokenScope.READ, lifetime=lifetime)
+    with pytest.raises(DatabaseUnavailable):
+        tokens.revoke(ALICE, kept.record.id)
+    assert [token.id for token in tokens.list_all(ALICE)] == [kept.record.id]
+
+
+def test_the_newest_are_kept_of_each_account(
+    runtime: Runtime, bob: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "MOST_ENTRIES", 3)
+    log = runtime.services.audit
+    log.record(bob, AuditAction.EXPORTED, "of Bob", by=Doer())
+    for number in range(5):
+        log.record(ALICE, AuditAction.EXPORTED, str(number), by=Doer())
+    assert [subject for _, subject in written(database)] == ["of Bob", "2", "3", "4"]

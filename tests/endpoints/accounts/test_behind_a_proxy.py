@@ -151,14 +151,15 @@ def signed_in_behind(behind: Open) -> Iterator[tuple[str, dict[str, str]]]:
         begun = requests.get(f"{url}/api/auth/login?next=/x", headers=PROXIED, allow_redirects=False)
         assert parse_qs(urlsplit(begun.headers["Location"]).query)["redirect_uri"] == [f"{OURS}/api/auth/callback"]
         ((name, (value, attributes)),) = cookies_of(begun).items()
-        assert name == "__Secure-netpilot_sign_in"
-        assert attributes == {"Secure", "HttpOnly", "Path=/api/auth", "SameSite=Lax"}
+        assert name == "__Host-netpilot_sign_in"
+        assert attributes == {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"}
         approved = requests.post(begun.headers["Location"], data={"sub": ANNA.sub}, allow_redirects=False)
         back = urlsplit(urljoin(begun.headers["Location"], approved.headers["Location"]))
         assert (back.scheme, back.netloc) == ("https", NAME)
         headers = PROXIED | {"Cookie": f"{name}={value}"}
         landed = requests.get(f"{url}{back.path}?{back.query}", headers=headers, allow_redirects=False)
         assert (landed.status_code, landed.headers["Location"]) == (302, "/x")
+        assert {answer.headers["Cache-Control"] for answer in (begun, landed)} == {"no-store"}
         value, attributes = cookies_of(landed)["__Host-netpilot_session"]
         assert attributes == {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"}, "and no Domain"
         browser = PROXIED | {"Cookie": f"__Host-netpilot_session={value}"}

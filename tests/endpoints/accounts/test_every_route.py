@@ -15,6 +15,7 @@ from endpoints import rate_limits
 from server import Runtime
 from services.api_tokens import TokenScope
 from services.context import RouterContext
+from simulator.clock import ManualClock
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter
 from tests.endpoints.accounts.tenants import as_browser, tenant
@@ -47,12 +48,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "auth.create_token": {"name": "x"},
 }
 
+#: What is about the account itself is for who is signed in, in a browser; of all that a token may ask who it is.
+FOR_TOKENS = "auth.get_me"
+
+SAFE = {"GET", "HEAD"}
+
 LIFETIME = timedelta(days=1)
 
 
 def routes(app: APIFlask) -> Iterator[tuple[Rule, str]]:
     for rule in app.url_map.iter_rules():
-        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+        for method in sorted((rule.methods or set()) - {"OPTIONS"}):
             yield rule, method
 
 
@@ -71,22 +77,32 @@ def call(client: FlaskClient, rule: Rule, method: str, values: dict[str, str], *
 
 
 def told(response: TestResponse) -> tuple[int, Any]:
-    """Status and body, but for what differs from request to request."""
-    body = response.get_json()
+    """Status and body, but for what differs from request to request. The answer to a HEAD has none."""
+    body = response.get_json() if response.data else None
     if isinstance(body, dict):
         body["metadata"].pop("requestId")
     return response.status_code, body
 
 
+def refusal(response: TestResponse) -> tuple[int, str]:
+    """Status and code; the answer to a HEAD has no code, so the one that the status has is taken for it."""
+    status, body = told(response)
+    of_head = {401: "UNAUTHENTICATED", 403: "INSUFFICIENT_SCOPE"}
+    return status, of_head.get(status, "") if body is None else body["error"]["code"]
+
+
 @pytest.fixture
 def values(signed_in: Runtime, server: APIFlask, hosted: HostedRouter, router: SimulatedRouter) -> dict[str, str]:
-    """What is Anna's: a router with usage, a device, a token."""
+    """What is Anna's: a router with usage, a device, a token that may read and one that may write."""
     anna = tenant(signed_in, server, "anna")
     context = register(signed_in, hosted, anna.account)
     router.add_host(PHONE, "192.168.1.2", "phone")
     router.traffic(PHONE, rx=1_000)
     signed_in.collector.collect(RouterContext(anna.account, context.router_id))
-    token = signed_in.services.tokens.create(anna.account, name="x", scope=TokenScope.READ, lifetime=LIFETIME)
+    token, writing = (
+        signed_in.services.tokens.create(anna.account, name="x", scope=scope, lifetime=LIFETIME)
+        for scope in (TokenScope.READ, TokenScope.WRITE)
+    )
     return {
         "router_id": context.router_id,
         "mac": PHONE,
@@ -94,6 +110,7 @@ def values(signed_in: Runtime, server: APIFlask, hosted: HostedRouter, router: S
         "name": "x",
         "secret": anna.secret,
         "token": token.secret,
+        "writing": writing.secret,
         "csrf": anna.csrf,
         "session": anna.session,
         "account": anna.account,
@@ -117,8 +134,20 @@ def test_neither_does_who_is_signed_out(
     client = as_browser(server, values["secret"])
     for rule, method in routes(server):
         if rule.endpoint not in OPEN:
-            status, body = told(call(client, rule, method, values, **{"X-CSRFToken": values["csrf"]}))
-            assert (status, body["error"]["code"]) == (401, "UNAUTHENTICATED"), f"{method} {rule}"
+            answer = call(client, rule, method, values, **{"X-CSRFToken": values["csrf"]})
+            assert refusal(answer) == (401, "UNAUTHENTICATED"), f"{method} {rule}"
+
+
+def test_neither_does_a_token_that_has_run_out(
+    server: APIFlask, values: dict[str, str], clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limits, "GUESSES", rate_limits.ADDRESS)
+    clock.advance(LIFETIME)
+    for rule, method in routes(server):
+        if rule.endpoint not in OPEN:
+            for token in (values["token"], values["writing"]):
+                answer = call(server.test_client(), rule, method, values, Authorization=f"Bearer {token}")
+                assert refusal(answer) == (401, "UNAUTHENTICATED"), f"{method} {rule}"
 
 
 def test_neither_does_who_brings_rubbish(server: APIFlask, values: dict[str, str]) -> None:
@@ -137,17 +166,28 @@ def test_a_token_that_may_read_changes_nothing(server: APIFlask, values: dict[st
         if rule.endpoint in OPEN:
             continue
         answer = call(server.test_client(), rule, method, values, Authorization=f"Bearer {values['token']}")
-        if method == "GET" or rule.endpoint in READING:
+        is_for_browsers = rule.endpoint.startswith("auth.") and rule.endpoint != FOR_TOKENS
+        if (method in SAFE or rule.endpoint in READING) and not is_for_browsers:
             assert answer.status_code == 200, f"{method} {rule}: {answer.get_data(as_text=True)[:300]}"
         else:
-            status, body = told(answer)
-            assert (status, body["error"]["code"]) == (403, "INSUFFICIENT_SCOPE"), f"{method} {rule}"
+            assert refusal(answer) == (403, "INSUFFICIENT_SCOPE"), f"{method} {rule}"
+
+
+def test_a_token_that_may_write_has_no_say_in_who_may_act_here(server: APIFlask, values: dict[str, str]) -> None:
+    asked = 0
+    for rule, method in routes(server):
+        if rule.endpoint.startswith("auth.") and rule.endpoint != FOR_TOKENS:
+            asked += 1
+            answer = call(server.test_client(), rule, method, values, Authorization=f"Bearer {values['writing']}")
+            assert refusal(answer) == (403, "INSUFFICIENT_SCOPE"), f"{method} {rule}"
+    assert asked > 8
+    assert as_browser(server, values["secret"]).get("/api/auth/me").status_code == 200
 
 
 def test_no_write_passes_without_the_browsers_csrf_token(server: APIFlask, values: dict[str, str]) -> None:
     client = as_browser(server, values["secret"])
     for rule, method in routes(server):
-        if rule.endpoint not in OPEN and method != "GET":
+        if rule.endpoint not in OPEN and method not in SAFE:
             status, body = told(call(client, rule, method, values))
             assert (status, body["error"]["code"]) == (403, "CSRF_FAILED"), f"{method} {rule}"
 
@@ -177,9 +217,9 @@ def test_what_is_anothers_is_in_no_list(signed_in: Runtime, server: APIFlask, va
     ben = tenant(signed_in, server, "ben")
     client = as_browser(server, ben.secret)
     for rule, method in routes(server):
-        if method == "GET" and rule.endpoint not in OPEN and not rule.arguments and "device-usage" not in rule.rule:
+        if method in SAFE and rule.endpoint not in OPEN and not rule.arguments and "device-usage" not in rule.rule:
             text = call(client, rule, method, values).get_data(as_text=True)
-            for name in ("router_id", "id", "session", "account", "mac", "secret", "token"):
+            for name in ("router_id", "id", "session", "account", "mac", "secret", "token", "writing"):
                 assert values[name] not in text, f"{rule} tells {name}"
 
 

@@ -4,9 +4,13 @@ from datetime import timedelta
 
 import pytest
 import requests
+from apiflask import APIFlask
 
+from server import Runtime
+from services.sessions import Browser
 from simulator.clock import ManualClock
 from tests.endpoints.accounts.provider import ANNA, BrowserOf
+from tests.endpoints.accounts.tenants import tenant
 
 
 def test_signing_out_ends_it_here_and_at_the_server(anna: BrowserOf) -> None:
@@ -54,6 +58,20 @@ def test_it_ends_unused_after_a_week_and_used_after_a_month(
         clock.advance(step)
         status = anna.call("GET", "/api/auth/me").status_code
     assert status == (200 if holds else 401)
+
+
+def test_of_many_browsers_those_that_were_not_used_for_longest_go(
+    signed_in: Runtime, server: APIFlask, clock: ManualClock
+) -> None:
+    anna, ben = tenant(signed_in, server, "anna"), tenant(signed_in, server, "ben")
+    sessions, browser = signed_in.services.sessions, Browser(address="127.0.0.1", user_agent="x")
+    second = sessions.open(anna.account, browser)
+    clock.advance(timedelta(minutes=2))
+    assert sessions.find(anna.secret) is not None, "the first is in use"
+    opened = [sessions.open(anna.account, browser) for _ in range(99)]
+    assert len(sessions.list_all(anna.account)) == 100
+    assert sessions.find(second) is None
+    assert all(sessions.find(secret) for secret in (anna.secret, ben.secret, *opened))
 
 
 # --- writes of other sites -------------------------------------------------------------------------------

@@ -27,16 +27,28 @@ def call(browser: BrowserOf, token: str, method: str, path: str, **request: Any)
 def test_a_token_reads_or_writes_as_it_is_meant_to(anna: BrowserOf) -> None:
     reads, writes = make(anna)["token"], make(anna, scope="write")["token"]
     assert call(anna, reads, "GET", "/api/auth/me").json()["data"]["user"]["name"] == "Anna"
-    refused = call(anna, reads, "DELETE", "/api/auth/tokens/x")
+    refused = call(anna, reads, "DELETE", "/api/routers/x")
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "INSUFFICIENT_SCOPE")
-    assert call(anna, writes, "DELETE", "/api/auth/tokens/x").status_code == 404
+    assert call(anna, writes, "DELETE", "/api/routers/x").status_code == 404
     assert call(anna, writes, "GET", "/api/auth/me").json()["data"]["csrfToken"] is None
 
 
-def test_a_token_makes_no_tokens_and_deletes_no_account(anna: BrowserOf) -> None:
-    writes = make(anna, scope="write")["token"]
-    assert call(anna, writes, "POST", "/api/auth/tokens", json={"name": "x"}).status_code == 403
-    assert call(anna, writes, "DELETE", "/api/auth/account").status_code == 403
+def test_a_token_makes_no_tokens_and_sees_and_ends_none(anna: BrowserOf) -> None:
+    writes, other = make(anna, scope="write")["token"], make(anna)
+    for method, path in (
+        ("POST", "tokens"),
+        ("GET", "tokens"),
+        ("DELETE", f"tokens/{other['id']}"),
+        ("GET", "sessions"),
+        ("DELETE", "sessions"),
+        ("GET", "audit"),
+        ("DELETE", "account"),
+    ):
+        body = {"name": "x"} if method == "POST" else None
+        refused = call(anna, writes, method, f"/api/auth/{path}", json=body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "INSUFFICIENT_SCOPE"), path
+    assert call(anna, other["token"], "GET", "/api/auth/me").status_code == 200
+    assert anna.call("GET", "/api/auth/me").status_code == 200
 
 
 def test_its_secret_is_shown_once_and_stored_nowhere(anna: BrowserOf, database: Database) -> None:
@@ -95,3 +107,9 @@ def test_an_account_has_a_hundred_at_most(anna: BrowserOf) -> None:
     for _ in range(100):
         make(anna)
     assert anna.call("POST", "/api/auth/tokens", json={"name": "x"}).status_code == 409
+
+
+@pytest.mark.parametrize("path", ["tokens/%00", "tokens/a%00b", "tokens/%ff%fe", "sessions/%00", "sessions/a%00b"])
+def test_what_is_no_id_names_nothing(anna: BrowserOf, path: str) -> None:
+    answer = anna.call("DELETE", f"/api/auth/{path}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
