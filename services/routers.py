@@ -15,7 +15,7 @@ from commands_server_operations.device_usage_execute import (
 )
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from commands_server_operations.router_target import RouterTarget
-from commands_server_operations.ssh_keys import fingerprint, load_private_key
+from commands_server_operations.ssh_keys import check_private_key, fingerprint
 from db_operations import device_usage_db, events_db, readings_db, routers_db, users_db
 from db_operations.database import Database
 from db_operations.events_db import EventRecord
@@ -389,6 +389,6 @@ def _check_private_key(credentials: Credentials) -> None:
     """Raises ValidationFailed for a key that can't be read, before it is stored."""
     if credentials.private_key is not None:
         try:
-            load_private_key(credentials.private_key)
+            check_private_key(credentials.private_key)
         except ValueError as error:
             raise ValidationFailed(str(error), details={"privateKey": [str(error)]}) from None
