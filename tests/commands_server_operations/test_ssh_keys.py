@@ -18,7 +18,7 @@ BOTH = pytest.mark.parametrize("read", [check_private_key, load_private_key])
 
 def mersenne(exponent: int) -> int:
     """A prime of so many bits for certain exponents, which needs no looking for."""
-    return 2**exponent - 1
+    return (1 << exponent) - 1
 
 
 def test_an_rsa_key_of_4096_bits_is_taken() -> None:
