@@ -26,6 +26,7 @@ from services.buckets import Span
 from services.context import RouterContext
 from services.credentials import Credentials, CredentialsUnreadable, CredentialVault
 from services.freshness import Freshness, freshness_of
+from services.large_answers import room_for
 from services.router_contacts import record_failure
 from services.router_doctor import Check, diagnose
 from services.router_facts import read_facts, with_standstill
@@ -324,7 +325,8 @@ class RouterService:
         try:
             target = target_of(router, self._vault, by_request=True)
             status = validate_nlbwmon_status(self._connections, target)
-            rows = len(parse_nlbw_json(status.usage_json).rows) if status.running else None
+            with room_for(status.usage_json):
+                rows = len(parse_nlbw_json(status.usage_json).rows) if status.running else None
         except (BadRouterOutput, OutputTooLarge) as error:
             return [signed_in, Check(check="nlbwmon", ok=False, message=error.message, fix=error.fix)]
         except RouterError as error:
