@@ -105,7 +105,9 @@ def parse_nlbw_json(
         {"columns":["family","proto","port","mac","ip","conns","rx_bytes",…],"data":[[4,"TCP",80,"02:…",…],…]}
     """
     # A row begins with a bracket, as do the columns and the list of rows; between two values stands a comma.
-    if output.count(b"[") > most_rows + 2 or output.count(b",") > most_rows * _MOST_COLUMNS:
+    most_values = most_rows * _MOST_COLUMNS
+    has_too_many_values = len(output) > most_values and output.count(b",") > most_values
+    if has_too_many_values or output.count(b"[") > most_rows + 2:
         raise BadRouterOutput(
             f"The router's nlbw output has more than the {most_rows:,} rows that are taken. Nothing of it was stored. "
             "Let nlbwmon keep fewer: its setting database_limit."
