@@ -123,6 +123,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
         claim_for=longest_collection + timedelta(seconds=30),
         vanished_after=timedelta(days=config.device_vanished_days),
         most_devices=limits.most_stored_devices,
+        most_snapshots_a_day=limits.most_snapshots_a_day,
         after_reading=backfill.start,
     )
     routers_service = RouterService(

@@ -15,6 +15,10 @@ from utils.errors import BadRouterOutput
 
 #: Nothing in it means anything to a shell, but for the one process id that is asked for.
 _COMMAND = re.compile(r"(?:[A-Za-z0-9 ./_%+@\[\]-]|\$\(pidof nlbwmon\))+", re.ASCII)
+
+#: Bytes of what a small command prints; what real ones print is far shorter.
+_LONGEST_TEXT = 64 * 1024
+
 _NAME = re.compile(r"[a-z0-9_ -]+", re.ASCII)
 
 
@@ -31,8 +35,17 @@ class Section:
 
     @property
     def text(self) -> str | None:
-        """The output as text, undecodable bytes replaced; None where the command failed."""
-        return self.output.decode("utf-8", errors="replace") if self.exit_status == 0 else None
+        """The output as text, undecodable bytes replaced, whole lines of 64 KiB at most; None where it failed."""
+        return self.text_up_to(_LONGEST_TEXT)
+
+    def text_up_to(self, most_bytes: int) -> str | None:
+        """The same of a command that may print more. A router that prints more than that is not listened to further."""
+        if self.exit_status != 0:
+            return None
+        output = self.output
+        if len(output) > most_bytes:
+            output = output[: output.rfind(b"\n", 0, most_bytes) + 1]
+        return output.decode("utf-8", errors="replace")
 
 
 def run_script(connections: _Connections, target: RouterTarget, commands: Mapping[str, str]) -> dict[str, Section]:

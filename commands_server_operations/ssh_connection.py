@@ -40,6 +40,10 @@ logger = logging.getLogger(__name__)
 # Every failure is reported by the error raised here; paramiko would log it once more, with a traceback.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
+#: Ways to agree on a key that are not taken: a thread that works in numbers so long, up to 8,192 bits of the router's
+#: choice, stops every other one for a second and more. Routers have others: dropbear Curve25519 since 2013.
+_SLOW_KEX = {"diffie-hellman-group-exchange-sha256", "diffie-hellman-group16-sha512"}
+
 #: Stores the key presented at first contact and returns the one that is pinned from then on.
 PinHostKey = Callable[[RouterTarget, str], str]
 
@@ -147,8 +151,9 @@ class SshConnection:
         transport = self._transport = paramiko.Transport(sock)
         # paramiko's own limits count single steps; the guard around this counts the whole.
         transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = 3600
+        options = transport.get_security_options()
+        options.kex = tuple(name for name in options.kex if name not in _SLOW_KEX)
         if self.target.host_key is not None:
-            options = transport.get_security_options()
             known = tuple(options.key_types)
             wanted = tuple(name for name in signature_algorithms(self.target.host_key) if name in known)
             # A router with several host keys then shows the pinned one.

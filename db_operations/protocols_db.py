@@ -14,6 +14,13 @@ from db_operations.statements import Connection, execute, fetch_all
 #: Longer names don't fit the column.
 MAX_NAME_LENGTH = 64
 
+#: What traffic on no known port is called, and that of names beyond the most that are kept.
+OTHER = "other"
+
+#: Names of one device and day, `OTHER` not counted. nlbwmon's own list has some forty; a router that makes up new ones
+#: with every reading must not fill the disk.
+MOST_NAMES_A_DAY = 64
+
 
 class ProtocolRow(NamedTuple):
     """Bytes to add to one device's day."""
@@ -37,6 +44,7 @@ _USED = """
 def add_to_protocols(conn: Connection, session_id: str, router_id: str, rows: Sequence[ProtocolRow]) -> None:
     """Add usage to its days. No device, day and protocol twice among ``rows``.
 
+    Where a device's day has 64 names, the bytes of any further one are added to `OTHER`.
     As `rollups_db.add_to_daily`: nearly always the rows are there already, and an UPDATE is quicker than ON CONFLICT.
     That the days are named as a range as well has them joined at once and not row by row, in half the time.
     """
@@ -55,6 +63,8 @@ def add_to_protocols(conn: Connection, session_id: str, router_id: str, rows: Se
         "ipv4_ups": int_array(ipv4_ups),
         "ipv6_downs": int_array(ipv6_downs),
         "ipv6_ups": int_array(ipv6_ups),
+        "other": OTHER,
+        "most": MOST_NAMES_A_DAY,
     }
     updated = execute(
         conn,
@@ -73,11 +83,35 @@ def add_to_protocols(conn: Connection, session_id: str, router_id: str, rows: Se
         execute(
             conn,
             f"""
-            INSERT INTO device_usage_protocols (session_id, router_id, day, device_mac, protocol, ipv4_download,
-                                                ipv4_upload, ipv6_download, ipv6_upload)
-            SELECT %(session_id)s, %(router_id)s, day, mac, protocol, ipv4_down, ipv4_up, ipv6_down, ipv6_up
-            FROM {_USED}
-            ON CONFLICT (router_id, day, device_mac, protocol) DO NOTHING
+            WITH added AS (
+                SELECT used.*,
+                       used.protocol = %(other)s
+                       OR (SELECT count(*) FROM device_usage_protocols AS daily
+                           WHERE daily.session_id = %(session_id)s AND daily.router_id = %(router_id)s
+                             AND daily.day = used.day AND daily.device_mac = used.mac AND daily.protocol <> %(other)s)
+                          + row_number() OVER (
+                                PARTITION BY used.mac, used.day ORDER BY used.protocol = %(other)s, used.protocol
+                            ) <= %(most)s AS has_its_name
+                FROM {_USED}
+                WHERE NOT EXISTS (
+                    SELECT FROM device_usage_protocols AS daily
+                    WHERE daily.session_id = %(session_id)s AND daily.router_id = %(router_id)s
+                      AND daily.day = used.day AND daily.device_mac = used.mac AND daily.protocol = used.protocol
+                )
+            )
+            INSERT INTO device_usage_protocols AS daily (session_id, router_id, day, device_mac, protocol,
+                                                         ipv4_download, ipv4_upload, ipv6_download, ipv6_upload)
+            SELECT %(session_id)s, %(router_id)s, day, mac,
+                   CASE WHEN has_its_name THEN protocol ELSE %(other)s END AS name,
+                   sum(ipv4_down)::bigint, sum(ipv4_up)::bigint, sum(ipv6_down)::bigint, sum(ipv6_up)::bigint
+            FROM added
+            GROUP BY day, mac, name
+            ON CONFLICT (router_id, day, device_mac, protocol) DO UPDATE SET
+                ipv4_download = daily.ipv4_download + excluded.ipv4_download,
+                ipv4_upload = daily.ipv4_upload + excluded.ipv4_upload,
+                ipv6_download = daily.ipv6_download + excluded.ipv6_download,
+                ipv6_upload = daily.ipv6_upload + excluded.ipv6_upload
+            WHERE daily.session_id = excluded.session_id
             """,
             params,
         )

@@ -5,7 +5,7 @@ Called only in the transactions that store and remove those rows, so that the co
 
 from datetime import date, datetime
 
-from db_operations.statements import Connection, execute
+from db_operations.statements import Connection, execute, fetch_one
 
 
 def add_to_snapshot_day(conn: Connection, session_id: str, router_id: str, *, at: datetime, rows: int) -> None:
@@ -21,6 +21,19 @@ def add_to_snapshot_day(conn: Connection, session_id: str, router_id: str, *, at
         """,
         {"session_id": session_id, "router_id": router_id, "at": at, "rows": rows},
     )
+
+
+def count_snapshots_of_day(conn: Connection, session_id: str, router_id: str, *, at: datetime) -> int:
+    """Rows that the router has of the UTC day of ``at``."""
+    row = fetch_one(
+        conn,
+        """
+        SELECT snapshots FROM snapshot_days
+        WHERE session_id = %(session_id)s AND router_id = %(router_id)s AND day = (%(at)s AT TIME ZONE 'UTC')::date
+        """,
+        {"session_id": session_id, "router_id": router_id, "at": at},
+    )
+    return int(row[0]) if row else 0
 
 
 def delete_snapshot_days_before(conn: Connection, day: date) -> None:

@@ -38,13 +38,15 @@ class NoteKind(StrEnum):
     FROZEN = "frozen"
     LONG_INTERVAL = "long_interval"
     GAP = "gap"
+    #: More raw rows than a day of one router may have. Nothing else is missing.
+    RAW_ROWS_LEFT_OUT = "raw_rows_left_out"
     RECOVERED = "recovered"
     #: A day from before monitoring, out of the router's archive of it.
     BACKFILLED = "backfilled"
 
 
 #: What goes on from reading to reading is one event that grows, not one a reading.
-EXTENDING = {NoteKind.FROZEN, NoteKind.ROWS_EVICTED, NoteKind.IMPLAUSIBLE}
+EXTENDING = {NoteKind.FROZEN, NoteKind.ROWS_EVICTED, NoteKind.IMPLAUSIBLE, NoteKind.RAW_ROWS_LEFT_OUT}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +188,14 @@ def rows_evicted(span: Span, rows: int) -> Note:
     how_many = f"{rows} row(s) were" if rows else "Its table is full, so that rows may have been"
     message = f"{how_many} overwritten by nlbwmon before they were read (database_limit): at least so much was used."
     return _about(span, NoteKind.ROWS_EVICTED, message, Quality.UNKNOWN)
+
+
+def raw_rows_left_out(span: Span, most_a_day: int) -> Note:
+    message = (
+        f"The raw rows of these readings were not kept, as one router may have {most_a_day:,} a day: the raw export "
+        "lacks them. Usage by hour and day is complete."
+    )
+    return Note(kind=NoteKind.RAW_ROWS_LEFT_OUT, message=message, start=span.start, end=span.end)
 
 
 def implausible(span: Span, rows: int) -> Note:

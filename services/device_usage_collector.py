@@ -19,7 +19,7 @@ from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.context import RouterContext
 from services.device_events import VANISHED_AFTER
-from services.reading_store import MOST_DEVICES, ReadingStore, StaleBase, StoredReading
+from services.reading_store import MOST_DEVICES, MOST_SNAPSHOTS_A_DAY, ReadingStore, StaleBase, StoredReading
 from services.router_contacts import record_failure
 from services.router_readings import ReadingTaker, TakenReading
 from services.single_flight import SingleFlight
@@ -50,16 +50,22 @@ class DeviceUsageCollector:
         claim_for: timedelta,
         vanished_after: timedelta = VANISHED_AFTER,
         most_devices: int = MOST_DEVICES,
+        most_snapshots_a_day: int = MOST_SNAPSHOTS_A_DAY,
         after_reading: Callable[[RouterRecord, TakenReading], None] = lambda _router, _taken: None,
     ) -> None:
         """``claim_for``: longer than any collection takes; a process that died blocks its routers no longer.
 
-        ``vanished_after``, ``most_devices``: as `ReadingStore` has them.
+        ``vanished_after``, ``most_devices``, ``most_snapshots_a_day``: as `ReadingStore` has them.
         ``after_reading`` is called with each reading that was stored; it returns at once and never raises.
         """
         self._database = database
         self._taker = taker
-        self._store = ReadingStore(database, vanished_after=vanished_after, most_devices=most_devices)
+        self._store = ReadingStore(
+            database,
+            vanished_after=vanished_after,
+            most_devices=most_devices,
+            most_snapshots_a_day=most_snapshots_a_day,
+        )
         self._clock = clock
         self._workers = workers
         self._claim_for = claim_for

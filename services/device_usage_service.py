@@ -160,8 +160,8 @@ class DeviceUsageService:
                 raise error
             snapshot = snapshots_db.list_snapshot(conn, *owner, at=last.read_at)
         known = self._known_devices(context)
-        table = parse_nlbw_json(last.usage_json)
-        seconds = (last.read_at - last.usage_since).total_seconds() if last.usage_since else None
+        table = parse_nlbw_json(last.usage_json, most_rows=len(last.usage_json))
+        seconds = (last.read_at - last.usage_since).total_seconds() if last.usage_since and snapshot else None
         totals = shown_totals(table.totals, known)
         usage = shown_totals({row.mac: (row.usage_down or 0, row.usage_up or 0) for row in snapshot}, known)
         devices = [

@@ -6,17 +6,18 @@ in, and however few its bytes: the protocols of a day add up to the day.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import islice
 from typing import NamedTuple
 
-from db_operations.protocols_db import MAX_NAME_LENGTH, ProtocolRow
+from db_operations.protocols_db import MAX_NAME_LENGTH, OTHER, ProtocolRow
 from services.accounted_usage import UsagePart
 from services.buckets import MICROSECOND, Bucket, Granularity, buckets_between, spread
 from services.counters import RowKey
 from utils.nlbwmon_parser import CounterRow
 from utils.time import Zone
 
-#: What traffic on no known port is called.
-OTHER = "other"
+#: Names of one reading; traffic of further ones is `OTHER`. nlbwmon's own list has some forty.
+MOST_NAMES = 256
 
 #: Transport protocol and port -> layer-7 protocol, as nlbwmon names it.
 ProtocolNames = Mapping[tuple[str, int], str]
@@ -37,8 +38,10 @@ class _CutPart(NamedTuple):
 
 
 def protocol_names(tables: Iterable[Iterable[CounterRow]]) -> dict[tuple[str, int], str]:
-    """What a router's tables call each protocol and port. It is the same in each row of both."""
-    return {(row.proto, row.port): row.layer7[:MAX_NAME_LENGTH] for rows in tables for row in rows if row.layer7}
+    """What a router's tables call each protocol and port: the first 256 names. It is the same in each row of both."""
+    names = {(row.proto, row.port): row.layer7[:MAX_NAME_LENGTH] for rows in tables for row in rows if row.layer7}
+    kept = set(islice(dict.fromkeys(names.values()), MOST_NAMES))
+    return {known: name for known, name in names.items() if name in kept}
 
 
 def protocol_batches(

@@ -31,6 +31,14 @@ class ReadingLimits:
         return 10 * self.max_devices
 
     @property
+    def most_snapshots_a_day(self) -> int:
+        """Raw rows of one router: what it makes that is read every 5 minutes, and a million in any case.
+
+        So that readings by hand, twenty a minute, fill no disk.
+        """
+        return min(288 * self.max_devices, 1_000_000)
+
+    @property
     def max_bytes_a_day(self) -> int:
         """What the fastest link carries in a day."""
         return int(self.max_link_gbitps * 1_000_000_000 / 8 * 86_400)

@@ -19,6 +19,7 @@ from db_operations import (
     readings_db,
     rollups_db,
     routers_db,
+    snapshot_days_db,
 )
 from db_operations.database import Database
 from db_operations.device_usage_db import MAX_BIGINT, DeviceSighting, SnapshotRow
@@ -28,7 +29,7 @@ from db_operations.readings_db import Finding, ReadingRecord
 from db_operations.rollups_db import RollupRow
 from db_operations.routers_db import RouterRecord
 from db_operations.statements import Connection
-from services.accounting_notes import EXTENDING, Note, NoteKind
+from services.accounting_notes import EXTENDING, Note, NoteKind, raw_rows_left_out
 from services.buckets import Span
 from services.counters import Counters
 from services.device_events import VANISHED_AFTER, record_device_events
@@ -52,8 +53,11 @@ _BY_THEMSELVES = 3
 #: What goes on where another of the same ends.
 _ADJOINING = {NoteKind.RECOVERED, NoteKind.GAP}
 
-#: Devices kept of one router, where nothing else is configured.
-MOST_DEVICES = 200_000
+#: Devices kept of one router, and its raw rows of a day, where nothing else is configured.
+MOST_DEVICES, MOST_SNAPSHOTS_A_DAY = 200_000, 1_000_000
+
+#: Addresses kept of one device, IPv4 first; what a router makes up besides fills no disk.
+_MOST_IPS = 32
 
 #: For usage of weeks and months, which is spread over each of their hours.
 _LONG_TIMEOUT_S = 300.0
@@ -80,15 +84,22 @@ class ReadingStore:
     """Puts readings into the database."""
 
     def __init__(
-        self, database: Database, *, vanished_after: timedelta = VANISHED_AFTER, most_devices: int = MOST_DEVICES
+        self,
+        database: Database,
+        *,
+        vanished_after: timedelta = VANISHED_AFTER,
+        most_devices: int = MOST_DEVICES,
+        most_snapshots_a_day: int = MOST_SNAPSHOTS_A_DAY,
     ) -> None:
         """``vanished_after``: absent for so long, a device has vanished; 0: it is never said.
 
-        ``most_devices``: of one router, over all time.
+        ``most_devices``: of one router, over all time. ``most_snapshots_a_day``: raw rows of one router and UTC day;
+        of a reading that brings more, all is stored but those.
         """
         self._database = database
         self._vanished_after = vanished_after
         self._most_devices = most_devices
+        self._most_snapshots_a_day = most_snapshots_a_day
         self._partition_days: set[date] = set()
 
     def store(self, router: RouterRecord, taken: TakenReading) -> StoredReading:
@@ -117,7 +128,14 @@ class ReadingStore:
                 if routers_db.get_router(conn, router.session_id, router.id) is None:
                     raise RouterNotFound
                 raise StaleBase
-            return _store(conn, router, taken, self._vanished_after, self._most_devices)
+            return _store(
+                conn,
+                router,
+                taken,
+                vanished_after=self._vanished_after,
+                most_devices=self._most_devices,
+                most_snapshots_a_day=self._most_snapshots_a_day,
+            )
 
     def _ensure_partition(self, day: date) -> None:
         if day not in self._partition_days:
@@ -127,7 +145,13 @@ class ReadingStore:
 
 
 def _store(
-    conn: Connection, router: RouterRecord, taken: TakenReading, vanished_after: timedelta, most_devices: int
+    conn: Connection,
+    router: RouterRecord,
+    taken: TakenReading,
+    *,
+    vanished_after: timedelta,
+    most_devices: int,
+    most_snapshots_a_day: int,
 ) -> StoredReading:
     owner = (router.session_id, router.id)
     at = taken.reading.read_at
@@ -140,7 +164,11 @@ def _store(
     _check_devices(known, sightings, most_devices)
 
     rows = _snapshot_rows(taken, usage, known, ignored=ignored, removed=removed)
-    device_usage_db.store_device_usage_snapshot(conn, *owner, rows, at=at)
+    if snapshot_days_db.count_snapshots_of_day(conn, *owner, at=at) + len(rows) <= most_snapshots_a_day:
+        device_usage_db.store_device_usage_snapshot(conn, *owner, rows, at=at)
+    else:
+        since = taken.previous.read_at if taken.previous else at
+        _store_note(conn, owner, raw_rows_left_out(Span(since, at), most_snapshots_a_day))
     if taken.previous is None:
         totals = [
             RollupRow(row.mac, taken.period.start, row.bytes_down, row.bytes_up)
@@ -207,7 +235,7 @@ def _sightings(taken: TakenReading, known: Mapping[str, KnownDevice], removed: s
         DeviceSighting(
             mac=device.mac,
             hostname=device.hostname,
-            ips=" ".join(device.ips),
+            ips=" ".join(device.ips[:_MOST_IPS]),
             is_router=device.is_router,
             is_active=device.is_reachable or device.mac in used,
             current_ip=_current_ip(device, known),

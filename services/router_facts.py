@@ -7,6 +7,7 @@ from commands_server_operations.device_usage_execute import FactsAnswer
 from db_operations.readings_db import Standstill
 from services.router_doctor import RouterFacts
 from utils.router_parser import (
+    MOST_NETWORKS,
     clean_name,
     parse_clock,
     parse_interval,
@@ -79,7 +80,7 @@ def _read_settings(text: str) -> RouterFacts:
         refresh_interval_s=parse_interval(options["refresh_interval"]),
         commit_interval_s=parse_interval(options["commit_interval"]),
         netlink_buffer_size=parse_number(options["netlink_buffer_size"]),
-        local_networks=parse_uci_list(text, _SECTION, "local_network"),
+        local_networks=parse_uci_list(text, _SECTION, "local_network")[:MOST_NETWORKS],
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from commands_server_operations.device_usage_execute import get_current_bandwidth_data
+from commands_server_operations.device_usage_execute import BandwidthAnswer, get_current_bandwidth_data
 from commands_server_operations.nlbw_answers import Connections
 from commands_server_operations.period_files import get_period_files
 from commands_server_operations.router_target import RouterTarget
@@ -22,6 +22,7 @@ from services.accounting import account, compare
 from services.accounting_periods import AccountingPeriod
 from services.counters import Counters, Reading
 from services.credentials import CredentialVault
+from services.large_answers import room_for
 from services.last_commits import last_commit_of
 from services.past_periods import FinishedPeriod, find_earlier_periods, find_finished_periods
 from services.protocol_rollups import ProtocolNames, protocol_names
@@ -105,7 +106,22 @@ class ReadingTaker:
             directory=previous.database_directory if previous else None,
         )
         # Stamped when the answer is here: the wait for a router that is busy belongs to the time before.
-        read = read_answer(answer, router, previous, self._clock())
+        read_at = self._clock()
+        with room_for(answer.usage_json, previous.usage_json if previous else b""):
+            return self._account(router, target, previous, answer, read_at=read_at, started=started)
+
+    def _account(
+        self,
+        router: RouterRecord,
+        target: RouterTarget,
+        previous: ReadingRecord | None,
+        answer: BandwidthAnswer,
+        *,
+        read_at: datetime,
+        started: float,
+    ) -> TakenReading:
+        """What the answer of ``read_at`` says. ``started``: by the monotonic clock, when it was asked for."""
+        read = read_answer(answer, router, previous, read_at)
         passed = passed_periods(read, previous) if previous else []
         compared = compare(as_reading(previous) if previous else None, read.reading)
         has_run_on = compared and find_restart(compared.previous, compared.current) is Restart.NONE
@@ -155,7 +171,7 @@ def as_reading(record: ReadingRecord) -> Reading:
     return Reading(
         read_at=record.read_at,
         period_start=record.period_start,
-        rows=parse_nlbw_json(record.usage_json).rows,
+        rows=parse_nlbw_json(record.usage_json, most_rows=len(record.usage_json)).rows,  # it was taken once
         uptime_s=record.uptime_s,
         boot_id=record.boot_id,
         daemon_id=record.daemon_id,

@@ -15,7 +15,7 @@ from commands_server_operations.device_usage_execute import (
 )
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from commands_server_operations.router_target import RouterTarget
-from commands_server_operations.ssh_keys import fingerprint, load_private_key
+from commands_server_operations.ssh_keys import check_private_key, fingerprint
 from db_operations import device_usage_db, events_db, readings_db, routers_db, users_db
 from db_operations.database import Database
 from db_operations.events_db import EventRecord
@@ -27,6 +27,7 @@ from services.buckets import Span
 from services.context import RouterContext
 from services.credentials import Credentials, CredentialsUnreadable, CredentialVault
 from services.freshness import Freshness, freshness_of
+from services.large_answers import room_for
 from services.router_contacts import record_failure
 from services.router_doctor import Check, diagnose
 from services.router_facts import read_facts, with_standstill
@@ -328,7 +329,8 @@ class RouterService:
         try:
             target = target_of(router, self._vault, by_request=True)
             status = validate_nlbwmon_status(self._connections, target)
-            rows = len(parse_nlbw_json(status.usage_json).rows) if status.running else None
+            with room_for(status.usage_json):
+                rows = len(parse_nlbw_json(status.usage_json).rows) if status.running else None
         except (BadRouterOutput, OutputTooLarge) as error:
             return [signed_in, Check(check="nlbwmon", ok=False, message=error.message, fix=error.fix)]
         except RouterError as error:
@@ -393,6 +395,6 @@ def _check_private_key(credentials: Credentials) -> None:
     """Raises ValidationFailed for a key that can't be read, before it is stored."""
     if credentials.private_key is not None:
         try:
-            load_private_key(credentials.private_key)
+            check_private_key(credentials.private_key)
         except ValueError as error:
             raise ValidationFailed(str(error), details={"privateKey": [str(error)]}) from None

@@ -235,6 +235,10 @@ class SavedMeanwhile(ReadingPutOff):
     """The router saved its counters while it was being read. Nothing is lost; the reading is put off by a minute."""
 
 
+class TooManyLargeAnswers(ReadingPutOff):
+    """Large answers of other routers are being worked on. Nothing is lost; the reading is put off by a minute."""
+
+
 class TooManyDevices(BadRouterOutput):
     """The router's answer names more devices than ROUTER_MAX_DEVICES allows. Nothing of it was stored."""
 

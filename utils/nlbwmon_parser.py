@@ -24,6 +24,13 @@ from utils.router_parser import Lease, Neighbour
 #: nlbwmon's byte counters are unsigned 64-bit. They can exceed PostgreSQL's BIGINT (2**63 - 1).
 MAX_COUNTER = 2**64 - 1
 
+#: Rows of one answer that are taken. nlbwmon's own `database_limit` is 10,000, and who has a large house raises it
+#: to some of these. Each row costs about a kilobyte of memory while two readings are compared.
+MOST_ROWS = 100_000
+
+#: Values of a row. nlbwmon prints 11.
+_MOST_COLUMNS = 16
+
 Bytes = Annotated[int, msgspec.Meta(ge=0)]
 
 #: Connections and packets. A packet has more than one byte, so that these end long before the bytes do.
@@ -85,15 +92,26 @@ _DECODER = msgspec.json.Decoder(_Output)
 _ANY_DECODER = msgspec.json.Decoder(_AnyOutput)
 
 
-def parse_nlbw_json(output: bytes, *, group_by: Sequence[str] = DEFAULT_GROUPING) -> CounterTable:
+def parse_nlbw_json(
+    output: bytes, *, group_by: Sequence[str] = DEFAULT_GROUPING, most_rows: int = MOST_ROWS
+) -> CounterTable:
     """The rows of `nlbw -c json`, or of an archive (`-t DATE`), each value checked, and their sums.
 
     Columns are read by name; any order and additional columns do. ``group_by`` says which `-g` grouping was
     asked for: its columns and the counters must be there. Raises BadRouterOutput, with the row and the column
-    where that is known, for garbage, a cut-off answer, a missing column, a value of the wrong kind.
+    where that is known, for garbage, a cut-off answer, a missing column, a value of the wrong kind, and, before
+    anything of it is decoded, for more than ``most_rows`` rows.
 
         {"columns":["family","proto","port","mac","ip","conns","rx_bytes",…],"data":[[4,"TCP",80,"02:…",…],…]}
     """
+    # A row begins with a bracket, as do the columns and the list of rows; between two values stands a comma.
+    most_values = most_rows * _MOST_COLUMNS
+    has_too_many_values = len(output) > most_values and output.count(b",") > most_values
+    if has_too_many_values or output.count(b"[") > most_rows + 2:
+        raise BadRouterOutput(
+            f"The router's nlbw output has more than the {most_rows:,} rows that are taken. Nothing of it was stored. "
+            "Let nlbwmon keep fewer: its setting database_limit."
+        )
     # A real answer has no backslash at all, and looking for one byte is quick.
     if b"\\" in output and rb"\u0000" in output:
         raise BadRouterOutput("The router's nlbw output has a NUL character in a text.")

@@ -15,6 +15,10 @@ from utils.mac import ZERO_MAC, parse_mac
 #: A DHCP hostname may be at most 255 characters; longer ones are cut before they reach the database.
 MAX_NAME_LENGTH = 255
 
+#: Prefixes that are looked at, and networks that a setting lists. A LAN has two or three of the one, a router a handful
+#: of the other; all of them are compared with all.
+MOST_NETWORKS = 64
+
 #: States in which the kernel heard from the neighbour within the last seconds.
 _REACHABLE = {"REACHABLE", "DELAY", "PROBE"}
 
@@ -190,9 +194,10 @@ def parse_interval(text: str) -> int | None:
 def parse_ipv6_prefixes(text: str) -> list[IPv6Network]:
     """`ip -6 addr show dev br-lan scope global`: ``inet6 2001:db8:1:1::1/64 scope global dynamic`` a line, and others.
 
-    Addresses that are going out of use (deprecated) are left out, and so are those that only count on the link.
+    Addresses that are going out of use (deprecated) are left out, those that only count on the link, and what comes
+    after the first 64 prefixes.
     """
-    prefixes = []
+    prefixes: dict[IPv6Network, None] = {}
     for line in text.splitlines():
         words = line.split()
         if words[:1] != ["inet6"] or len(words) < 2 or "deprecated" in words:
@@ -202,9 +207,11 @@ def parse_ipv6_prefixes(text: str) -> list[IPv6Network]:
         except ValueError:
             continue
         is_usable = not (network.is_link_local or network.is_loopback or network.is_multicast)
-        if is_usable and network.prefixlen > 0 and network not in prefixes:
-            prefixes.append(network)
-    return prefixes
+        if is_usable and network.prefixlen > 0:
+            prefixes[network] = None
+            if len(prefixes) == MOST_NETWORKS:
+                break
+    return list(prefixes)
 
 
 def clean_name(text: str) -> str | None:

@@ -103,11 +103,14 @@ class ParamikoRouter(TcpPeer):
         password: str | None = "right",
         methods: str = "password",
         host_keys: list[paramiko.PKey] | None = None,
+        kex: tuple[str, ...] = (),
     ) -> None:
+        """``kex``: the only ways to agree on a key that it offers."""
         self.answer = answer
         self.password = password
         self.methods = methods
         self.host_keys = host_keys or [paramiko.ECDSAKey.generate()]
+        self.kex = kex
         #: (method, what was offered)
         self.sign_ins: list[tuple[str, str]] = []
         self.commands: list[str] = []
@@ -126,6 +129,8 @@ class ParamikoRouter(TcpPeer):
         transport = paramiko.Transport(sock)
         for key in self.host_keys:
             transport.add_server_key(key)
+        if self.kex:
+            transport.get_security_options().kex = self.kex
         transport.start_server(event=threading.Event(), server=_Session(self))
 
     def execute(self, channel: paramiko.Channel, command: str) -> None:

@@ -228,6 +228,16 @@ def test_a_marker_with_another_nonce_is_output() -> None:
     assert sections["a"].text == fake
 
 
+def test_of_a_text_that_is_far_too_long_its_first_whole_lines_are_read() -> None:
+    line = "x" * 99 + "\n"
+    section = run_script(Scripted(line * 1_000 + "{nonce} a 0\n"), _anywhere(), {"a": "date"})["a"]
+    assert section.text == line * 655, "64 KiB"
+    assert section.text_up_to(250) == line * 2
+    assert section.text_up_to(100_000) == line * 1_000
+    endless = run_script(Scripted("9" * 100_000 + "{nonce} a 0\n"), _anywhere(), {"a": "date"})["a"]
+    assert endless.text == ""
+
+
 def test_text_that_is_no_utf8_is_kept_readable() -> None:
     class Latin(Scripted):
         def run(self, target: RouterTarget, command: str) -> CommandResult:

@@ -21,7 +21,7 @@ from commands_server_operations.router_connection_manager import (
 )
 from commands_server_operations.ssh_keys import load_private_key
 from tests.commands_server_operations.paramiko_router import ParamikoRouter, says
-from utils.errors import DatabaseUnavailable, HostKeyChanged, RouterAuthFailed
+from utils.errors import DatabaseUnavailable, HostKeyChanged, RouterAuthFailed, RouterUnreachable
 
 Router = Callable[..., ParamikoRouter]
 Manager = Callable[..., RouterConnectionManager]
@@ -107,6 +107,18 @@ def test_a_router_with_several_host_keys_shows_the_pinned_one(
     server = router(says(b"fine"), host_keys=keys)
     at = target(server.port, host_key=public(keys[pinned]) + " root@OpenWrt")
     assert manager().run(at, "cmd").stdout == b"fine"
+
+
+def test_a_router_can_not_choose_a_key_exchange_that_stops_the_server(
+    manager: Manager, router: Router, target: Target
+) -> None:
+    """Numbers of 4,096 bits and more are slow, and each time they are, nothing else runs."""
+    old = router(says(b"fine"), kex=("diffie-hellman-group14-sha256",))
+    assert manager().run(target(old.port), "cmd").stdout == b"fine"
+    slow = router(says(b"fine"), kex=("diffie-hellman-group16-sha512",))
+    with pytest.raises(RouterUnreachable):
+        manager().run(target(slow.port), "cmd")
+    assert slow.sign_ins == []
 
 
 def test_an_unreadable_pin_is_a_changed_key(manager: Manager, router: Router, target: Target) -> None:

@@ -1,9 +1,12 @@
 """Usage by protocol on a real PostgreSQL."""
 
+from collections import defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from db_operations import protocols_db
 from db_operations.database import Database
@@ -70,6 +73,55 @@ def test_the_largest_counter_is_exact_and_sums_go_beyond_it(conn: Connection) ->
         protocols_db.add_to_protocols(conn, *ALICE, [ProtocolRow(MAC, DAY - offset * ONE, "x", MAX, 0, 0, MAX)])
 
     assert totals(conn) == [("x", 2 * MAX, 0, 0, 2 * MAX, 0)]
+
+
+READINGS = st.lists(
+    st.dictionaries(
+        st.tuples(st.sampled_from([MAC, OTHER_MAC]), st.integers(0, 1), st.sampled_from([*"abcdefgh", "other"])),
+        st.tuples(*[st.integers(0, 2**40)] * 4),
+        min_size=1,
+        max_size=12,
+    ),
+    max_size=5,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(readings=READINGS)
+def test_names_without_end_are_few_rows_and_no_byte_is_lost(
+    conn: Connection, readings: list[dict[tuple[str, int, str], tuple[int, int, int, int]]]
+) -> None:
+    execute(conn, "DELETE FROM device_usage_protocols", {})
+    used: defaultdict[tuple[str, date], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocols_db, "MOST_NAMES_A_DAY", 3)
+        for reading in readings:
+            rows = [ProtocolRow(mac, DAY - ago * ONE, name, *told) for (mac, ago, name), told in reading.items()]
+            protocols_db.add_to_protocols(conn, *ALICE, rows)
+            for mac, day, _, *told in rows:
+                used[mac, day] = [before + now for before, now in zip(used[mac, day], told, strict=True)]
+
+    days = fetch_all(
+        conn,
+        """
+        SELECT device_mac, day, count(*) FILTER (WHERE protocol <> 'other'), sum(ipv4_download)::bigint,
+               sum(ipv4_upload)::bigint, sum(ipv6_download)::bigint, sum(ipv6_upload)::bigint
+        FROM device_usage_protocols GROUP BY device_mac, day
+        """,
+        {},
+    )
+    assert {(mac, day): list(told) for mac, day, _, *told in days} == used
+    assert all(names <= 3 for _, _, names, *_ in days)
+
+
+def test_the_names_of_a_day_stay_and_only_later_ones_are_other(conn: Connection) -> None:
+    names = [f"n{number:03}" for number in range(100)]
+    first = [ProtocolRow(MAC, DAY, name, 1, 0, 0, 0) for name in names[:60]]
+    for rows in (first, [ProtocolRow(MAC, DAY, name, 1, 0, 0, 0) for name in names], first):
+        protocols_db.add_to_protocols(conn, *ALICE, rows)
+
+    told = {name: down for name, down, *_ in totals(conn)}
+    assert told == {**dict.fromkeys(names[:60], 3), **dict.fromkeys(names[60:64], 1), "other": 36}
 
 
 def test_a_name_is_stored_as_the_router_writes_it(conn: Connection) -> None:

@@ -154,3 +154,12 @@ def test_a_name_is_what_the_router_calls_it_cut_to_what_fits(layer7: str | None,
     row = CounterRow(4, "TCP", 443, PHONE, "192.168.1.101", 1, 1, 1, 1, 1, layer7)
 
     assert protocol_names([[], [row]]).get(("TCP", 443)) == name
+
+
+def test_of_a_reading_the_first_names_are_kept() -> None:
+    rows = [CounterRow(4, "TCP", port, PHONE, "192.168.1.101", 1, 1, 1, 1, 1, f"n{port % 300}") for port in range(900)]
+
+    names = protocol_names([rows])
+
+    assert set(names.values()) == {f"n{number}" for number in range(256)}
+    assert len(names) == 3 * 256

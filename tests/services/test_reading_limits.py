@@ -95,6 +95,50 @@ def test_a_router_that_makes_up_new_devices_each_time_fills_no_disk(
     assert per_device(hourly(database, context)) == {PHONE: (1, 0), LAPTOP: (1, 0)}, "nothing of it was lost"
 
 
+def test_readings_without_end_fill_no_disk_and_lose_no_byte(
+    make_runtime: Callable[..., Runtime],
+    hosted: HostedRouter,
+    router: SimulatedRouter,
+    clock: ManualClock,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The raw rows of a day end at some time; hours, days and protocols go on, and it is said once."""
+    monkeypatch.setattr(ReadingLimits, "most_snapshots_a_day", 5)
+    runtime = make_runtime()
+    context = register(runtime, hosted)
+    for _ in range(6):
+        router.traffic(PHONE, rx=10)
+        router.traffic(LAPTOP, rx=1)
+        runtime.collector.collect(context)
+        clock.advance(MINUTE)
+    assert ask(database, "SELECT count(*) FROM device_usage_monitoring") == [(4,)], "whole readings"
+    assert ask(database, "SELECT snapshots FROM snapshot_days") == [(4,)]
+    assert per_device(hourly(database, context)) == {PHONE: (50, 0), LAPTOP: (5, 0)}
+    assert ask(database, "SELECT sum(ipv4_download)::int FROM device_usage_protocols") == [(55,)]
+    told = ask(database, "SELECT message, end_at - start_at FROM events WHERE type = 'raw_rows_left_out'")
+    assert len(told) == 1
+    assert "5 a day" in told[0][0]
+    assert told[0][1] == 4 * MINUTE
+    clock.advance(timedelta(days=1))
+    router.traffic(PHONE, rx=10)
+    runtime.collector.collect(context)
+    assert ask(database, "SELECT count(*) FROM device_usage_monitoring") == [(6,)], "the next day has its own"
+
+
+def test_of_the_addresses_that_a_router_makes_up_for_a_device_some_are_kept(
+    runtime: Runtime, hosted: HostedRouter, router: SimulatedRouter, database: Database
+) -> None:
+    context = register(runtime, hosted)
+    for number in range(40):
+        router.load({row_key("TCP", 443, PHONE, f"fd00::{number:x}"): (1, 2, 1, 1, 1)})
+    router.load({row_key("TCP", 443, PHONE, "192.168.1.101"): (1, 2, 1, 1, 1)})
+    runtime.collector.collect(context)
+    ((ips,),) = ask(database, "SELECT ips FROM devices")
+    assert len(ips) == 32
+    assert ips[0] == "192.168.1.101"
+
+
 def test_more_devices_than_anybody_reads_about_are_one_event(
     runtime: Runtime,
     hosted: HostedRouter,

@@ -40,6 +40,12 @@ def facts_of(answer: dict[str, str | None], timezone: str | None = None) -> Rout
     return read_facts(FactsAnswer(**answer), read_at=NOW, rows=7, timezone=timezone)
 
 
+def test_of_very_many_networks_only_the_first_are_looked_at() -> None:
+    listed = " ".join(f"'fd00:{number:x}::/32'" for number in range(3_000))
+    told = TOLD | {"settings": f"nlbwmon.@nlbwmon[0].local_network={listed}\n"}
+    assert len(facts_of(told).local_networks or ()) == 64
+
+
 def test_every_fact_is_read() -> None:
     assert facts_of(TOLD, timezone="Asia/Tokyo") == RouterFacts(
         database_directory="/mnt/sda1/nlbwmon",

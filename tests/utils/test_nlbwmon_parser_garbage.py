@@ -128,3 +128,16 @@ def test_what_is_almost_an_answer_is_refused(answer: bytes) -> None:
 
 def test_a_line_feed_at_the_end_does_no_harm() -> None:
     assert parse_nlbw_json(LIVE + b"\n").rows == parse_nlbw_json(LIVE).rows
+
+
+def test_more_rows_than_are_taken_are_refused_undecoded() -> None:
+    """To decode and account for them takes a kilobyte each."""
+    row = [4, "TCP", 443, "02:11:22:33:44:01", "192.168.1.101", 1, 1, 1, 1, 1, "HTTPS"]
+    output = json.dumps({"columns": COLUMNS, "data": [row] * 5}).encode()
+    assert len(parse_nlbw_json(output, most_rows=5).rows) == 5
+    with pytest.raises(BadRouterOutput, match="more than the 4 rows"):
+        parse_nlbw_json(output, most_rows=4)
+    wide = json.dumps({"columns": [*COLUMNS, "more"], "data": [[*row, [{}] * 100]]}).encode()
+    with pytest.raises(BadRouterOutput, match="rows that are taken"):
+        parse_nlbw_json(wide, most_rows=5)
+    assert len(parse_nlbw_json(wide).rows) == 1
