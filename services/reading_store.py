@@ -60,7 +60,8 @@ _LONG_TIMEOUT_S = 300.0
 
 
 class StaleBase(Exception):
-    """The stored reading is another than this one's base, or not older than it: usage would be counted twice."""
+    """The reading has to be taken again: the stored one is another than its base, or not older than it, so that usage
+    would be counted twice; or the router was changed meanwhile, and the answer may be another one's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,20 +104,23 @@ class ReadingStore:
             raise StaleBase
         self._ensure_partition(at.date())
         with self._database.transaction(timeout_s=_LONG_TIMEOUT_S if is_long(taken.usage.parts) else None) as conn:
-            is_next = routers_db.record_success(
+            current = routers_db.lock_router(conn, router.session_id, router.id)
+            if current is None:
+                raise RouterNotFound
+            # Of two readings that start from the same one the second finds another; and behind an address or a host
+            # key that changed while the router was being read may be another router.
+            if current.last_success_at != previous_at or current.updated_at != router.updated_at:
+                raise StaleBase
+            routers_db.record_success(
                 conn,
                 router.session_id,
                 router.id,
-                previous_at=previous_at,
                 at=at,
                 timezone=taken.zone.key,
-                next_collect_at=next_collect_at(router.id, router.collect_interval_minutes, at),
+                # The interval as it is now: it may be a new one since the reading began.
+                next_collect_at=next_collect_at(router.id, current.collect_interval_minutes, at),
                 is_frozen=taken.usage.is_frozen,
             )
-            if not is_next:
-                if routers_db.get_router(conn, router.session_id, router.id) is None:
-                    raise RouterNotFound
-                raise StaleBase
             return _store(conn, router, taken, self._vanished_after, self._most_devices)
 
     def _ensure_partition(self, day: date) -> None:
