@@ -39,6 +39,7 @@ from services.router_readings import TakenReading
 from services.schedule import next_collect_at
 from services.usage_rollups import is_long, rollup_batches
 from utils.errors import RouterNotFound, TooManyDevices
+from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import ObservedDevice, identify_device_changes
 
 logger = logging.getLogger(__name__)
@@ -203,8 +204,8 @@ def _counts_yet(device: KnownDevice, taken: TakenReading) -> bool:
 
 
 def _sightings(taken: TakenReading, known: Mapping[str, KnownDevice], removed: set[str]) -> list[DeviceSighting]:
-    """What the reading says of every device that is not ``removed``: those in it, and those known as active that are
-    not in it any more.
+    """What the reading says of every device that is not ``removed``: those in it, and those that are not in it any more
+    but were known as active, or have usage in the router's older files only.
     """
     used = taken.usage_by_device
     sightings = [
@@ -220,10 +221,16 @@ def _sightings(taken: TakenReading, known: Mapping[str, KnownDevice], removed: s
         if device.mac not in removed
     ]
     present = {sighting.mac for sighting in sightings}
-    return sightings + [
+    gone = [
         DeviceSighting(mac=mac, hostname=None, ips=device.ips, is_router=device.is_router, is_active=False)
         for mac, device in known.items()
         if device.is_active and mac not in present and mac not in removed
+    ]
+    unseen = sorted(used.keys() - present - known.keys() - {ZERO_MAC})
+    return [
+        *sightings,
+        *gone,
+        *(DeviceSighting(mac=mac, hostname=None, ips="", is_router=False, is_active=False) for mac in unseen),
     ]
 
 
