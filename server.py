@@ -51,9 +51,9 @@ from services.readiness import Readiness
 from services.reading_limits import LimitedTaker, ReadingLimits
 from services.reports import UsageReportService
 from services.retention import RetentionService
-from services.router_contacts import RouterContacts
+from services.router_contacts import RouterContacts, pin_host_key
 from services.router_readings import ReadingTaker
-from services.routers import RouterService, pin_host_key
+from services.routers import RouterService
 from services.scheduler import make_scheduler
 from services.sessions import SessionService
 from services.sign_outs import sign_out
@@ -112,15 +112,16 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
     )
     limits = ReadingLimits(max_devices=config.router_max_devices, max_link_gbitps=config.router_max_link_gbitps)
     taker = LimitedTaker(database, connections, vault, clock, limits=limits)
-    # A reading is one connection and a few commands at most (rollover and restart fetch older files).
-    longest_collection = timedelta(seconds=config.router_connect_timeout_s + 3 * config.router_command_timeout_s)
+    # A reading is one connection and a command, and after a rollover or a restart a few for older files. After weeks
+    # away from a router of daily periods they are more: `DeviceUsageCollector` says what comes of it then.
+    usual_collection = timedelta(seconds=config.router_connect_timeout_s + 3 * config.router_command_timeout_s)
     backfill = ArchiveBackfill(database, connections, vault, limits)
     collector = DeviceUsageCollector(
         database,
         taker,
         clock,
         workers=config.collector_workers,
-        claim_for=longest_collection + timedelta(seconds=30),
+        claim_for=usual_collection + timedelta(seconds=30),
         vanished_after=timedelta(days=config.device_vanished_days),
         most_devices=limits.most_stored_devices,
         most_snapshots_a_day=limits.most_snapshots_a_day,

@@ -202,9 +202,10 @@ def cleanup_old_data(
     daily_rows = execute(conn, "DELETE FROM device_usage_history WHERE end_date < %(daily_before)s", params)
     execute(conn, "DELETE FROM device_usage_protocols WHERE day < %(daily_before)s", params)
     execute(conn, "DELETE FROM accounting_periods WHERE end_date < %(daily_before)s", params)
-    # What says how far those days are to be trusted.
-    execute(conn, "DELETE FROM events WHERE end_at < %(daily_before)s", params)
-    execute(conn, "DELETE FROM coverage WHERE end_at < %(daily_before)s", params)
+    # What says how far days and hours are to be trusted stays as long as either; a limit that is NULL removes nothing.
+    is_over = "end_at < %(daily_before)s AND end_at < %(hourly_before)s"
+    execute(conn, f"DELETE FROM events WHERE {is_over}", params)
+    execute(conn, f"DELETE FROM coverage WHERE {is_over}", params)
     # Last, as dropping locks the table for everybody until the commit.
     raw_partitions = 0
     if raw_before is not None:

@@ -200,6 +200,28 @@ def insert_coverage(conn: Connection, session_id: str, router_id: str, *, start:
     )
 
 
+def delete_last_reading(conn: Connection, session_id: str, router_id: str) -> ReadingRecord | None:
+    """Give up the base of the accounting; what it was, None without one. What was observed up to it stays observed."""
+    last = get_last_reading(conn, session_id, router_id)
+    if last is None:
+        return None
+    insert_coverage(conn, session_id, router_id, start=last.covered_since, end=last.read_at)
+    execute(
+        conn,
+        "DELETE FROM last_readings WHERE session_id = %(session_id)s AND router_id = %(router_id)s",
+        {"session_id": session_id, "router_id": router_id},
+    )
+    return last
+
+
+def end_coverage(conn: Connection, session_id: str, router_id: str, *, at: datetime) -> None:
+    """Nothing was observed after ``at``, whatever was stored of it."""
+    params = {"session_id": session_id, "router_id": router_id, "at": at}
+    owned = "WHERE session_id = %(session_id)s AND router_id = %(router_id)s"
+    execute(conn, f"DELETE FROM coverage {owned} AND start_at > %(at)s", params)
+    execute(conn, f"UPDATE coverage SET end_at = %(at)s {owned} AND end_at > %(at)s", params)
+
+
 def list_coverage(
     conn: Connection, session_id: str, router_id: str, *, start: datetime, end: datetime
 ) -> list[tuple[datetime, datetime]]:

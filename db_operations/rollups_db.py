@@ -39,7 +39,7 @@ class RollupRow(NamedTuple):
 def add_to_hourly(conn: Connection, session_id: str, router_id: str, rows: Sequence[RollupRow]) -> None:
     """Add usage to the hourly rollup; each row counts as one more reading behind its bucket.
 
-    No device and bucket twice among ``rows``; the router's row is locked (`routers_db.record_success`). So the
+    No device and bucket twice among ``rows``; the router's row is locked (`routers_db.lock_router`). So the
     usual case, rows that are there already, is a plain UPDATE: half the time of INSERT … ON CONFLICT.
     """
     params = _as_arrays(session_id, router_id, rows)

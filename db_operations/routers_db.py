@@ -1,19 +1,19 @@
 """Routers: registration and the collector's schedule. Called by services/routers and the collector.
 
-Every statement is bound to the account, but for the claim, which serves all accounts at once.
+Every statement is bound to the account; the claim, which serves all accounts at once, is in due_routers_db.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from psycopg2.errors import UniqueViolation
 
-from db_operations import periods_db
 from db_operations.statements import Connection, execute, fetch_all, fetch_one
 from utils.errors import Conflict
 
-_COLUMNS = """
+#: As `RouterRecord.from_row` takes them.
+ROUTER_COLUMNS = """
     id, session_id, name, host, port, username, credentials, host_key, former_host_key, presented_host_key,
     timezone, collect_interval_minutes, next_collect_at, last_attempt_at, last_success_at, is_frozen,
     consecutive_failures, last_error_at, last_error_code, last_error_message, created_at, updated_at
@@ -56,7 +56,7 @@ class RouterRecord:
 
     @classmethod
     def from_row(cls, row: tuple[object, ...]) -> "RouterRecord":
-        values = dict(zip((name.strip() for name in _COLUMNS.split(",")), row, strict=True))
+        values = dict(zip((name.strip() for name in ROUTER_COLUMNS.split(",")), row, strict=True))
         values["credentials"] = bytes(values["credentials"])  # type: ignore[call-overload]
         return cls(**values)  # type: ignore[arg-type]
 
@@ -82,7 +82,7 @@ def insert_router(conn: Connection, router: RouterRecord) -> RouterRecord:
                                  collect_interval_minutes)
             VALUES (%(id)s, %(session_id)s, %(name)s, %(host)s, %(port)s, %(username)s, %(credentials)s,
                     %(timezone)s, %(interval)s)
-            RETURNING {_COLUMNS}
+            RETURNING {ROUTER_COLUMNS}
             """,
             params,
         )
@@ -97,7 +97,7 @@ def insert_router(conn: Connection, router: RouterRecord) -> RouterRecord:
 def get_router(conn: Connection, session_id: str, router_id: str) -> RouterRecord | None:
     row = fetch_one(
         conn,
-        f"SELECT {_COLUMNS} FROM routers WHERE session_id = %(session_id)s AND id = %(id)s",
+        f"SELECT {ROUTER_COLUMNS} FROM routers WHERE session_id = %(session_id)s AND id = %(id)s",
         {"session_id": session_id, "id": router_id},
     )
     return RouterRecord.from_row(row) if row else None
@@ -107,7 +107,7 @@ def lock_router(conn: Connection, session_id: str, router_id: str) -> RouterReco
     """`get_router`, and nobody else changes it before the transaction ends."""
     row = fetch_one(
         conn,
-        f"SELECT {_COLUMNS} FROM routers WHERE session_id = %(session_id)s AND id = %(id)s FOR UPDATE",
+        f"SELECT {ROUTER_COLUMNS} FROM routers WHERE session_id = %(session_id)s AND id = %(id)s FOR UPDATE",
         {"session_id": session_id, "id": router_id},
     )
     return RouterRecord.from_row(row) if row else None
@@ -118,7 +118,7 @@ def list_routers(conn: Connection, session_id: str, *, limit: int | None, offset
     rows = fetch_all(
         conn,
         f"""
-        SELECT {_COLUMNS} FROM routers WHERE session_id = %(session_id)s
+        SELECT {ROUTER_COLUMNS} FROM routers WHERE session_id = %(session_id)s
         ORDER BY name, id LIMIT %(limit)s OFFSET %(offset)s
         """,
         {"session_id": session_id, "limit": limit, "offset": offset},
@@ -163,7 +163,7 @@ def update_router(
                 consecutive_failures = CASE WHEN {_IS_REACHED_ANEW} THEN 0 ELSE consecutive_failures END,
                 updated_at = CASE WHEN {_IS_REACHED_ANEW} THEN now() ELSE updated_at END
             WHERE session_id = %(session_id)s AND id = %(id)s
-            RETURNING {_COLUMNS}
+            RETURNING {ROUTER_COLUMNS}
             """,
             params,
         )
@@ -183,16 +183,20 @@ _NO_CHANGE: dict[str, object] = dict.fromkeys(
 )
 
 
-def pin_host_key(conn: Connection, session_id: str, router_id: str, presented: str) -> str | None:
-    """Pin ``presented`` unless a key is pinned already; the key that is pinned now, None without such a router."""
+def pin_host_key(
+    conn: Connection, session_id: str, router_id: str, presented: str, *, host: str, port: int
+) -> str | None:
+    """Pin the key that the router at ``host`` and ``port`` showed, unless one is pinned already; the key that is
+    pinned now, None without such a router at that address.
+    """
     row = fetch_one(
         conn,
         """
         UPDATE routers SET host_key = coalesce(host_key, %(key)s), former_host_key = NULL
-        WHERE session_id = %(session_id)s AND id = %(id)s
+        WHERE session_id = %(session_id)s AND id = %(id)s AND host = %(host)s AND port = %(port)s
         RETURNING host_key
         """,
-        {"session_id": session_id, "id": router_id, "key": presented},
+        {"session_id": session_id, "id": router_id, "key": presented, "host": host, "port": port},
     )
     return str(row[0]) if row else None
 
@@ -227,33 +231,16 @@ def accept_host_key(conn: Connection, session_id: str, router_id: str, presented
     )
 
 
-def forget_last_reading(conn: Connection, session_id: str, router_id: str) -> datetime | None:
-    """Give up the base of the accounting, so that the next reading is a first one; when it was read, None without one.
-
-    What was observed up to it stays observed. Archives that were still to be read are given up too: the router that
-    answers now has others under their names.
-    """
-    pending = periods_db.list_pending_periods(conn, session_id, router_id)
-    periods_db.give_up_pending_periods(conn, session_id, router_id, [period.start for period in pending])
-    params = {"session_id": session_id, "id": router_id}
+def forget_last_success(conn: Connection, session_id: str, router_id: str) -> None:
+    """The next reading is a first one (`readings_db.delete_last_reading` takes its base away)."""
     execute(
         conn,
         """
-        INSERT INTO coverage (router_id, session_id, start_at, end_at)
-        SELECT router_id, session_id, covered_since, read_at FROM last_readings
-        WHERE session_id = %(session_id)s AND router_id = %(id)s
-        ON CONFLICT (router_id, start_at) DO NOTHING
+        UPDATE routers SET last_success_at = NULL, is_frozen = false
+        WHERE session_id = %(session_id)s AND id = %(id)s
         """,
-        params,
+        {"session_id": session_id, "id": router_id},
     )
-    row = fetch_one(
-        conn,
-        "DELETE FROM last_readings WHERE session_id = %(session_id)s AND router_id = %(id)s RETURNING read_at",
-        params,
-    )
-    first_again = "last_success_at = NULL, is_frozen = false"
-    execute(conn, f"UPDATE routers SET {first_again} WHERE session_id = %(session_id)s AND id = %(id)s", params)
-    return row[0] if row else None
 
 
 def delete_router(conn: Connection, session_id: str, router_id: str) -> bool:
@@ -270,70 +257,36 @@ def delete_router(conn: Connection, session_id: str, router_id: str) -> bool:
 # --- the schedule ----------------------------------------------------------------------------------------
 
 
-def claim_due_routers(
-    conn: Connection, *, now: datetime, claim_for: timedelta, limit: int, failing_limit: int | None = None
-) -> list[RouterRecord]:
-    """Routers that are due, claimed for this process: nobody else sees them as due before ``claim_for`` is over.
-
-    Those that answered last time come first, and at most ``failing_limit`` of the others with them: failing ones can't
-    crowd them out. A process that dies leaves its claim to run out.
-    """
-    rows = fetch_all(
-        conn,
-        f"""
-        WITH answering AS (
-            SELECT id FROM routers WHERE next_collect_at <= %(now)s AND consecutive_failures = 0
-            ORDER BY next_collect_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-        ), failing AS (
-            SELECT id FROM routers WHERE next_collect_at <= %(now)s AND consecutive_failures > 0
-            ORDER BY next_collect_at
-            LIMIT least(%(limit)s - (SELECT count(*) FROM answering), %(failing_limit)s) FOR UPDATE SKIP LOCKED
-        )
-        UPDATE routers SET next_collect_at = %(until)s, last_attempt_at = %(now)s
-        WHERE id IN (SELECT id FROM answering UNION ALL SELECT id FROM failing)
-        RETURNING {_COLUMNS}
-        """,
-        {"now": now, "until": now + claim_for, "limit": limit, "failing_limit": failing_limit},
-    )
-    return [RouterRecord.from_row(row) for row in rows]
-
-
 def record_success(
     conn: Connection,
     session_id: str,
     router_id: str,
     *,
-    previous_at: datetime | None,
     at: datetime,
     timezone: str,
     next_collect_at: datetime,
     is_frozen: bool = False,
-) -> bool:
-    """Note that the router was read at ``at``, if ``previous_at`` is still its last success; whether it was.
+) -> None:
+    """Note that the router, which the caller holds locked, was read at ``at``.
 
-    Compare and set in one statement, on the very row that it locks until the transaction ends: of two readings
-    that start from the same one, the second finds another. The zone the router told is kept unless a person said one.
+    The zone the router told is kept unless a person said one.
     """
-    return bool(
-        execute(
-            conn,
-            """
-            UPDATE routers SET last_success_at = %(at)s, last_attempt_at = %(at)s, consecutive_failures = 0,
-                               presented_host_key = NULL, is_frozen = %(is_frozen)s,
-                               timezone = coalesce(timezone, %(timezone)s), next_collect_at = %(next)s
-            WHERE session_id = %(session_id)s AND id = %(id)s
-              AND last_success_at IS NOT DISTINCT FROM %(previous_at)s
-            """,
-            {
-                "session_id": session_id,
-                "id": router_id,
-                "previous_at": previous_at,
-                "at": at,
-                "timezone": timezone,
-                "next": next_collect_at,
-                "is_frozen": is_frozen,
-            },
-        )
+    execute(
+        conn,
+        """
+        UPDATE routers SET last_success_at = %(at)s, last_attempt_at = %(at)s, consecutive_failures = 0,
+                           presented_host_key = NULL, is_frozen = %(is_frozen)s,
+                           timezone = coalesce(timezone, %(timezone)s), next_collect_at = %(next)s
+        WHERE session_id = %(session_id)s AND id = %(id)s
+        """,
+        {
+            "session_id": session_id,
+            "id": router_id,
+            "at": at,
+            "timezone": timezone,
+            "next": next_collect_at,
+            "is_frozen": is_frozen,
+        },
     )
 
 

@@ -43,3 +43,16 @@ def count_snapshots(conn: Connection, session_id: str, router_id: str) -> Stored
     )
     assert row is not None
     return StoredSnapshots(snapshots=row[0], oldest=row[1], newest=row[2])
+
+
+def get_last_snapshot_at(conn: Connection, session_id: str, router_id: str, *, until: datetime) -> datetime | None:
+    """When the last reading up to ``until`` was taken; None without one. Looks through all of the router's rows."""
+    row = fetch_one(
+        conn,
+        """
+        SELECT max(timestamp) FROM device_usage_monitoring
+        WHERE session_id = %(session_id)s AND router_id = %(router_id)s AND timestamp <= %(until)s
+        """,
+        {"session_id": session_id, "router_id": router_id, "until": until},
+    )
+    return row[0] if row else None

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from services.buckets import Span
+from utils.time import iso
 
 
 class Quality(StrEnum):
@@ -110,6 +111,14 @@ def another_host_key(span: Span) -> Note:
     message = (
         "Another host key was accepted: behind it there may be another router, so what was used since the last "
         "reading is unknown."
+    )
+    return _about(span, NoteKind.GAP, message, Quality.UNKNOWN)
+
+
+def server_clock_was_ahead(span: Span, read_at: datetime) -> Note:
+    message = (
+        f"This server's clock was ahead when it stamped the reading of {iso(read_at)}: what was used since the last "
+        "reading before now, and is not among the usage stored with too late a time, is unknown."
     )
     return _about(span, NoteKind.GAP, message, Quality.UNKNOWN)
 

@@ -113,13 +113,13 @@ def covered_share(span: Span, stretches: Sequence[Span], now: datetime) -> float
     Of a span that is still running only the part that has passed counts: the future is no gap. ``stretches`` are in
     order and don't overlap; there may be many thousands.
     """
-    length = (min(span.end, now) - span.start) / MICROSECOND
+    end = min(span.end, now)
+    length = (end - span.start) / MICROSECOND
     if length <= 0:
         return 0.0
     first = bisect_right(stretches, span.start, key=lambda stretch: stretch.end)
-    after = bisect_left(stretches, span.end, lo=first, key=lambda stretch: stretch.start)
+    after = bisect_left(stretches, end, lo=first, key=lambda stretch: stretch.start)
     covered = sum(
-        (min(span.end, stretch.end) - max(span.start, stretch.start)) / MICROSECOND
-        for stretch in stretches[first:after]
+        (min(end, stretch.end) - max(span.start, stretch.start)) / MICROSECOND for stretch in stretches[first:after]
     )
     return min(1.0, covered / length)

@@ -9,24 +9,34 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
-
-from db_operations import routers_db
+from db_operations import due_routers_db, routers_db
 from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.context import RouterContext
 from services.device_events import VANISHED_AFTER
+from services.freshness import stamped_ahead
+from services.given_up_bases import give_up_base_ahead
 from services.reading_store import MOST_DEVICES, MOST_SNAPSHOTS_A_DAY, ReadingStore, StaleBase, StoredReading
 from services.router_contacts import record_failure
 from services.router_readings import ReadingTaker, TakenReading
+from services.schedule import LONGEST_WAIT
 from services.single_flight import SingleFlight
 from utils.errors import Conflict, DatabaseUnavailable, NetPilotError, ReadingPutOff, RouterNotFound
 from utils.time import Clock
 
 logger = logging.getLogger(__name__)
+
+#: Of a reading that has to be taken again.
+_TRIES = 4
+
+#: A base that is stamped ahead by more than this is given up after so many tries: at the usual interval half an hour,
+#: in which a server that has just booted has long been told the time.
+_SOON = timedelta(hours=1)
+_TRIES_BY_CLOCK = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +63,8 @@ class DeviceUsageCollector:
         most_snapshots_a_day: int = MOST_SNAPSHOTS_A_DAY,
         after_reading: Callable[[RouterRecord, TakenReading], None] = lambda _router, _taken: None,
     ) -> None:
-        """``claim_for``: longer than any collection takes; a process that died blocks its routers no longer.
+        """``claim_for``: longer than a collection takes; a process that died blocks its routers no longer. Should one
+        take longer all the same, this process doesn't begin it again; another one may, and stores nothing twice.
 
         ``vanished_after``, ``most_devices``, ``most_snapshots_a_day``: as `ReadingStore` has them.
         ``after_reading`` is called with each reading that was stored; it returns at once and never raises.
@@ -73,9 +84,8 @@ class DeviceUsageCollector:
         self._flights: SingleFlight[RouterContext, Collection] = SingleFlight()
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="collector")
         self._lock = threading.Lock()
-        self._running: set[Future[None]] = set()
-        #: Those of them whose router failed last time.
-        self._trying_again: set[Future[None]] = set()
+        #: With the router as it was claimed.
+        self._running: dict[Future[None], RouterRecord] = {}
         self._is_stopping = False
 
     def collect(self, context: RouterContext) -> Collection:
@@ -86,13 +96,23 @@ class DeviceUsageCollector:
         return self._flights.run(context, lambda: self._collect(context))
 
     def _collect(self, context: RouterContext) -> Collection:
-        with self._database.transaction() as conn:
-            router = routers_db.get_router(conn, context.session_id, context.router_id)
-        if router is None:
-            raise RouterNotFound
+        """Take again where another process stored a reading in between, or a person changed the router; once is nearly
+        always enough.
+        """
+        for _ in range(_TRIES):
+            with suppress(StaleBase):
+                return self._collect_once(self._get_router(context))
+        raise Conflict(
+            "A later reading of this router is stored already. Try again; check this server's clock if it stays."
+        )
+
+    def _collect_once(self, router: RouterRecord) -> Collection:
+        """Raises StaleBase where the reading has to be taken again, and what `collect` does."""
         try:
-            collection = self._take_and_store(router)
-        except (DatabaseUnavailable, RouterNotFound):
+            router = self._check_clock(router)
+            taken = self._taker.take(router)
+            collection = Collection(taken=taken, stored=self._store.store(router, taken))
+        except (StaleBase, DatabaseUnavailable, RouterNotFound):
             raise
         except ReadingPutOff:
             self._put_off(router, timedelta(minutes=1))
@@ -100,7 +120,7 @@ class DeviceUsageCollector:
         except NetPilotError as error:
             if self._is_stopping:
                 self._put_off(router, timedelta(0))  # we broke it off, not the router: due at once for who comes next
-            elif not isinstance(error, Conflict):
+            else:
                 self._record_failure(router, error)
             raise
         except Exception:
@@ -112,19 +132,28 @@ class DeviceUsageCollector:
         self._after_reading(router, collection.taken)
         return collection
 
-    def _take_and_store(self, router: RouterRecord) -> Collection:
-        """Take again where another process stored a reading in between; once is nearly always enough."""
-        try:
-            for attempt in Retrying(retry=retry_if_exception_type(StaleBase), stop=stop_after_attempt(4), reraise=True):
-                with attempt:
-                    taken = self._taker.take(router)
-                    stored = self._store.store(router, taken)
-        except StaleBase:
-            message = (
-                "A later reading of this router is stored already. Try again; check this server's clock if it stays."
-            )
-            raise Conflict(message) from None
-        return Collection(taken=taken, stored=stored)
+    def _get_router(self, context: RouterContext) -> RouterRecord:
+        with self._database.transaction() as conn:
+            router = routers_db.get_router(conn, context.session_id, context.router_id)
+        if router is None:
+            raise RouterNotFound
+        return router
+
+    def _check_clock(self, router: RouterRecord) -> RouterRecord:
+        """The router, without a base that was stamped so far ahead that no reading will follow it soon.
+
+        Raises ServerClock while it is worth waiting: it may be the present time that is wrong, as after a boot, and
+        where the clock is set right all usage is still counted.
+        """
+        now = self._clock()
+        ahead = stamped_ahead(router.last_success_at, now)
+        if ahead is None or router.last_success_at is None:
+            return router
+        has_waited = router.last_error_code == ahead.code and router.consecutive_failures >= _TRIES_BY_CLOCK
+        if not has_waited or router.last_success_at - now <= _SOON:
+            raise ahead
+        give_up_base_ahead(self._database, router, now)
+        return self._get_router(RouterContext(router.session_id, router.id))
 
     def _put_off(self, router: RouterRecord, delay: timedelta) -> None:
         """Nothing failed at the router: collect it after ``delay``."""
@@ -141,21 +170,26 @@ class DeviceUsageCollector:
         """Claim due routers for the workers that are free, and set them to work. Returns at once.
 
         Routers that failed last time get at most half of the workers: one that hangs holds its worker up to every
-        deadline, and those that answer must not wait for that.
+        deadline, and those that answer must not wait for that. Nor must one account's routers wait for another's,
+        however slow: while several accounts have routers, none gets more than a quarter of the workers.
         """
         with self._lock:
-            free = self._workers - len(self._running)
-            free_for_failing = max(1, self._workers // 2) - len(self._trying_again)
+            busy = list(self._running.values())
+        free = self._workers - len(busy)
+        free_for_failing = max(1, self._workers // 2) - sum(router.consecutive_failures > 0 for router in busy)
         if free <= 0 or self._is_stopping:
             return
         try:
             with self._database.transaction() as conn:
-                due = routers_db.claim_due_routers(
+                due = due_routers_db.claim_due_routers(
                     conn,
                     now=self._clock(),
                     claim_for=self._claim_for,
                     limit=free,
                     failing_limit=max(0, free_for_failing),
+                    account_limit=max(1, self._workers // 4),
+                    busy=[router.id for router in busy],
+                    longest_wait=max(LONGEST_WAIT, self._claim_for) + _SOON,
                 )
         except DatabaseUnavailable as error:
             logger.warning("no collection at the moment: %s", error.message)
@@ -166,15 +200,12 @@ class DeviceUsageCollector:
     def _start(self, router: RouterRecord) -> None:
         future = self._executor.submit(self._collect_scheduled, RouterContext(router.session_id, router.id))
         with self._lock:
-            self._running.add(future)
-            if router.consecutive_failures:
-                self._trying_again.add(future)
+            self._running[future] = router
         future.add_done_callback(self._forget)
 
     def _forget(self, future: Future[None]) -> None:
         with self._lock:
-            self._running.discard(future)
-            self._trying_again.discard(future)
+            self._running.pop(future, None)
 
     def _collect_scheduled(self, context: RouterContext) -> None:
         try:

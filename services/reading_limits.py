@@ -3,18 +3,26 @@
 `LimitedTaker` holds readings to it, for the collector and /current alike; the back-fill holds archives to it.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 
 from commands_server_operations.nlbw_answers import Connections
+from commands_server_operations.router_target import RouterTarget
 from db_operations.database import Database
+from db_operations.readings_db import ReadingRecord
 from db_operations.routers_db import RouterRecord
 from services.credentials import CredentialVault
 from services.quarantine import believing_links_of
+from services.restored_tables import RouterFiles
+from services.router_answers import ReadAnswer
 from services.router_readings import ReadingTaker, TakenReading
 from utils.errors import TooManyDevices
 from utils.mac import ZERO_MAC
 from utils.time import Clock
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +84,21 @@ class LimitedTaker(ReadingTaker):
         where = f"The answer of the router at {router.host}"
         macs = taken.totals.keys() | {device.mac for device in taken.devices}
         self._limits.check_devices(macs - {ZERO_MAC}, where=where)
-        for period, _, totals in taken.finished_periods:
-            if totals is not None:
-                archive = f"The archive of {period.start} of the router at {router.host}"
-                self._limits.check_devices(totals, where=archive)
         return taken
+
+    def _files(
+        self, target: RouterTarget, read: ReadAnswer, previous: ReadingRecord | None, wanted: Sequence[date]
+    ) -> RouterFiles:
+        """Without archives that name too many devices: they never change, so that no reading would succeed again. They
+        are as good as missing, and the accounting says so.
+        """
+        files = super()._files(target, read, previous, wanted)
+        tables = dict(files.tables)
+        for start in [start for start in tables if previous and previous.period_start <= start < read.period.start]:
+            try:
+                macs = {row.mac for row in tables[start]}
+                self._limits.check_devices(macs - {ZERO_MAC}, where="It")
+            except TooManyDevices as error:
+                logger.warning("router %s: archive %s is not used: %s", target.router_id, start, error.message)
+                del tables[start]
+        return replace(files, tables=tables)

@@ -40,6 +40,7 @@ from services.router_readings import TakenReading
 from services.schedule import next_collect_at
 from services.usage_rollups import is_long, rollup_batches
 from utils.errors import RouterNotFound, TooManyDevices
+from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import ObservedDevice, identify_device_changes
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ _LONG_TIMEOUT_S = 300.0
 
 
 class StaleBase(Exception):
-    """The stored reading is another than this one's base, or not older than it: usage would be counted twice."""
+    """The reading has to be taken again: the stored one is another than its base, or not older than it, so that usage
+    would be counted twice; or the router was changed meanwhile, and the answer may be another one's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,20 +116,23 @@ class ReadingStore:
             raise StaleBase
         self._ensure_partition(at.date())
         with self._database.transaction(timeout_s=_LONG_TIMEOUT_S if is_long(taken.usage.parts) else None) as conn:
-            is_next = routers_db.record_success(
+            current = routers_db.lock_router(conn, router.session_id, router.id)
+            if current is None:
+                raise RouterNotFound
+            # Of two readings that start from the same one the second finds another; and behind an address or a host
+            # key that changed while the router was being read may be another router.
+            if current.last_success_at != previous_at or current.updated_at != router.updated_at:
+                raise StaleBase
+            routers_db.record_success(
                 conn,
                 router.session_id,
                 router.id,
-                previous_at=previous_at,
                 at=at,
                 timezone=taken.zone.key,
-                next_collect_at=next_collect_at(router.id, router.collect_interval_minutes, at),
+                # The interval as it is now: it may be a new one since the reading began.
+                next_collect_at=next_collect_at(router.id, current.collect_interval_minutes, at),
                 is_frozen=taken.usage.is_frozen,
             )
-            if not is_next:
-                if routers_db.get_router(conn, router.session_id, router.id) is None:
-                    raise RouterNotFound
-                raise StaleBase
             return _store(
                 conn,
                 router,
@@ -227,8 +232,8 @@ def _counts_yet(device: KnownDevice, taken: TakenReading) -> bool:
 
 
 def _sightings(taken: TakenReading, known: Mapping[str, KnownDevice], removed: set[str]) -> list[DeviceSighting]:
-    """What the reading says of every device that is not ``removed``: those in it, and those known as active that are
-    not in it any more.
+    """What the reading says of every device that is not ``removed``: those in it, and those that are not in it any more
+    but were known as active, or have usage in the router's older files only.
     """
     used = taken.usage_by_device
     sightings = [
@@ -244,10 +249,16 @@ def _sightings(taken: TakenReading, known: Mapping[str, KnownDevice], removed: s
         if device.mac not in removed
     ]
     present = {sighting.mac for sighting in sightings}
-    return sightings + [
+    gone = [
         DeviceSighting(mac=mac, hostname=None, ips=device.ips, is_router=device.is_router, is_active=False)
         for mac, device in known.items()
         if device.is_active and mac not in present and mac not in removed
+    ]
+    unseen = sorted(used.keys() - present - known.keys() - {ZERO_MAC})
+    return [
+        *sightings,
+        *gone,
+        *(DeviceSighting(mac=mac, hostname=None, ips="", is_router=False, is_active=False) for mac in unseen),
     ]
 
 

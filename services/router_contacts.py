@@ -8,10 +8,13 @@ import logging
 from datetime import datetime, timedelta
 
 from commands_server_operations.router_target import RouterTarget
+from commands_server_operations.ssh_keys import fingerprint
 from db_operations import routers_db
 from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
+from services.audit import THE_SERVER, AuditAction, write_down
 from services.context import RouterContext
+from services.given_up_bases import give_up_replaced_base
 from services.schedule import next_retry_at
 from utils.errors import (
     HostKeyChanged,
@@ -19,7 +22,9 @@ from utils.errors import (
     RouterAddressNotAllowed,
     RouterAuthFailed,
     RouterError,
+    RouterNotFound,
     RouterUnreachable,
+    ServerClock,
 )
 from utils.time import Clock, iso
 
@@ -77,6 +82,30 @@ class RouterContacts:
             )
 
 
+def pin_host_key(database: Database, target: RouterTarget, presented: str, *, at: datetime) -> str:
+    """Pin a router's host key at first contact; whichever key is pinned then, ours or another process's.
+
+    Another key than before the router's address changed may be another router's: its base is given up.
+    Raises RouterNotFound, RouterUnreachable where the router has another address by now than ``target``.
+    """
+    context = RouterContext(target.session_id, target.router_id)
+    with database.transaction() as conn:
+        router = routers_db.lock_router(conn, context.session_id, context.router_id)
+        if router is None:
+            raise RouterNotFound
+        pinned = routers_db.pin_host_key(
+            conn, context.session_id, context.router_id, presented, host=target.host, port=target.port
+        )
+        if pinned is None:
+            raise RouterUnreachable("The router's address was changed while it was being contacted. Try again.")
+        if router.host_key is None:
+            subject = f"{context.router_id} {fingerprint(presented)}"
+            write_down(conn, context.session_id, AuditAction.HOST_KEY_PINNED, subject, by=THE_SERVER, at=at)
+        if router.former_host_key not in (None, pinned):
+            give_up_replaced_base(conn, context, at)
+    return pinned
+
+
 def next_sign_in_at(router: RouterRecord) -> datetime | None:
     """When credentials that the router refused are sent again; None where it refused none."""
     if router.consecutive_failures == 0 or router.last_error_code != RouterAuthFailed.code:
@@ -122,9 +151,9 @@ def _in_a_row(router: RouterRecord, error: NetPilotError) -> int:
     """How many failures in a row ``error`` makes it.
 
     What only a person can mend is counted alone: a password that is refused once waits for its first window, however
-    often the router could not be reached before.
+    often the router could not be reached before. So are tries by a wrong clock: after some the base is given up.
     """
-    if error.permanent and error.code != router.last_error_code:
+    if (error.permanent or isinstance(error, ServerClock)) and error.code != router.last_error_code:
         return 1
     return router.consecutive_failures + 1
 

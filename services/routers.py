@@ -5,7 +5,6 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from commands_server_operations.device_usage_execute import (
     NlbwmonStatus,
@@ -16,17 +15,13 @@ from commands_server_operations.device_usage_execute import (
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from commands_server_operations.router_target import RouterTarget
 from commands_server_operations.ssh_keys import check_private_key, fingerprint
-from db_operations import device_usage_db, events_db, readings_db, routers_db, users_db
+from db_operations import device_usage_db, readings_db, routers_db, users_db
 from db_operations.database import Database
-from db_operations.events_db import EventRecord
 from db_operations.routers_db import RouterRecord
-from db_operations.statements import Connection
-from services import accounting_notes
-from services.audit import THE_SERVER, AuditAction, write_down
-from services.buckets import Span
 from services.context import RouterContext
 from services.credentials import Credentials, CredentialsUnreadable, CredentialVault
 from services.freshness import Freshness, freshness_of
+from services.given_up_bases import give_up_replaced_base
 from services.large_answers import room_for
 from services.router_contacts import record_failure
 from services.router_doctor import Check, diagnose
@@ -109,37 +104,6 @@ def host_key_fingerprint(router: RouterRecord) -> str | None:
 def presented_host_key_fingerprint(router: RouterRecord) -> str | None:
     """The key that the router showed last in place of the pinned one; None where it shows the pinned one."""
     return fingerprint(router.presented_host_key) if router.presented_host_key else None
-
-
-def pin_host_key(database: Database, target: RouterTarget, presented: str, *, at: datetime) -> str:
-    """Pin a router's host key at first contact; whichever key is pinned then, ours or another process's.
-
-    Another key than before the router's address changed may be another router's: see `_give_up_base`.
-    """
-    context = RouterContext(target.session_id, target.router_id)
-    with database.transaction() as conn:
-        router = routers_db.lock_router(conn, context.session_id, context.router_id)
-        pinned = routers_db.pin_host_key(conn, context.session_id, context.router_id, presented)
-        if router is not None and router.host_key is None:
-            subject = f"{context.router_id} {fingerprint(presented)}"
-            write_down(conn, context.session_id, AuditAction.HOST_KEY_PINNED, subject, by=THE_SERVER, at=at)
-        if router is not None and router.former_host_key not in (None, pinned):
-            _give_up_base(conn, context, at)
-    if pinned is None:
-        raise RouterNotFound
-    return pinned
-
-
-def _give_up_base(conn: Connection, context: RouterContext, at: datetime) -> None:
-    """Behind another host key there may be other counters than those that the stored reading is the base of.
-
-    So the next reading is a first one, and what was used since that one, up to ``at`` and later, is unknown.
-    """
-    read_at = routers_db.forget_last_reading(conn, context.session_id, context.router_id)
-    if read_at is not None:
-        gap = accounting_notes.another_host_key(Span(read_at, max(read_at, at)))
-        event = EventRecord(type=gap.kind, start_at=gap.start, end_at=gap.end, message=gap.message, quality=gap.quality)
-        events_db.insert_event(conn, context.session_id, context.router_id, event)
 
 
 class RouterService:
@@ -264,7 +228,7 @@ class RouterService:
     def accept_host_key(self, context: RouterContext, accepted: str) -> RouterRecord:
         """Pin the key with the fingerprint ``accepted``, which the router showed last in place of the pinned one.
 
-        The next reading is a first one (`_give_up_base`).
+        The next reading is a first one (`give_up_replaced_base`).
         Raises Conflict where it showed another or none, RouterNotFound.
         """
         router = self.get(context)
@@ -284,7 +248,7 @@ class RouterService:
                 conn, context.session_id, context.router_id, router.presented_host_key
             )
             if is_accepted:
-                _give_up_base(conn, context, self._clock())
+                give_up_replaced_base(conn, context, self._clock())
         if not is_accepted:
             raise Conflict("The router was changed or showed yet another host key just now. Look at it again.")
         self._connections.forget((context.session_id, context.router_id))

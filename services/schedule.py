@@ -5,7 +5,8 @@ from zlib import crc32
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_RETRY = timedelta(seconds=15)
-_LONGEST_WAIT = timedelta(hours=4)
+#: No router waits longer.
+LONGEST_WAIT = timedelta(hours=4)
 
 
 def next_collect_at(router_id: str, interval_minutes: int, now: datetime) -> datetime:
@@ -24,5 +25,5 @@ def next_retry_at(router_id: str, interval_minutes: int, now: datetime, *, failu
     interval = timedelta(minutes=interval_minutes)
     factor: int = 2 ** min(failures - 1, 10)
     if permanent:
-        return now + min(max(interval, timedelta(minutes=15)) * factor, _LONGEST_WAIT)
+        return now + min(max(interval, timedelta(minutes=15)) * factor, LONGEST_WAIT)
     return min(now + _FIRST_RETRY * factor, next_collect_at(router_id, interval_minutes, now + _FIRST_RETRY))

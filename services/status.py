@@ -12,7 +12,7 @@ from db_operations.routers_db import RouterRecord
 from db_operations.snapshots_db import StoredSnapshots
 from services.buckets import Span, covered_share
 from services.context import RouterContext
-from services.freshness import has_failed, old_reading
+from services.freshness import has_failed, odd_reading
 from services.router_doctor import RouterFacts, diagnose
 from services.router_facts import with_standstill
 from utils.errors import (
@@ -23,6 +23,7 @@ from utils.errors import (
     RouterNotFound,
     RouterTimeout,
     RouterUnreachable,
+    ServerClock,
     fix_for,
 )
 from utils.pasteable import accept_host_key
@@ -47,7 +48,7 @@ class MonitoringStatus:
 
     is_collector_running: bool
     router: RouterRecord
-    #: None before the first attempt.
+    #: None before the first attempt, and where it wasn't asked.
     is_reachable: bool | None
     #: None where that isn't known: the router can't be asked.
     is_nlbwmon_running: bool | None
@@ -103,6 +104,8 @@ class StatusService:
 def _is_reachable(router: RouterRecord) -> bool | None:
     if not has_failed(router):
         return True if router.last_success_at else None
+    if router.last_error_code == ServerClock.code:
+        return None  # it wasn't asked
     return router.last_error_code not in _UNREACHABLE
 
 
@@ -115,7 +118,7 @@ def _is_nlbwmon_running(router: RouterRecord) -> bool | None:
 def _failure(router: RouterRecord, base_url: str) -> list[StatusWarning]:
     """What went wrong at the last attempt, and what mends it."""
     code = router.last_error_code
-    if not has_failed(router) or not code:
+    if not has_failed(router) or not code or code == ServerClock.code:  # that one is seen in the reading itself
         return []
     fix = fix_for(code)
     if code == HostKeyChanged.code and router.presented_host_key:
@@ -135,8 +138,8 @@ def _warnings(
             "No reading to start from is stored. The next one sets the base; usage is counted from the one after it."
         )
         warnings.append(StatusWarning(code="NO_READING_YET", message=message))
-    elif old := old_reading(last.read_at, router.collect_interval_minutes, now):
-        warnings.append(StatusWarning(code=old.code, message=old.message))
+    elif odd := odd_reading(last.read_at, router.collect_interval_minutes, now):
+        warnings.append(StatusWarning(code=odd.code, message=odd.message, fix=fix_for(odd.code)))
     return warnings
 
 

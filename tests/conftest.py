@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: one PostgreSQL, emptied for each test, and simulated homes on one clock."""
 
+import signal
 from collections.abc import Callable, Iterator
 
 import psycopg2
@@ -23,6 +24,11 @@ from tests.postgres import start_postgres
 from utils.time import Clock
 
 __all__ = ["dropbear", "home"]
+
+
+def pytest_configure() -> None:
+    """A run that is ended (SIGTERM) stops its PostgreSQL like one that is interrupted. Workers of -n are cut off."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = ["endpoints", "services", "db_operations", "commands_server_operations", "utils"]
 MOST_LINES = 400
 
-#: contract.md's table of error codes.
+#: contract.md's table of error codes, and SERVER_CLOCK.
 STATUS_OF_CODE = {
     "VALIDATION_ERROR": 400,
     "ROUTER_REQUIRED": 400,
@@ -43,6 +43,7 @@ STATUS_OF_CODE = {
     "OUTPUT_TOO_LARGE": 502,
     "ROWS_FROZEN": 502,
     "DATABASE_UNAVAILABLE": 503,
+    "SERVER_CLOCK": 503,
     "SIGN_IN_UNAVAILABLE": 503,
     "ROUTER_TIMEOUT": 504,
     "INTERNAL": 500,

@@ -257,6 +257,14 @@ class RowsFrozen(RouterError):
     fix = "/etc/init.d/nlbwmon restart"
 
 
+class ServerClock(RouterError):
+    """The last reading is stamped ahead of this server's clock, which is wrong or was."""
+
+    code = "SERVER_CLOCK"
+    status = 503
+    fix = "Set the clock of the machine that this server runs on: timedatectl set-ntp true"
+
+
 class RouterTimeout(RouterError):
     """The router did not finish its answer in time."""
 

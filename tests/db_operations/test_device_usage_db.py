@@ -8,6 +8,7 @@ import pytest
 from db_operations import (
     device_usage_db,
     devices_db,
+    events_db,
     partitions_db,
     protocols_db,
     readings_db,
@@ -18,6 +19,7 @@ from db_operations import (
 from db_operations.database import Database
 from db_operations.device_usage_db import CleanupResult, DeviceSighting, SnapshotRow
 from db_operations.devices_db import KnownDevice
+from db_operations.events_db import EventRecord
 from db_operations.protocols_db import ProtocolRow
 from db_operations.rollups_db import DAILY, HOURLY, RollupRow
 from db_operations.statements import Connection, execute
@@ -315,6 +317,29 @@ def test_cleaning_up_removes_what_is_older_than_each_limit_and_nothing_else(conn
         assert len(read(conn, *owner, DAILY, start=date(2031, 1, 1), end=date(2032, 1, 1))) == 2
         kept = protocols_db.list_protocol_totals(conn, *owner, start=date(2031, 1, 1), end=date(2032, 1, 1))
         assert [(total.protocol, total.ipv4_down) for total in kept] == [("HTTPS", 2)]
+
+
+@pytest.mark.parametrize(
+    ("hourly_days", "daily_days", "kept_days"), [(3, 1, 3), (1, 3, 3), (None, 1, None), (1, None, None)]
+)
+def test_doubts_and_coverage_stay_as_long_as_hours_or_days_do(
+    conn: Connection, hourly_days: int | None, daily_days: int | None, kept_days: int | None
+) -> None:
+    for age in range(6):
+        at = AT - timedelta(days=age)
+        readings_db.insert_coverage(conn, *ALICE, start=at - timedelta(hours=1), end=at)
+        event = EventRecord(type="gap", start_at=at, end_at=at, message="x", quality="unknown")
+        events_db.insert_event(conn, *ALICE, event)
+    device_usage_db.cleanup_old_data(
+        conn,
+        raw_before=None,
+        hourly_before=None if hourly_days is None else AT - timedelta(days=hourly_days),
+        daily_before=None if daily_days is None else AT.date() - timedelta(days=daily_days),
+    )
+    ever = {"start": AT - timedelta(days=99), "end": AT + timedelta(days=1)}
+    kept = 6 if kept_days is None else kept_days + 1
+    assert len(readings_db.list_coverage(conn, *ALICE, **ever)) == kept
+    assert len(events_db.list_qualities(conn, *ALICE, **ever)) == kept
 
 
 def test_cleaning_up_without_limits_keeps_everything(conn: Connection) -> None:

@@ -1,14 +1,12 @@
 """Routers, their schedule and their claims on a real PostgreSQL."""
 
-from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from db_operations import device_usage_db, devices_db, periods_db, readings_db, routers_db
+from db_operations import device_usage_db, devices_db, readings_db, routers_db
 from db_operations.database import Database
 from db_operations.device_usage_db import DeviceSighting
-from db_operations.periods_db import NamedPeriod, PeriodState
 from db_operations.statements import execute
 from tests.db_operations.usage_rows import ALICE, AT, BOB, MAC, NAMES, add_router, reading_at, router_of
 from utils.errors import Conflict
@@ -45,10 +43,9 @@ def test_another_account_sees_and_changes_no_router(database: Database) -> None:
         assert routers_db.list_routers(conn, "bob", limit=None, offset=0) == [theirs]
         assert routers_db.count_routers(conn, "bob") == 1
         assert routers_db.update_router(conn, *stranger, {"name": "Mine now"}) is None
-        assert routers_db.pin_host_key(conn, *stranger, "ssh-ed25519 EVIL") is None
+        assert routers_db.pin_host_key(conn, *stranger, "ssh-ed25519 EVIL", host=mine.host, port=mine.port) is None
         assert routers_db.delete_router(conn, *stranger) is False
-        success = {"previous_at": None, "at": AT}
-        assert not routers_db.record_success(conn, *stranger, **success, timezone="UTC", next_collect_at=AT)
+        routers_db.record_success(conn, *stranger, at=AT, timezone="UTC", next_collect_at=AT)
         routers_db.record_failure(conn, *stranger, at=AT, code="X", message="x", failures=1, next_collect_at=AT)
         assert routers_db.get_router(conn, *ALICE) == mine
 
@@ -79,7 +76,7 @@ def test_routers_are_listed_by_name_and_paged(database: Database) -> None:
 def test_a_change_sets_what_it_names_and_leaves_the_rest(database: Database) -> None:
     with database.transaction() as conn:
         before = add_router(conn, ALICE, timezone="UTC")
-        routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 KEY")
+        routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 KEY", host=before.host, port=before.port)
         after = routers_db.update_router(conn, *ALICE, {"name": "New", "collect_interval_minutes": 60})
         assert after is not None
         assert (after.name, after.collect_interval_minutes) == ("New", 60)
@@ -116,11 +113,13 @@ def test_a_change_makes_a_router_due_that_it_may_have_mended_or_that_is_well(
     assert (after.next_collect_at != AT, after.consecutive_failures) == (is_due, 0 if is_due else failures)
 
 
-def test_the_first_host_key_is_pinned_and_stays(database: Database) -> None:
+def test_the_first_host_key_of_the_routers_address_is_pinned_and_stays(database: Database) -> None:
     with database.transaction() as conn:
         add_router(conn, ALICE)
-        assert routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 ONE") == "ssh-ed25519 ONE"
-        assert routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 TWO") == "ssh-ed25519 ONE"
+        assert routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 OLD", host="10.0.0.1", port=22) is None
+        at = {"host": "192.168.1.1", "port": 22}
+        assert routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 ONE", **at) == "ssh-ed25519 ONE"
+        assert routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 TWO", **at) == "ssh-ed25519 ONE"
 
 
 def test_another_key_is_kept_only_for_the_router_and_the_address_that_showed_it(database: Database) -> None:
@@ -129,7 +128,7 @@ def test_another_key_is_kept_only_for_the_router_and_the_address_that_showed_it(
         add_router(conn, ALICE)
         routers_db.keep_presented_host_key(conn, *ALICE, "ssh-ed25519 TWO", **at)
         assert routers_db.get_router(conn, *ALICE).presented_host_key is None, "nothing is pinned yet"  # type: ignore[union-attr]
-        routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 ONE")
+        routers_db.pin_host_key(conn, *ALICE, "ssh-ed25519 ONE", **at)
         for owner, key, where in (
             (("bob", ALICE[1]), "ssh-ed25519 TWO", at),
             (ALICE, "ssh-ed25519 TWO", {**at, "port": 2222}),
@@ -146,17 +145,6 @@ def test_another_key_is_kept_only_for_the_router_and_the_address_that_showed_it(
         router = routers_db.get_router(conn, *ALICE)
         assert router is not None
         assert (router.host_key, router.presented_host_key) == ("ssh-ed25519 TWO", None)
-
-
-def test_archives_of_a_router_that_another_one_has_replaced_are_waited_for_no_longer(database: Database) -> None:
-    october = NamedPeriod(date(2026, 10, 1), date(2026, 10, 31), "2026-10-01")
-    with database.transaction() as conn:
-        for owner in (ALICE, BOB):
-            add_router(conn, owner)
-            periods_db.insert_pending_periods(conn, *owner, [october])
-        assert routers_db.forget_last_reading(conn, *ALICE) is None
-        assert periods_db.list_period_states(conn, *ALICE) == [(october.start, PeriodState.MISSING)]
-        assert periods_db.list_pending_periods(conn, *BOB) == [october]
 
 
 def test_failures_are_forgotten_where_they_are_of_the_kind_that_is_over(database: Database) -> None:
@@ -202,91 +190,12 @@ def test_success_and_failure_are_recorded(database: Database) -> None:
             assert failed is not None
             assert (failed.consecutive_failures, failed.last_error_code, failed.last_error_at) == (number, "CODE", AT)
         later = AT + MINUTE
-        success = {"previous_at": None, "at": later, "next_collect_at": later + MINUTE}
-        assert routers_db.record_success(conn, *ALICE, **success, timezone="Asia/Tokyo")
+        success = {"at": later, "next_collect_at": later + MINUTE}
+        routers_db.record_success(conn, *ALICE, **success, timezone="Asia/Tokyo")
         router = routers_db.get_router(conn, *ALICE)
         assert router is not None
         assert (router.consecutive_failures, router.last_success_at, router.last_attempt_at) == (0, later, later)
         assert (router.next_collect_at, router.timezone) == (later + MINUTE, "Asia/Tokyo")
         assert router.last_error_code == "CODE"
-        assert not routers_db.record_success(conn, *ALICE, **success, timezone="UTC"), "from a base that is old"
-        assert routers_db.get_router(conn, *ALICE) == router
-        assert routers_db.record_success(conn, *ALICE, **{**success, "previous_at": later}, timezone="UTC")
+        routers_db.record_success(conn, *ALICE, **success, timezone="UTC")
         assert routers_db.get_router(conn, *ALICE).timezone == "Asia/Tokyo"  # type: ignore[union-attr]
-
-
-def test_of_two_readings_from_the_same_base_one_succeeds(database: Database) -> None:
-    with database.transaction() as conn:
-        add_router(conn, ALICE)
-
-    def succeed(number: int) -> bool:
-        with database.transaction() as conn:
-            at = AT + number * MINUTE
-            return routers_db.record_success(conn, *ALICE, previous_at=None, at=at, timezone="UTC", next_collect_at=at)
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sorted(pool.map(succeed, range(8))) == [False] * 7 + [True]
-
-
-def test_due_routers_are_claimed_once_until_the_claim_runs_out(database: Database) -> None:
-    with database.transaction() as conn:
-        add_router(conn, ALICE)
-        add_router(conn, BOB)
-    due_at(database, ALICE[1], AT)
-    due_at(database, BOB[1], AT + MINUTE)
-
-    def claim(now: datetime) -> list[str]:
-        with database.transaction() as conn:
-            found = routers_db.claim_due_routers(conn, now=now, claim_for=3 * MINUTE, limit=10)
-            return sorted(router.id for router in found)
-
-    assert claim(AT - timedelta(microseconds=1)) == []
-    assert claim(AT) == [ALICE[1]]
-    assert claim(AT) == []
-    assert claim(AT + MINUTE) == [BOB[1]]
-    assert claim(AT + 3 * MINUTE) == [ALICE[1]]
-
-
-def test_those_that_answered_come_before_those_that_failed(database: Database) -> None:
-    with database.transaction() as conn:
-        add_router(conn, ALICE)
-        add_router(conn, BOB)
-    due_at(database, ALICE[1], AT - MINUTE, failures=3)
-    due_at(database, BOB[1], AT)
-    with database.transaction() as conn:
-        claimed = routers_db.claim_due_routers(conn, now=AT, claim_for=MINUTE, limit=1)
-        assert [router.id for router in claimed] == [BOB[1]]
-
-
-@pytest.mark.parametrize(
-    ("limit", "failing_limit", "claimed"),
-    [(10, None, (3, 5)), (10, 2, (3, 2)), (4, 3, (3, 1)), (3, 3, (3, 0)), (2, 0, (2, 0)), (10, 0, (3, 0))],
-)
-def test_those_that_failed_get_no_more_places_than_are_theirs(
-    database: Database, limit: int, failing_limit: int | None, claimed: tuple[int, int]
-) -> None:
-    with database.transaction() as conn:
-        for number in range(8):
-            add_router(conn, ("alice", f"r{number}"), port=number + 1)
-    for number in range(8):
-        due_at(database, f"r{number}", AT, failures=max(0, number - 2))
-    with database.transaction() as conn:
-        found = routers_db.claim_due_routers(conn, now=AT, claim_for=MINUTE, limit=limit, failing_limit=failing_limit)
-    failing = sum(router.consecutive_failures > 0 for router in found)
-    assert (len(found) - failing, failing) == claimed
-
-
-def test_many_processes_share_the_due_routers_without_taking_one_twice(database: Database) -> None:
-    with database.transaction() as conn:
-        for number in range(40):
-            add_router(conn, ("alice", f"r{number:02}"), port=number + 1)
-
-    def claim(_number: int) -> list[str]:
-        with database.transaction() as conn:
-            claimed = routers_db.claim_due_routers(conn, now=AT, claim_for=MINUTE, limit=7)
-            return [router.id for router in claimed]
-
-    with ThreadPoolExecutor(8) as pool:
-        claimed = [router for batch in pool.map(claim, range(8)) for router in batch]
-    assert len(claimed) == len(set(claimed))
-    assert len(claimed) + len(claim(0)) == 40

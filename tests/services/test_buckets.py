@@ -238,6 +238,13 @@ def test_the_future_is_no_gap() -> None:
     assert covered_share(minutes_after_noon(0, 60), [minutes_after_noon(0, 15)], now) == 0.5
 
 
+def test_what_was_stored_of_the_future_covers_nothing_of_the_past() -> None:
+    now = NOON + timedelta(minutes=30)
+
+    assert covered_share(minutes_after_noon(0, 60), [minutes_after_noon(15, 60)], now) == 0.5
+    assert covered_share(minutes_after_noon(0, 60), [minutes_after_noon(40, 60)], now) == 0.0
+
+
 def test_a_span_that_has_not_begun_is_not_covered() -> None:
     assert covered_share(minutes_after_noon(0, 60), [minutes_after_noon(-60, 0)], NOON) == 0.0
     assert covered_share(minutes_after_noon(0, 60), [], NOON - HOUR) == 0.0

@@ -61,6 +61,53 @@ def test_only_due_routers_are_collected(
     assert more == [1 if at == due[0][1] else 0 for at in range(3)]
 
 
+def test_an_interval_that_is_set_while_a_reading_runs_holds_from_that_reading_on(
+    runtime: Runtime, hosted: HostedRouter, clock: ManualClock
+) -> None:
+    context = register(runtime, hosted, collect_interval_minutes=60)
+    hosted.command_delay_s = 0.5
+    collecting = Thread(target=runtime.collector.collect, args=(context,))
+    collecting.start()
+    until(lambda: hosted.stats.running, "the command")
+    runtime.routers.update(context, {"collect_interval_minutes": 5})
+    collecting.join(10)
+    router = record_of(runtime, context)
+    assert router.last_success_at is not None
+    assert router.next_collect_at is not None
+    assert router.next_collect_at - router.last_success_at <= timedelta(minutes=5)
+
+
+def test_a_collection_that_outlasts_its_claim_is_not_begun_again(
+    make_runtime: Callable[..., Runtime], ssh: SshServer, clock: ManualClock
+) -> None:
+    """It would park a second worker on the same reading."""
+    runtime = make_runtime(collector_workers=4)
+    slow, other = ssh.add(empty_router(clock)), ssh.add(empty_router(clock))
+    register(runtime, slow)
+    slow.faults = Faults(hang=True)
+    runtime.collector.collect_due()
+    until(lambda: slow.stats.running, "the command")
+    clock.advance(60 * MINUTE)
+    context = register(runtime, other)
+    runtime.collector.collect_due()
+    until(lambda: record_of(runtime, context).last_success_at, "the other router's reading")
+    until(lambda: len(runtime.collector._running) == 1, "the slow router's worker alone")
+
+
+def test_slow_routers_of_one_account_leave_workers_for_the_others(
+    make_runtime: Callable[..., Runtime], ssh: SshServer, clock: ManualClock, bob: str
+) -> None:
+    runtime = make_runtime(collector_workers=2)
+    slow = [ssh.add(empty_router(clock)) for _ in range(4)]
+    for hosted in slow:
+        register(runtime, hosted)
+        hosted.faults = Faults(hang=True)
+    context = register(runtime, ssh.add(empty_router(clock)), session_id=bob)
+    runtime.collector.collect_due()
+    until(lambda: record_of(runtime, context).last_success_at, "the neighbour's reading")
+    assert sum(hosted.stats.running for hosted in slow) == 1
+
+
 def test_two_servers_never_collect_a_claimed_router_twice(
     make_runtime: Callable[..., Runtime], ssh: SshServer, clock: ManualClock
 ) -> None:

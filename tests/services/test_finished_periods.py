@@ -14,7 +14,7 @@ from simulator.home import empty_router
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import SshServer
 from tests.archived_homes import states
-from tests.homes import LAPTOP, PHONE, TV, Totals, ask, daily, dump, register
+from tests.homes import LAPTOP, PHONE, TV, Api, Totals, ask, daily, dump, per_device, register
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -58,6 +58,24 @@ def test_the_archive_of_a_period_takes_the_place_of_what_its_first_reading_saw(
     router.traffic(PHONE, rx=1, tx=1)
     read()
     assert (counted(database), over(database)) == (november, {"2031-11-01": "complete"})
+
+
+def test_a_device_that_is_in_the_archive_alone_is_a_device_like_any_other(
+    router: SimulatedRouter, read: Read, context: RouterContext, clock: ManualClock, database: Database, api: Api
+) -> None:
+    router.add_host(PHONE, "192.168.1.2", "phone")
+    router.traffic(PHONE, rx=1_000, tx=100)
+    read()
+    clock.set(EVE)
+    router.traffic(TV, rx=70_000, tx=3)
+    router.traffic("00:00:00:00:00:00", rx=5)
+    clock.advance(DAY)
+    router.hosts.pop(TV, None)
+    read()
+    assert per_device(daily(database, context))[TV] == (70_000, 3)
+    assert ask(database, "SELECT device_mac, is_active FROM devices ORDER BY 1") == [(TV, False), (PHONE, True)]
+    assert api.data(f"/api/device-usage/device/{TV}/info")["isActive"] is False
+    api.data(f"/api/device-usage/device/{TV}?purge=true", "DELETE")
 
 
 def test_without_an_archive_what_the_last_reading_saw_is_kept(

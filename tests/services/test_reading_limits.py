@@ -180,6 +180,30 @@ def test_an_archive_with_too_many_devices_is_not_used(
     assert "ROUTER_MAX_DEVICES" in caplog.text
 
 
+def test_an_archive_of_a_period_that_ended_with_too_many_devices_is_as_good_as_missing(
+    make_runtime: Callable[..., Runtime],
+    hosted: HostedRouter,
+    router: SimulatedRouter,
+    clock: ManualClock,
+    database: Database,
+    caplog: Any,
+) -> None:
+    """An archive never changes: were it refused, no reading would ever succeed again."""
+    runtime = make_runtime(router_max_devices=3)
+    context = register(runtime, hosted)
+    router.traffic(PHONE, rx=500)
+    runtime.collector.collect(context)
+    for number in range(3):
+        router.traffic(f"02:00:00:00:00:0{number}", rx=10)
+    clock.advance(timedelta(days=25))
+    router.hosts.clear()
+    router.traffic(PHONE, rx=7)
+    runtime.collector.collect(context)
+    assert per_device(hourly(database, context)) == {PHONE: (7, 0)}
+    assert ask(database, "SELECT quality FROM events WHERE type = 'archive_missing'") == [("unknown",)]
+    assert "archive 2031-11-01 is not used: It names 4 devices" in caplog.text
+
+
 @pytest.mark.parametrize(("gbitps", "is_counted"), [(100, True), (2.5, True), (2.4, False), (0.001, False)])
 def test_the_fastest_link_is_configured(
     make_runtime: Callable[..., Runtime],

@@ -10,7 +10,8 @@ from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
 from services.credentials import Credentials
-from services.routers import RouterRegistration, pin_host_key, target_of
+from services.router_contacts import pin_host_key
+from services.routers import RouterRegistration, target_of
 from simulator.clock import ManualClock
 from simulator.faults import Faults
 from simulator.ssh_server import HostedRouter
