@@ -98,7 +98,10 @@ class _Accounting:
         step, previous = self._step, self._step.previous
         if step.has_restarted:
             self._note_restart()
-        period_start = self._without_names() if are_doubtful(step) else self._by_names()
+        if step.lacks_base:
+            period_start = self._without_base()
+        else:
+            period_start = self._without_names() if are_doubtful(step) else self._by_names()
         is_unchanged = self._compared.is_unchanged and not self._gathered.gaps and period_start == previous.period_start
         unchanged_since = (previous.unchanged_since or step.since) if is_unchanged else step.now
         readings = 0
@@ -151,6 +154,15 @@ class _Accounting:
             self._notes.append(notes.clock_was_set(self._whole))
         self._note_evictions(on, 0)
         return proven.period_start
+
+    def _without_base(self) -> date:
+        """Nothing is counted, and nothing twice. Returns the period that the counters belong to, for all that is known:
+        a later restart must not take its name for certain.
+        """
+        self._gathered.add_gap(notes.file_unreadable(self._whole))
+        starts = {self._step.previous.period_start, self._step.current.period_start}
+        self._doubted |= starts
+        return self._step.current.period_start if self._step.has_restarted else max(starts)
 
     def _within_period(self) -> None:
         step = self._step

@@ -83,8 +83,8 @@ def archive_recovered(span: Span, period_start: date) -> Note:
 
 def archive_missing(span: Span, period_start: date) -> Note:
     message = (
-        f"The router has no archive of its accounting period of {period_start}: what was used in it after the last "
-        "reading is unknown."
+        f"The router has no archive of its accounting period of {period_start} that can be read: what was used in it "
+        "after the last reading is unknown."
     )
     return _about(span, NoteKind.ARCHIVE_MISSING, message, Quality.UNKNOWN)
 
@@ -108,6 +108,14 @@ def another_host_key(span: Span) -> Note:
     message = (
         "Another host key was accepted: behind it there may be another router, so what was used since the last "
         "reading is unknown."
+    )
+    return _about(span, NoteKind.GAP, message, Quality.UNKNOWN)
+
+
+def file_unreadable(span: Span) -> Note:
+    message = (
+        "What nlbwmon came back with can't be told, as the router could not read out the file of it: what was used "
+        "since the last reading is unknown, and counted from here on."
     )
     return _about(span, NoteKind.GAP, message, Quality.UNKNOWN)
 

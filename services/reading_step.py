@@ -41,6 +41,12 @@ class ReadingStep:
         is_later = up_s is not None and daemon_up_s is not None and up_s - daemon_up_s > _SLOWEST_BOOT_S
         return self.restart is Restart.ROUTER and not is_later
 
+    @property
+    def lacks_base(self) -> bool:
+        """Whether it can't be told what the table counts on from: a file that it may have taken up can't be read."""
+        may_be_taken_up = {self.previous.period_start, self.current.period_start, *(p.start for p in self.passed)}
+        return self.restart is not Restart.NONE and not may_be_taken_up.isdisjoint(self.files.unreadable)
+
     @cached_property
     def restarted_at(self) -> datetime:
         """When the table began that was read now; the last reading where that can't be told."""

@@ -137,8 +137,7 @@ def _storable(interval: str | None) -> str | None:
 def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRecord) -> RouterFiles:
     """The router's files, and how old they are, where its clock wasn't set since the reading before.
 
-    A file that can't be used is left out. Raises SavedMeanwhile where one was written after this reading: it has bytes
-    that the reading has not.
+    Raises SavedMeanwhile where one was written after this reading: it has bytes that the reading has not.
     """
     facts, clock = read.facts, parse_clock(answer.clock or "")
     # All in whole seconds. A rollover may be as young as the reading: its archive is not written again.
@@ -153,14 +152,16 @@ def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRec
         moment = parse_clock(text or "")
         return (read.time.now - moment).total_seconds() if moment and has_kept_time else None
 
-    tables = {}
+    tables, unreadable = {}, set(answer.unreadable)
     for start, printed in answer.tables.items():
         try:
             tables[start] = parse_nlbw_json(printed).rows
-        except BadRouterOutput as error:  # as good as none: it would be no better next time
-            logger.warning("the router's file of %s is not used: %s", start, error.message)
+        except BadRouterOutput as error:
+            logger.warning("the router's file of %s can't be read: %s", start, error.message)
+            unreadable.add(start)
     return RouterFiles(
         tables=tables,
+        unreadable=frozenset(unreadable),
         ages_s={start: age for start, text in answer.written.items() if (age := age_s(text)) is not None},
         ram_copy_age_s=age_s(answer.ram_copy),
         has_ram_copy=answer.has_ram_copy,

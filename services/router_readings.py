@@ -29,6 +29,7 @@ from services.restored_tables import NO_FILES, Restart, RouterFiles, find_restar
 from services.router_answers import ReadAnswer, passed_periods, read_answer, read_files, shown_zone
 from services.router_doctor import Check, diagnose
 from services.routers import target_of
+from services.unreadable_files import UnreadableFiles
 from services.wanted_files import wanted_files
 from utils.nlbwmon_parser import DeviceTotals, ObservedDevice, parse_nlbw_json
 from utils.time import Clock, Zone
@@ -90,6 +91,7 @@ class ReadingTaker:
         self._connections = connections
         self._vault = vault
         self._clock = clock
+        self._unreadable = UnreadableFiles()
 
     def take(self, router: RouterRecord) -> TakenReading:
         """Read the router now. Raises RouterError; then nothing has changed anywhere."""
@@ -112,6 +114,10 @@ class ReadingTaker:
         earlier_periods = [] if has_run_on else find_earlier_periods(read)
         earlier = [period.start for period in earlier_periods[:_MOST_DOUBTED]]
         files = self._files(target, read, previous, wanted_files(compared, passed, earlier))
+        if previous and files.unreadable:
+            self._unreadable.put_off(router.id, base=previous.read_at, now=read.reading.read_at)
+        else:
+            self._unreadable.forget(router.id)
         usage = account(compared, read.reading, files, passed)
         ended = [period.start for period in passed if period.start < usage.period_start]
         archives = {start: rows for start, rows in files.tables.items() if start in usage.archived}

@@ -227,6 +227,10 @@ class SavedMeanwhile(ReadingPutOff):
     """The router saved its counters while it was being read. Nothing is lost; the reading is put off by a minute."""
 
 
+class FileUnreadable(ReadingPutOff):
+    """The router can't read out a file that is needed. Nothing is lost; the reading is put off by a minute."""
+
+
 class TooManyDevices(BadRouterOutput):
     """The router's answer names more devices than ROUTER_MAX_DEVICES allows. Nothing of it was stored."""
 
