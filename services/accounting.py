@@ -29,6 +29,7 @@ from services.counters import (
     has_unmoved,
     is_at_least,
     may_go_on_from,
+    most_of,
 )
 from services.doubted_names import are_doubtful
 from services.proven_usage import prove
@@ -174,6 +175,9 @@ class _Accounting:
             return
         saved = step.tables.get(step.previous.period_start)
         origin = find_origin(self._compared, step.restart, saved or {}, step.files)
+        if origin is Origin.ZERO and self._may_be_back():
+            self._since_unknown_table(saved or {})
+            return
         if origin in (Origin.DISK, Origin.ZERO):
             self._since_restore(saved or {}, origin)
             return
@@ -225,6 +229,35 @@ class _Accounting:
         if key in saved:
             return not is_at_least(counters, saved[key])
         return sum(gain(self._old[key], counters)) > sum(counters)
+
+    def _may_be_back(self) -> bool:
+        """Whether the table of the last reading may have outlived a boot although the period's file doesn't say so:
+        saved by the name of another period while the clock was wrong, and taken up from a copy in RAM since.
+        """
+        step, old, new = self._step, self._old, self._new
+        if step.restart is not Restart.ROUTER:
+            return False
+        if not may_go_on_from(new, old):  # of a full one, rows were overwritten since
+            return step.would_be_full(new) and has_unmoved(new, old)
+        # A table that began at zero may have passed the old one; but all rows of it, and one to the byte, hardly.
+        return has_unmoved(new, old) or step.had_ram_copy
+
+    def _since_unknown_table(self, saved: Table) -> None:
+        """Only what lies above all that was counted, or is counted now out of the period's file, counts."""
+        step, on = self._step, self._on
+        rows = usage_since_restore(self._compared, saved, step.files, is_taken_up=False)
+        self._add(rows.before, Span(step.since, on.start), notes.saved_recovered)
+        base = most_of([self._old, saved])
+        has_forgotten = step.would_be_full(self._new, base)
+        above = {
+            key: gain(counters, base.get(key, NOTHING))
+            for key, counters in self._new.items()
+            if key in base or not has_forgotten
+        }
+        self._add(above, on)
+        self._doubted |= {step.previous.period_start}
+        self._notes.append(notes.booted_with_doubtful_clock(on))
+        self._note_evictions(on, 0)
 
     def _since_restore(self, saved: Table, origin: Origin) -> None:
         step, on = self._step, self._on
