@@ -163,8 +163,8 @@ def restored_unseen(span: Span, rows: int) -> Note:
 
 def clock_was_set(span: Span) -> Note:
     message = (
-        "The router's clock or time zone was set, so that its files may have the names of other accounting periods: "
-        "at least so much was used."
+        "The router's clock, time zone or database_interval was changed, so that its files may have the names of other "
+        "accounting periods: at least so much was used."
     )
     return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
 

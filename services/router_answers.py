@@ -70,6 +70,8 @@ class ReadAnswer:
     period: AccountingPeriod
     #: Periods on the router's own list: first day -> name.
     listed: Mapping[date, str]
+    #: The period of the reading before: first day -> what the router called it then.
+    called: Mapping[date, str]
     #: nlbwmon's `database_interval`, as it is stored.
     database_interval: str | None
     #: nlbwmon's `database_generations`: how many periods it keeps.
@@ -78,7 +80,9 @@ class ReadAnswer:
 
     def name_of(self, start: date) -> str:
         """What the router calls the period that begins on ``start``."""
-        return self.listed.get(start) or self.rule.name_of(start)
+        # One that began by another setting has its name from that.
+        called = self.called.get(start) if start != self.period.start else None
+        return called or self.listed.get(start) or self.rule.name_of(start)
 
 
 def read_answer(
@@ -124,6 +128,7 @@ def read_answer(
         rule=rule,
         period=period,
         listed=listed,
+        called={previous.period_start: previous.period_name} if previous and previous.period_name else {},
         database_interval=_storable(interval) or (previous.database_interval if previous else None),
         generations=settings.get("database_generations"),
         facts=facts,
