@@ -104,9 +104,9 @@ class _Accounting:
         else:
             period_start = self._without_names() if are_doubtful(step) else self._by_names()
         is_unchanged = self._compared.is_unchanged and not self._gathered.gaps and period_start == previous.period_start
-        unchanged_since = (previous.unchanged_since or step.since) if is_unchanged else step.now
-        readings = 0
+        unchanged_since, readings = step.now, 0
         if is_unchanged and step.current.has_active_neighbours:
+            unchanged_since = previous.unchanged_since or step.since
             readings = min(previous.unchanged_readings + 1, (step.now - unchanged_since) // FROZEN_EVERY)
         is_frozen = readings >= FROZEN_AFTER
         if is_frozen:

@@ -50,7 +50,8 @@ class Reading:
     #: Periods, by their first day, whose files may hold what was counted already under another name. Of a stored
     #: reading.
     doubted: frozenset[date] = frozenset()
-    #: Since when no counter has moved, and how many readings in a row saw that. Of a stored reading.
+    #: Since when no counter has moved although devices were active, and how many readings in a row saw that. Of a
+    #: stored reading.
     unchanged_since: datetime | None = None
     unchanged_readings: int = 0
     #: Rows that were not believed, with the last counters of each that were. Of a stored reading.

@@ -219,6 +219,17 @@ def test_counters_that_stand_still_while_nobody_is_there_are_silence() -> None:
     assert all(usage.gaps == () for usage in frozen_readings(FROZEN_AFTER + 3, active=False))
 
 
+def test_the_hour_begins_when_somebody_is_there_again() -> None:
+    """After a night in which nobody used anything, a phone that wakes up for a moment is no gap of the whole night."""
+    before = reading({WEB: (1_000, 100)})
+    for number in range(1, 100):
+        after = reading({WEB: (1_000, 100)}, minutes=5 * number, has_active_neighbours=number > 80)
+        usage = usage_between(before, after)
+        assert usage.gaps == () or usage.gaps == (Span(at(400), after.read_at),)
+        assert usage.is_frozen is (number >= 80 + 12)
+        before = replace(after, unchanged_since=usage.unchanged_since, unchanged_readings=usage.unchanged_readings)
+
+
 def test_many_readings_in_a_short_time_make_no_standstill() -> None:
     usages = frozen_readings(1)
     for seconds in range(1, 20):
