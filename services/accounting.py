@@ -33,7 +33,7 @@ from services.counters import (
 )
 from services.doubted_names import are_doubtful
 from services.proven_usage import prove
-from services.quarantine import quarantine
+from services.quarantine import IMPLAUSIBLE_RATE, quarantine
 from services.reading_step import GatheredUsage, ReadingStep
 from services.restored_tables import (
     NO_FILES,
@@ -71,15 +71,18 @@ def account(
     current: Reading,
     files: RouterFiles = NO_FILES,
     passed: Sequence[PassedPeriod] = (),
+    *,
+    fastest: float = IMPLAUSIBLE_RATE,
 ) -> Usage:
-    """Usage between the two readings. ``files``: what `wanted_files` named, as far as the router has it.
+    """Usage between the two readings. ``files``: what `wanted_files` named, as far as the router has it. ``fastest``:
+    what a link carries in each direction, in bytes per second.
 
     Raises RolloverInProgress in the first minutes of a period where it can't be told whether it has begun.
     """
     if compared is None:
         note = notes.first_reading(current.read_at, current.period_start)
         return Usage(parts=(), notes=(note,), period_start=current.period_start, unchanged_since=current.read_at)
-    return _Accounting(ReadingStep(compared, files, passed)).usage()
+    return _Accounting(ReadingStep(compared, files, passed)).usage(fastest)
 
 
 class _Accounting:
@@ -95,7 +98,7 @@ class _Accounting:
         self._doubted = step.previous.doubted
         self._archived: frozenset[date] = frozenset()
 
-    def usage(self) -> Usage:
+    def usage(self, fastest: float) -> Usage:
         step, previous = self._step, self._step.previous
         if step.has_restarted:
             self._note_restart()
@@ -111,7 +114,7 @@ class _Accounting:
         is_frozen = readings >= FROZEN_AFTER
         if is_frozen:
             self._gathered.add_gap(notes.frozen(Span(unchanged_since, step.now), readings))
-        parts, quarantined, taken_out = quarantine(self._compared, self._gathered.parts, step.files.refresh_interval_s)
+        parts, quarantined, taken_out = quarantine(self._compared, self._gathered.parts, fastest)
         if taken_out:
             self._notes.append(notes.implausible(self._whole, taken_out))
         self._note_long_intervals(parts)

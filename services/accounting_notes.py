@@ -1,10 +1,13 @@
 """What an accounting step noticed besides bytes, in words for a person; how far usage is to be trusted. Pure."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
 from services.buckets import Span
+from services.counters import Table
+from utils.units import readable_bytes
 
 
 class Quality(StrEnum):
@@ -196,8 +199,13 @@ def rows_evicted(span: Span, rows: int) -> Note:
     return _about(span, NoteKind.ROWS_EVICTED, message, Quality.UNKNOWN)
 
 
-def implausible(span: Span, rows: int) -> Note:
-    message = f"{rows} row(s) grew faster than any link could carry, or passed 2^63; they were not counted."
+def implausible(span: Span, rows: Table) -> Note:
+    by_mac: Counter[str] = Counter()
+    for key, counters in rows.items():
+        by_mac[key[3]] += sum(counters)
+    (mac, amount), *others = by_mac.most_common()
+    of = f"{readable_bytes(amount)} of {mac}" + (f", and of {len(others)} more device(s)" if others else "")
+    message = f"{len(rows)} row(s) grew faster than any link could carry, or passed 2^63; they were not counted ({of})."
     return _about(span, NoteKind.IMPLAUSIBLE, message, Quality.UNKNOWN)
 
 

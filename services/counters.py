@@ -45,6 +45,8 @@ class Reading:
     clock_was_set: bool = False
     #: nlbwmon's `database_limit`: with so many rows it begins to overwrite the oldest. None: unknown.
     row_limit: int | None = None
+    #: nlbwmon's setting, in seconds: its counters move once in that time. None: unknown.
+    refresh_interval_s: float | None = None
     #: Whether the router hears from anybody on the LAN at the moment.
     has_active_neighbours: bool = False
     #: Periods, by their first day, whose files may hold what was counted already under another name. Of a stored

@@ -53,6 +53,8 @@ _CLOCK_STEP_S = 1.5
 #: nlbwmon begins a period up to a refresh interval late.
 _ROLLOVER_DELAY = timedelta(seconds=ROLLOVER_DELAY_S)
 
+_LONGEST_REFRESH_S = 3_600.0
+
 #: A clock that moved by more than this against ours was set, or a connection was very slow.
 _MOST_DRIFT_S = 15.0
 
@@ -117,6 +119,7 @@ def read_answer(
         daemon_uptime_s=max(0.0, uptime_s - daemon.after_boot_s) if daemon and uptime_s is not None else None,
         clock_was_set=previous is not None and _was_set(told, rule, previous),
         period_age_s=(told.now - rule.began_at(period.start, told.zone)).total_seconds(),
+        refresh_interval_s=_refresh_interval_s(facts),
         row_limit=sys.maxsize if facts.database_limit == 0 else facts.database_limit,  # 0: no limit
         has_active_neighbours=any(device.is_reachable and not device.is_router for device in devices),
     )
@@ -137,6 +140,11 @@ def read_answer(
 
 def _storable(interval: str | None) -> str | None:
     return (clean_name(interval) or "")[:64] or None if interval else None
+
+
+def _refresh_interval_s(facts: RouterFacts) -> float | None:
+    """As the router tells it, up to an hour: nobody reckons with a longer one, and an absurd one overflows sums."""
+    return min(facts.refresh_interval_s, _LONGEST_REFRESH_S) if facts.refresh_interval_s else None
 
 
 def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRecord) -> RouterFiles:
@@ -170,7 +178,7 @@ def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRec
         ages_s={start: age for start, text in answer.written.items() if (age := age_s(text)) is not None},
         ram_copy_age_s=age_s(answer.ram_copy),
         has_ram_copy=answer.has_ram_copy,
-        refresh_interval_s=facts.refresh_interval_s or REFRESH_INTERVAL_S,
+        refresh_interval_s=_refresh_interval_s(facts) or REFRESH_INTERVAL_S,
         commit_interval_s=facts.commit_interval_s or COMMIT_INTERVAL_S,
     )
 
