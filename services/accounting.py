@@ -178,7 +178,7 @@ class _Accounting:
             return
         saved = step.tables.get(step.previous.period_start)
         origin = find_origin(self._compared, step.restart, saved or {}, step.files)
-        if origin is Origin.ZERO and self._may_be_back():
+        if origin in (Origin.DISK, Origin.ZERO) and self._may_be_back(saved or {}, origin):
             self._since_unknown_table(saved or {})
             return
         if origin in (Origin.DISK, Origin.ZERO):
@@ -233,17 +233,18 @@ class _Accounting:
             return not is_at_least(counters, saved[key])
         return sum(gain(self._old[key], counters)) > sum(counters)
 
-    def _may_be_back(self) -> bool:
+    def _may_be_back(self, saved: Table, origin: Origin) -> bool:
         """Whether the table of the last reading may have outlived a boot although the period's file doesn't say so:
-        saved by the name of another period while the clock was wrong, and taken up from a copy in RAM since.
+        ``saved`` by the name of another period while the clock was wrong, and taken up from a copy in RAM since.
         """
         step, old, new = self._step, self._old, self._new
         if step.restart is not Restart.ROUTER:
             return False
+        # A table that began anew may have passed the old one; but all rows of it, and one to the byte, hardly.
+        read = {key: counters for key, counters in old.items() if saved.get(key) != counters}
         if not may_go_on_from(new, old):  # of a full one, rows were overwritten since
-            return step.would_be_full(new) and has_unmoved(new, old)
-        # A table that began at zero may have passed the old one; but all rows of it, and one to the byte, hardly.
-        return has_unmoved(new, old) or step.had_ram_copy
+            return step.would_be_full(new) and has_unmoved(new, read)
+        return has_unmoved(new, read) or (origin is Origin.ZERO and step.had_ram_copy)
 
     def _since_unknown_table(self, saved: Table) -> None:
         """Only what lies above all that was counted, or is counted now out of the period's file, counts."""
