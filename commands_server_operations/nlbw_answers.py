@@ -38,7 +38,7 @@ def nlbw_output(section: Section, target: RouterTarget) -> bytes:
 
 
 def output_or_nothing(section: Section, target: RouterTarget) -> bytes:
-    """Nothing where nlbw failed for a reason of this archive's own. Raises for what is wrong with all of nlbwmon."""
+    """Nothing where nlbw failed on this file alone. Raises for what is wrong with all of nlbwmon."""
     if section.exit_status in (NOT_FOUND, NO_DAEMON):
         raise nlbw_failure(section.exit_status, target)
     return section.output if section.exit_status == 0 else b""

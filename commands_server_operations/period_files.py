@@ -1,8 +1,7 @@
 """nlbwmon's files of accounting periods: archives, and the last commit of the running one. Nothing is written there."""
 
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -35,11 +34,20 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PeriodFilesAnswer:
-    """nlbwmon's files of some periods, and when it wrote them. Text is None where the router doesn't tell."""
+class ArchivesAnswer:
+    """nlbwmon's files of some periods."""
 
     #: nlbw's JSON by the period's first day; a period without a file is absent.
     tables: Mapping[date, bytes]
+    #: Those that are not known to be without one all the same: nlbw failed on it, or "no data" was said of a file that
+    #: is there (so says a daemon that is busy).
+    unreadable: frozenset[date]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodFilesAnswer(ArchivesAnswer):
+    """And when nlbwmon wrote them. Text is None where the router doesn't tell."""
+
     #: date +%s
     clock: str | None
     #: date -r of each file, by the period's first day: when it was written, by the router's clock
@@ -71,22 +79,23 @@ def get_period_files(
 ) -> PeriodFilesAnswer:
     """The files of ``names`` (first day -> what the router calls it), and when each was written.
 
-    A round trip for each 4 of them, and one for each 12 or so. A file that nlbw fails on, or that is too large alone,
-    is absent like one that isn't there: it would be no better next time. Raises NlbwmonMissing, NlbwmonDown,
-    BadRouterOutput where the answer as a whole is incomplete, and what connections.run raises. ``directory``: the
-    router's `database_directory`; None where it doesn't tell.
+    A round trip for each 4 of them, and one for each 12 or so. One that is too large alone is unreadable as well.
+    Raises NlbwmonMissing, NlbwmonDown, BadRouterOutput where the answer as a whole is incomplete, and what
+    connections.run raises. ``directory``: the router's `database_directory`; None where it doesn't tell.
     """
-    tables = _usable_files(connections, target, names)
+    printed = _each_file(connections, target, names)
     # After the files, so that one that was written meanwhile is noticed; and the clock after the moments told by it.
     asked: dict[str, str] = {}
     for name in names.values():
         asked |= file_time_commands(name, directory)
     times = _run_in_batches(connections, target, {**asked, **_COPY_TIMES, "clock": "date +%s"})
+    written = {start: text for start, name in names.items() if (text := file_time(name, times))}
     copy = times["ram_copy"].exit_status
     return PeriodFilesAnswer(
-        tables=tables,
+        tables=_readable(printed),
+        unreadable=_unreadable(printed, written),
         clock=times["clock"].text,
-        written={start: text for start, name in names.items() if (text := file_time(name, times))},
+        written=written,
         ram_copy=times["ram_copy_time"].text,
         has_ram_copy=None if copy == NOT_FOUND else copy == 0,
     )
@@ -120,28 +129,46 @@ def _run_in_batches(connections: Connections, target: RouterTarget, commands: Ma
     return sections
 
 
-def _usable_files(connections: Connections, target: RouterTarget, names: Mapping[date, str]) -> dict[date, bytes]:
+def _each_file(connections: Connections, target: RouterTarget, names: Mapping[date, str]) -> dict[date, bytes]:
+    """Nothing where nlbw failed on a file, or it is too large alone; absent where nlbw has no data."""
     wanted = list(names.items())
-    found: dict[date, bytes] = {}
+    printed: dict[date, bytes] = {}
     for first in range(0, len(wanted), _FILES_AT_ONCE):
         batch = wanted[first : first + _FILES_AT_ONCE]
         try:
-            found |= get_earlier_archives(connections, target, dict(batch))
+            printed |= _archives(connections, target, dict(batch), output_or_nothing)
         except OutputTooLarge:
             for day, name in batch:
-                with suppress(OutputTooLarge):
-                    found |= get_earlier_archives(connections, target, {day: name})
-    return {day: output for day, output in found.items() if output}
+                try:
+                    printed |= _archives(connections, target, {day: name}, output_or_nothing)
+                except OutputTooLarge:
+                    printed[day] = b""
+    return printed
 
 
 def get_earlier_archives(
-    connections: Connections, target: RouterTarget, names: Mapping[date, str]
-) -> dict[date, bytes]:
-    """nlbw's JSON of a few accounting periods, as get_archived_periods, each judged by itself; one round trip.
+    connections: Connections, target: RouterTarget, names: Mapping[date, str], *, directory: str | None
+) -> ArchivesAnswer:
+    """nlbw's JSON of a few accounting periods, as get_archived_periods, each judged by itself: one spoils no other.
 
-    For archives that nothing depends on: one that nlbw fails on is empty bytes here, and spoils no other.
+    One round trip, and another one where nlbw has no data of some. ``directory`` as get_period_files has it.
     """
-    return _archives(connections, target, names, output_or_nothing)
+    printed = _archives(connections, target, names, output_or_nothing)
+    asked: dict[str, str] = {}
+    for day in names.keys() - printed.keys():
+        asked |= file_time_commands(names[day], directory)
+    times = _run_in_batches(connections, target, asked)
+    there = [day for day, name in names.items() if file_time(name, times)]
+    return ArchivesAnswer(tables=_readable(printed), unreadable=_unreadable(printed, there))
+
+
+def _readable(printed: Mapping[date, bytes]) -> dict[date, bytes]:
+    return {day: output for day, output in printed.items() if output}
+
+
+def _unreadable(printed: Mapping[date, bytes], there: Iterable[date]) -> frozenset[date]:
+    """``there``: the periods of which the router tells when it wrote the file."""
+    return frozenset(day for day in {*printed, *there} if not printed.get(day))
 
 
 def _archives(

@@ -29,10 +29,11 @@ from services.counters import (
     has_unmoved,
     is_at_least,
     may_go_on_from,
+    most_of,
 )
 from services.doubted_names import are_doubtful
 from services.proven_usage import prove
-from services.quarantine import quarantine
+from services.quarantine import IMPLAUSIBLE_RATE, quarantine
 from services.reading_step import GatheredUsage, ReadingStep
 from services.restored_tables import (
     NO_FILES,
@@ -70,15 +71,18 @@ def account(
     current: Reading,
     files: RouterFiles = NO_FILES,
     passed: Sequence[PassedPeriod] = (),
+    *,
+    fastest: float = IMPLAUSIBLE_RATE,
 ) -> Usage:
-    """Usage between the two readings. ``files``: what `wanted_files` named, as far as the router has it.
+    """Usage between the two readings. ``files``: what `wanted_files` named, as far as the router has it. ``fastest``:
+    what a link carries in each direction, in bytes per second.
 
     Raises RolloverInProgress in the first minutes of a period where it can't be told whether it has begun.
     """
     if compared is None:
         note = notes.first_reading(current.read_at, current.period_start)
         return Usage(parts=(), notes=(note,), period_start=current.period_start, unchanged_since=current.read_at)
-    return _Accounting(ReadingStep(compared, files, passed)).usage()
+    return _Accounting(ReadingStep(compared, files, passed)).usage(fastest)
 
 
 class _Accounting:
@@ -94,20 +98,23 @@ class _Accounting:
         self._doubted = step.previous.doubted
         self._archived: frozenset[date] = frozenset()
 
-    def usage(self) -> Usage:
+    def usage(self, fastest: float) -> Usage:
         step, previous = self._step, self._step.previous
         if step.has_restarted:
             self._note_restart()
-        period_start = self._without_names() if are_doubtful(step) else self._by_names()
+        if step.lacks_base:
+            period_start = self._without_base()
+        else:
+            period_start = self._without_names() if are_doubtful(step) else self._by_names()
         is_unchanged = self._compared.is_unchanged and not self._gathered.gaps and period_start == previous.period_start
-        unchanged_since = (previous.unchanged_since or step.since) if is_unchanged else step.now
-        readings = 0
+        unchanged_since, readings = step.now, 0
         if is_unchanged and step.current.has_active_neighbours:
+            unchanged_since = previous.unchanged_since or step.since
             readings = min(previous.unchanged_readings + 1, (step.now - unchanged_since) // FROZEN_EVERY)
         is_frozen = readings >= FROZEN_AFTER
         if is_frozen:
             self._gathered.add_gap(notes.frozen(Span(unchanged_since, step.now), readings))
-        parts, quarantined, taken_out = quarantine(self._compared, self._gathered.parts, step.files.refresh_interval_s)
+        parts, quarantined, taken_out = quarantine(self._compared, self._gathered.parts, fastest)
         if taken_out:
             self._notes.append(notes.implausible(self._whole, taken_out))
         self._note_long_intervals(parts)
@@ -152,6 +159,15 @@ class _Accounting:
         self._note_evictions(on, 0)
         return proven.period_start
 
+    def _without_base(self) -> date:
+        """Nothing is counted, and nothing twice. Returns the period that the counters belong to, for all that is known:
+        a later restart must not take its name for certain.
+        """
+        self._gathered.add_gap(notes.file_unreadable(self._whole))
+        starts = {self._step.previous.period_start, self._step.current.period_start}
+        self._doubted |= starts
+        return self._step.current.period_start if self._step.has_restarted else max(starts)
+
     def _within_period(self) -> None:
         step = self._step
         ended = max((start for start in step.tables if start < step.previous.period_start), default=None)
@@ -162,6 +178,9 @@ class _Accounting:
             return
         saved = step.tables.get(step.previous.period_start)
         origin = find_origin(self._compared, step.restart, saved or {}, step.files)
+        if origin in (Origin.DISK, Origin.ZERO) and self._may_be_back(saved or {}, origin):
+            self._since_unknown_table(saved or {})
+            return
         if origin in (Origin.DISK, Origin.ZERO):
             self._since_restore(saved or {}, origin)
             return
@@ -213,6 +232,36 @@ class _Accounting:
         if key in saved:
             return not is_at_least(counters, saved[key])
         return sum(gain(self._old[key], counters)) > sum(counters)
+
+    def _may_be_back(self, saved: Table, origin: Origin) -> bool:
+        """Whether the table of the last reading may have outlived a boot although the period's file doesn't say so:
+        ``saved`` by the name of another period while the clock was wrong, and taken up from a copy in RAM since.
+        """
+        step, old, new = self._step, self._old, self._new
+        if step.restart is not Restart.ROUTER:
+            return False
+        # A table that began anew may have passed the old one; but all rows of it, and one to the byte, hardly.
+        read = {key: counters for key, counters in old.items() if saved.get(key) != counters}
+        if not may_go_on_from(new, old):  # of a full one, rows were overwritten since
+            return step.would_be_full(new) and has_unmoved(new, read)
+        return has_unmoved(new, read) or (origin is Origin.ZERO and step.had_ram_copy)
+
+    def _since_unknown_table(self, saved: Table) -> None:
+        """Only what lies above all that was counted, or is counted now out of the period's file, counts."""
+        step, on = self._step, self._on
+        rows = usage_since_restore(self._compared, saved, step.files, is_taken_up=False)
+        self._add(rows.before, Span(step.since, on.start), notes.saved_recovered)
+        base = most_of([self._old, saved])
+        has_forgotten = step.would_be_full(self._new, base)
+        above = {
+            key: gain(counters, base.get(key, NOTHING))
+            for key, counters in self._new.items()
+            if key in base or not has_forgotten
+        }
+        self._add(above, on)
+        self._doubted |= {step.previous.period_start}
+        self._notes.append(notes.booted_with_doubtful_clock(on))
+        self._note_evictions(on, 0)
 
     def _since_restore(self, saved: Table, origin: Origin) -> None:
         step, on = self._step, self._on

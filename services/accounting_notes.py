@@ -1,11 +1,14 @@
 """What an accounting step noticed besides bytes, in words for a person; how far usage is to be trusted. Pure."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
 from services.buckets import Span
+from services.counters import Table
 from utils.time import iso
+from utils.units import readable_bytes
 
 
 class Quality(StrEnum):
@@ -86,8 +89,8 @@ def archive_recovered(span: Span, period_start: date) -> Note:
 
 def archive_missing(span: Span, period_start: date) -> Note:
     message = (
-        f"The router has no archive of its accounting period of {period_start}: what was used in it after the last "
-        "reading is unknown."
+        f"The router has no archive of its accounting period of {period_start} that can be read: what was used in it "
+        "after the last reading is unknown."
     )
     return _about(span, NoteKind.ARCHIVE_MISSING, message, Quality.UNKNOWN)
 
@@ -119,6 +122,14 @@ def server_clock_was_ahead(span: Span, read_at: datetime) -> Note:
     message = (
         f"This server's clock was ahead when it stamped the reading of {iso(read_at)}: what was used since the last "
         "reading before now, and is not among the usage stored with too late a time, is unknown."
+    )
+    return _about(span, NoteKind.GAP, message, Quality.UNKNOWN)
+
+
+def file_unreadable(span: Span) -> Note:
+    message = (
+        "What nlbwmon came back with can't be told, as the router could not read out the file of it: what was used "
+        "since the last reading is unknown, and counted from here on."
     )
     return _about(span, NoteKind.GAP, message, Quality.UNKNOWN)
 
@@ -166,8 +177,8 @@ def restored_unseen(span: Span, rows: int) -> Note:
 
 def clock_was_set(span: Span) -> Note:
     message = (
-        "The router's clock or time zone was set, so that its files may have the names of other accounting periods: "
-        "at least so much was used."
+        "The router's clock, time zone or database_interval was changed, so that its files may have the names of other "
+        "accounting periods: at least so much was used."
     )
     return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
 
@@ -207,8 +218,13 @@ def raw_rows_left_out(span: Span, most_a_day: int) -> Note:
     return Note(kind=NoteKind.RAW_ROWS_LEFT_OUT, message=message, start=span.start, end=span.end)
 
 
-def implausible(span: Span, rows: int) -> Note:
-    message = f"{rows} row(s) grew faster than any link could carry, or passed 2^63; they were not counted."
+def implausible(span: Span, rows: Table) -> Note:
+    by_mac: Counter[str] = Counter()
+    for key, counters in rows.items():
+        by_mac[key[3]] += sum(counters)
+    (mac, amount), *others = by_mac.most_common()
+    of = f"{readable_bytes(amount)} of {mac}" + (f", and of {len(others)} more device(s)" if others else "")
+    message = f"{len(rows)} row(s) grew faster than any link could carry, or passed 2^63; they were not counted ({of})."
     return _about(span, NoteKind.IMPLAUSIBLE, message, Quality.UNKNOWN)
 
 

@@ -12,15 +12,19 @@
 
 import re
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from utils.time import Zone
 
 #: OpenWrt's default: periods begin on the first day of the month.
 DEFAULT_INTERVAL = "1"
+
+#: No more are looked back over: a year of days, 33 years of months.
+MOST_PERIODS = 400
 
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -83,13 +87,19 @@ class PeriodRule:
         cut = base + (zone.midnight(start + _DAY) - timedelta(seconds=1) - base) // length * length
         return cut if cut > base else cut - length + _DAY
 
+    def starts_before(self, start: date, zone: Zone) -> Iterator[date]:
+        """Starts of the periods before the one that begins on ``start``, the newest first, without an end."""
+        while True:
+            # Where the clock is put back at a cut, two periods have one name, and only one of them an archive.
+            start = min(self.period_before(start, zone).start, start - _DAY)
+            yield start
+
     def starts_between(self, after: date, before: date, zone: Zone) -> list[date]:
-        """Starts of the periods that began after ``after`` and before ``before``, both starts themselves."""
-        starts = []
-        start = before
-        while (start := self.period_before(start, zone).start) > after:
-            starts.append(start)
-        return starts[::-1]
+        """Starts of the periods that began after ``after`` and before ``before``, both starts themselves: the newest
+        400 of them.
+        """
+        newest = islice(self.starts_before(before, zone), MOST_PERIODS)
+        return list(takewhile(lambda start: start > after, newest))[::-1]
 
     def name_of(self, start: date) -> str:
         """What the router calls the period that begins on ``start``: what `nlbw -t` takes and `nlbw -c list` prints."""

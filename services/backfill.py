@@ -9,7 +9,7 @@ it but for the router's one connection, and no failure here is the reading's.
 import logging
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -26,7 +26,7 @@ from services.reading_limits import ReadingLimits
 from services.restored_tables import ROLLOVER_DELAY_S
 from services.router_readings import TakenReading
 from services.routers import target_of
-from utils.errors import BadRouterOutput, NetPilotError, OutputTooLarge, RouterError
+from utils.errors import BadRouterOutput, NetPilotError, OutputTooLarge, RouterError, TooManyDevices
 from utils.nlbwmon_parser import CounterTable, parse_nlbw_json
 from utils.time import Zone
 
@@ -44,6 +44,9 @@ MISSING_FROM_THE_START = 12
 #: Readings to wait at most after failures in a row: an hour at five minutes.
 _LONGEST_REST = 11
 
+#: An archive that is there and can't be read: the daemon may be busy, or the flash worn.
+_MOST_TRIES = 6
+
 _THREADS = 2
 
 
@@ -54,8 +57,10 @@ class _Trouble:
     in_a_row: int = 0
     #: Readings to let pass before the next try.
     rest: int = 0
-    #: How often the archive of a period failed when it was asked for alone: it waits behind the others.
+    #: How often the archive of a period failed by itself: it waits behind the others.
     failed_alone: Counter[date] = field(default_factory=Counter)
+    #: How often one could not be read though the router answered.
+    unreadable: Counter[date] = field(default_factory=Counter)
 
 
 class ArchiveBackfill:
@@ -81,7 +86,9 @@ class ArchiveBackfill:
         with self._lock:
             if not self._is_stopping and router.id not in self._running:
                 # Not the reading itself: behind slow routers many wait here.
-                self._running[router.id] = self._executor.submit(self._run, router, taken.zone, taken.router_zone)
+                self._running[router.id] = self._executor.submit(
+                    self._run, router, taken.zone, taken.router_zone, taken.database_directory
+                )
 
     def stop(self) -> None:
         """Begin nothing more. A step under way ends with its archive, or with the connections."""
@@ -89,9 +96,9 @@ class ArchiveBackfill:
             self._is_stopping = True
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, router: RouterRecord, zone: Zone, router_zone: Zone) -> None:
+    def _run(self, router: RouterRecord, zone: Zone, router_zone: Zone, directory: str | None) -> None:
         try:
-            self.read_some(router, zone=zone, router_zone=router_zone)
+            self.read_some(router, zone=zone, router_zone=router_zone, directory=directory)
         except NetPilotError as error:
             if not self._is_stopping:
                 logger.info("router %s: archives are left for later: %s", router.id, error.message)
@@ -103,11 +110,12 @@ class ArchiveBackfill:
 
     # --- a step ------------------------------------------------------------------------------------------
 
-    def read_some(self, router: RouterRecord, *, zone: Zone, router_zone: Zone) -> None:
+    def read_some(self, router: RouterRecord, *, zone: Zone, router_zone: Zone, directory: str | None = None) -> None:
         """One step: a round trip for the newest pending archives, and each stored. Nothing to do: one quick query.
 
-        ``zone``: days are shown in it; ``router_zone``: periods are named in it. Raises RouterError and
-        DatabaseUnavailable; what is not stored then stays pending.
+        ``zone``: days are shown in it; ``router_zone``: periods are named in it; ``directory``: where the router keeps
+        its files, None where it doesn't tell. Raises RouterError and DatabaseUnavailable; what is not stored then stays
+        pending.
         """
         owner = (router.session_id, router.id)
         with self._database.transaction() as conn:
@@ -119,12 +127,13 @@ class ArchiveBackfill:
             return
         wanted = self._choose(router.id, pending)
         try:
-            archives = self._read(router, wanted)
+            archives, unreadable = self._read(router, wanted, directory)
         except RouterError:
-            self._remember_failure(router.id, wanted)
+            self._remember_failure(router.id, [period.start for period in wanted] if len(wanted) == 1 else [])
             raise
         if router.id in self._troubles:
             self._troubles[router.id].in_a_row = 0
+        kept = self._worth_another_try(router.id, unreadable)
         for period in wanted:
             if self._is_stopping:
                 return
@@ -139,33 +148,36 @@ class ArchiveBackfill:
                         router_zone=router_zone,
                         most_a_day=self._limits.max_bytes_a_day,
                     )
-        if without := [period.start for period in wanted if period.start not in archives]:
+        if without := [period.start for period in wanted if period.start not in archives.keys() | kept]:
             with self._database.transaction() as conn:
                 periods_db.give_up_pending_periods(conn, *owner, without)
                 hopeless = find_hopeless(periods_db.list_period_states(conn, *owner))
                 periods_db.give_up_pending_periods(conn, *owner, hopeless)
 
-    def _read(self, router: RouterRecord, wanted: Sequence[NamedPeriod]) -> dict[date, CounterTable]:
-        """What is in each archive; one that is not there, or can't be used, is left out."""
+    def _read(
+        self, router: RouterRecord, wanted: Sequence[NamedPeriod], directory: str | None
+    ) -> tuple[dict[date, CounterTable], set[date]]:
+        """What is in each archive, and which can't be read; one that is not there, or is too large, is in neither."""
+        names = {period.start: period.name for period in wanted}
         try:
-            answers = get_earlier_archives(
-                self._connections, target_of(router, self._vault), {period.start: period.name for period in wanted}
-            )
+            answer = get_earlier_archives(self._connections, target_of(router, self._vault), names, directory=directory)
         except OutputTooLarge as error:
             if len(wanted) > 1:
                 raise
             logger.warning("router %s: archive %s is not used: %s", router.id, wanted[0].name, error.message)
-            return {}
+            return {}, set()
         archives: dict[date, CounterTable] = {}
-        for period in wanted:
-            if period.start in answers:
-                try:
-                    archive = parse_nlbw_json(answers[period.start])
-                    self._limits.check_devices(archive.totals, where="It")
-                    archives[period.start] = archive
-                except BadRouterOutput as error:
-                    logger.warning("router %s: archive %s is not used: %s", router.id, period.name, error.message)
-        return archives
+        unreadable = set(answer.unreadable)
+        for start, printed in answer.tables.items():
+            try:
+                archive = parse_nlbw_json(printed)
+                self._limits.check_devices(archive.totals, where="It")
+                archives[start] = archive
+            except TooManyDevices as error:
+                logger.warning("router %s: archive %s is not used: %s", router.id, names[start], error.message)
+            except BadRouterOutput:
+                unreadable.add(start)
+        return archives, unreadable
 
     # --- a router that gives trouble ---------------------------------------------------------------------
 
@@ -183,12 +195,24 @@ class ArchiveBackfill:
         trouble.rest -= 1
         return True
 
-    def _remember_failure(self, router_id: str, wanted: Sequence[NamedPeriod]) -> None:
+    def _remember_failure(self, router_id: str, alone: Iterable[date]) -> _Trouble:
+        """``alone``: the archives that it was the fault of."""
         trouble = self._troubles.setdefault(router_id, _Trouble())
         trouble.rest = min(trouble.in_a_row, _LONGEST_REST)
         trouble.in_a_row += 1
-        if len(wanted) == 1:
-            trouble.failed_alone[wanted[0].start] += 1
+        trouble.failed_alone.update(alone)
+        return trouble
+
+    def _worth_another_try(self, router_id: str, unreadable: set[date]) -> set[date]:
+        """Of the archives that are there and can't be read, those that weren't tried often enough."""
+        if not unreadable:
+            return set()
+        trouble = self._remember_failure(router_id, unreadable)
+        trouble.unreadable.update(unreadable)
+        hopeless = {start for start in unreadable if trouble.unreadable[start] >= _MOST_TRIES}
+        for start in sorted(hopeless):
+            logger.warning("router %s: its archive of %s can't be read, and is given up", router_id, start)
+        return unreadable - hopeless
 
 
 def find_hopeless(states: Sequence[tuple[date, PeriodState]]) -> list[date]:

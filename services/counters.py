@@ -45,12 +45,15 @@ class Reading:
     clock_was_set: bool = False
     #: nlbwmon's `database_limit`: with so many rows it begins to overwrite the oldest. None: unknown.
     row_limit: int | None = None
+    #: nlbwmon's setting, in seconds: its counters move once in that time. None: unknown.
+    refresh_interval_s: float | None = None
     #: Whether the router hears from anybody on the LAN at the moment.
     has_active_neighbours: bool = False
     #: Periods, by their first day, whose files may hold what was counted already under another name. Of a stored
     #: reading.
     doubted: frozenset[date] = frozenset()
-    #: Since when no counter has moved, and how many readings in a row saw that. Of a stored reading.
+    #: Since when no counter has moved although devices were active, and how many readings in a row saw that. Of a
+    #: stored reading.
     unchanged_since: datetime | None = None
     unchanged_readings: int = 0
     #: Rows that were not believed, with the last counters of each that were. Of a stored reading.

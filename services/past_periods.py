@@ -5,11 +5,12 @@ Pure; the taker asks it with a router's answer, the store keeps what it says wit
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from db_operations.periods_db import NamedPeriod
 from db_operations.readings_db import ReadingRecord
-from services.accounting_periods import AccountingPeriod, PeriodRule
+from services.accounting_periods import MOST_PERIODS, AccountingPeriod, PeriodRule
 from services.router_answers import ReadAnswer
 from services.router_facts import MAX_CLOCK_SKEW
 from utils.nlbwmon_parser import CounterRow, DeviceTotals, calculate_usage_metrics
@@ -17,9 +18,6 @@ from utils.time import Zone
 
 #: nlbwmon's own default of `database_generations`.
 DEFAULT_GENERATIONS = 10
-
-#: As many are tried where the router keeps archives without a limit: a year of days, 33 years of months.
-MOST_PERIODS = 400
 
 _DAY = timedelta(days=1)
 
@@ -83,15 +81,7 @@ def find_finished_periods(
 
 
 def _starts_before(rule: PeriodRule, running: date, zone: Zone, count: int) -> list[date]:
-    starts: list[date] = []
-    start = running
-    while len(starts) < count:
-        # Where the clock is put back at a cut, two periods have one name, and only one of them an archive.
-        start = min(rule.period_before(start, zone).start, start - _DAY)
-        if start < _OLDEST:
-            break
-        starts.append(start)
-    return starts
+    return list(takewhile(lambda start: start >= _OLDEST, islice(rule.starts_before(running, zone), count)))
 
 
 def _how_many(generations: str | None) -> int:

@@ -14,7 +14,6 @@ from db_operations.database import Database
 from db_operations.readings_db import ReadingRecord
 from db_operations.routers_db import RouterRecord
 from services.credentials import CredentialVault
-from services.quarantine import believing_links_of
 from services.restored_tables import RouterFiles
 from services.router_answers import ReadAnswer
 from services.router_readings import ReadingTaker, TakenReading
@@ -47,9 +46,14 @@ class ReadingLimits:
         return min(288 * self.max_devices, 1_000_000)
 
     @property
+    def fastest(self) -> float:
+        """What the fastest link carries in each direction, in bytes per second."""
+        return self.max_link_gbitps * 1_000_000_000 / 8
+
+    @property
     def max_bytes_a_day(self) -> int:
-        """What the fastest link carries in a day."""
-        return int(self.max_link_gbitps * 1_000_000_000 / 8 * 86_400)
+        """The same in a day."""
+        return int(self.fastest * 86_400)
 
     def check_devices(self, macs: Collection[str], *, where: str) -> None:
         """Raises TooManyDevices. ``where`` they are named, as a sentence begins: "The router's answer"."""
@@ -74,13 +78,12 @@ class LimitedTaker(ReadingTaker):
         *,
         limits: ReadingLimits,
     ) -> None:
-        super().__init__(database, connections, vault, clock)
+        super().__init__(database, connections, vault, clock, fastest=limits.fastest)
         self._limits = limits
 
     def take(self, router: RouterRecord) -> TakenReading:
         """Read the router now. Raises RouterError, of which TooManyDevices is one; then nothing has changed."""
-        with believing_links_of(self._limits.max_link_gbitps):
-            taken = super().take(router)
+        taken = super().take(router)
         where = f"The answer of the router at {router.host}"
         macs = taken.totals.keys() | {device.mac for device in taken.devices}
         self._limits.check_devices(macs - {ZERO_MAC}, where=where)

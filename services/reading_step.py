@@ -8,7 +8,7 @@ from services.accounted_usage import PassedPeriod, UsagePart
 from services.accounting_notes import Note
 from services.buckets import Span
 from services.counters import Comparison, Table, index_rows, without_zeros
-from services.restored_tables import Restart, RouterFiles, find_restart
+from services.restored_tables import FILE_TIME_TOLERANCE_S, Restart, RouterFiles, find_restart
 
 #: A router starts its services within this time.
 _SLOWEST_BOOT_S = 180.0
@@ -40,6 +40,21 @@ class ReadingStep:
         up_s, daemon_up_s = self.current.uptime_s, self.current.daemon_uptime_s
         is_later = up_s is not None and daemon_up_s is not None and up_s - daemon_up_s > _SLOWEST_BOOT_S
         return self.restart is Restart.ROUTER and not is_later
+
+    @property
+    def lacks_base(self) -> bool:
+        """Whether it can't be told what the table counts on from: a file that it may have taken up can't be read."""
+        may_be_taken_up = {self.previous.period_start, self.current.period_start, *(p.start for p in self.passed)}
+        return self.restart is not Restart.NONE and not may_be_taken_up.isdisjoint(self.files.unreadable)
+
+    @property
+    def had_ram_copy(self) -> bool:
+        """Whether, for all that is told, the daemon found a copy in RAM when it started after a boot: one before it
+        had made it.
+        """
+        age_s, daemon_up_s = self.files.ram_copy_age_s, self.current.daemon_uptime_s
+        is_older = age_s is not None and daemon_up_s is not None and age_s > daemon_up_s + FILE_TIME_TOLERANCE_S
+        return is_older or not self.is_first_daemon
 
     @cached_property
     def restarted_at(self) -> datetime:

@@ -70,6 +70,8 @@ class RouterFiles:
     #: The rows of each period's file, by its first day: the archive of one that is over, the last commit of one that
     #: runs. A period that the router has no file of is not in it.
     tables: Mapping[date, Sequence[CounterRow]]
+    #: Periods that it may have a file of all the same, which can't be read.
+    unreadable: frozenset[date] = frozenset()
     #: Seconds before the reading at which each of the files was written; one of which it isn't told is absent. Below 0:
     #: by a clock that has been set back since.
     ages_s: Mapping[date, float] = field(default_factory=dict)

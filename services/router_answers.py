@@ -53,6 +53,8 @@ _CLOCK_STEP_S = 1.5
 #: nlbwmon begins a period up to a refresh interval late.
 _ROLLOVER_DELAY = timedelta(seconds=ROLLOVER_DELAY_S)
 
+_LONGEST_REFRESH_S = 3_600.0
+
 #: A clock that moved by more than this against ours was set, or a connection was very slow.
 _MOST_DRIFT_S = 15.0
 
@@ -70,6 +72,8 @@ class ReadAnswer:
     period: AccountingPeriod
     #: Periods on the router's own list: first day -> name.
     listed: Mapping[date, str]
+    #: The period of the reading before: first day -> what the router called it then.
+    called: Mapping[date, str]
     #: nlbwmon's `database_interval`, as it is stored.
     database_interval: str | None
     #: nlbwmon's `database_generations`: how many periods it keeps.
@@ -78,7 +82,9 @@ class ReadAnswer:
 
     def name_of(self, start: date) -> str:
         """What the router calls the period that begins on ``start``."""
-        return self.listed.get(start) or self.rule.name_of(start)
+        # One that began by another setting has its name from that.
+        called = self.called.get(start) if start != self.period.start else None
+        return called or self.listed.get(start) or self.rule.name_of(start)
 
 
 def read_answer(
@@ -113,6 +119,7 @@ def read_answer(
         daemon_uptime_s=max(0.0, uptime_s - daemon.after_boot_s) if daemon and uptime_s is not None else None,
         clock_was_set=previous is not None and _was_set(told, rule, previous),
         period_age_s=(told.now - rule.began_at(period.start, told.zone)).total_seconds(),
+        refresh_interval_s=_refresh_interval_s(facts),
         row_limit=sys.maxsize if facts.database_limit == 0 else facts.database_limit,  # 0: no limit
         has_active_neighbours=any(device.is_reachable and not device.is_router for device in devices),
     )
@@ -124,6 +131,7 @@ def read_answer(
         rule=rule,
         period=period,
         listed=listed,
+        called={previous.period_start: previous.period_name} if previous and previous.period_name else {},
         database_interval=_storable(interval) or (previous.database_interval if previous else None),
         generations=settings.get("database_generations"),
         facts=facts,
@@ -134,11 +142,15 @@ def _storable(interval: str | None) -> str | None:
     return (clean_name(interval) or "")[:64] or None if interval else None
 
 
+def _refresh_interval_s(facts: RouterFacts) -> float | None:
+    """As the router tells it, up to an hour: nobody reckons with a longer one, and an absurd one overflows sums."""
+    return min(facts.refresh_interval_s, _LONGEST_REFRESH_S) if facts.refresh_interval_s else None
+
+
 def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRecord) -> RouterFiles:
     """The router's files, and how old they are, where its clock wasn't set since the reading before.
 
-    A file that can't be used is left out. Raises SavedMeanwhile where one was written after this reading: it has bytes
-    that the reading has not.
+    Raises SavedMeanwhile where one was written after this reading: it has bytes that the reading has not.
     """
     facts, clock = read.facts, parse_clock(answer.clock or "")
     # All in whole seconds. A rollover may be as young as the reading: its archive is not written again.
@@ -153,18 +165,20 @@ def read_files(answer: PeriodFilesAnswer, read: ReadAnswer, previous: ReadingRec
         moment = parse_clock(text or "")
         return (read.time.now - moment).total_seconds() if moment and has_kept_time else None
 
-    tables = {}
+    tables, unreadable = {}, set(answer.unreadable)
     for start, printed in answer.tables.items():
         try:
             tables[start] = parse_nlbw_json(printed).rows
-        except BadRouterOutput as error:  # as good as none: it would be no better next time
-            logger.warning("the router's file of %s is not used: %s", start, error.message)
+        except BadRouterOutput as error:
+            logger.warning("the router's file of %s can't be read: %s", start, error.message)
+            unreadable.add(start)
     return RouterFiles(
         tables=tables,
+        unreadable=frozenset(unreadable),
         ages_s={start: age for start, text in answer.written.items() if (age := age_s(text)) is not None},
         ram_copy_age_s=age_s(answer.ram_copy),
         has_ram_copy=answer.has_ram_copy,
-        refresh_interval_s=facts.refresh_interval_s or REFRESH_INTERVAL_S,
+        refresh_interval_s=_refresh_interval_s(facts) or REFRESH_INTERVAL_S,
         commit_interval_s=facts.commit_interval_s or COMMIT_INTERVAL_S,
     )
 

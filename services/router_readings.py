@@ -26,10 +26,12 @@ from services.large_answers import room_for
 from services.last_commits import last_commit_of
 from services.past_periods import FinishedPeriod, find_earlier_periods, find_finished_periods
 from services.protocol_rollups import ProtocolNames, protocol_names
+from services.quarantine import IMPLAUSIBLE_RATE
 from services.restored_tables import NO_FILES, Restart, RouterFiles, find_restart
 from services.router_answers import ReadAnswer, passed_periods, read_answer, read_files, shown_zone
 from services.router_doctor import Check, diagnose
 from services.routers import target_of
+from services.unreadable_files import UnreadableFiles
 from services.wanted_files import wanted_files
 from utils.nlbwmon_parser import DeviceTotals, ObservedDevice, parse_nlbw_json
 from utils.time import Clock, Zone
@@ -86,11 +88,22 @@ _MOST_DOUBTED = 12
 class ReadingTaker:
     """Takes readings of any router."""
 
-    def __init__(self, database: Database, connections: Connections, vault: CredentialVault, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        connections: Connections,
+        vault: CredentialVault,
+        clock: Clock,
+        *,
+        fastest: float = IMPLAUSIBLE_RATE,
+    ) -> None:
+        """``fastest``: what a link carries in each direction, in bytes per second."""
+        self._fastest = fastest
         self._database = database
         self._connections = connections
         self._vault = vault
         self._clock = clock
+        self._unreadable = UnreadableFiles()
 
     def take(self, router: RouterRecord) -> TakenReading:
         """Read the router now. Raises RouterError; then nothing has changed anywhere."""
@@ -128,7 +141,11 @@ class ReadingTaker:
         earlier_periods = [] if has_run_on else find_earlier_periods(read)
         earlier = [period.start for period in earlier_periods[:_MOST_DOUBTED]]
         files = self._files(target, read, previous, wanted_files(compared, passed, earlier))
-        usage = account(compared, read.reading, files, passed)
+        if previous and files.unreadable:
+            self._unreadable.put_off(router.id, base=previous.read_at, now=read.reading.read_at)
+        else:
+            self._unreadable.forget(router.id)
+        usage = account(compared, read.reading, files, passed, fastest=self._fastest)
         ended = [period.start for period in passed if period.start < usage.period_start]
         archives = {start: rows for start, rows in files.tables.items() if start in usage.archived}
         return TakenReading(

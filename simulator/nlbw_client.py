@@ -61,6 +61,8 @@ def _answer(options: _Options, daemon: Nlbwmon, wall: int, *, busy: bool) -> Out
         return Output("".join(f"{name}\n" for name in daemon.periods(wall)))
     if options.command == "commit":
         return Output("0 ok\n") if daemon.commit(wall) else NOT_THIS_TABLES
+    if options.period in daemon.failing:
+        return replace(NO_DATA, status=daemon.failing[options.period])
     if options.period in daemon.damaged:
         return Output(daemon.damaged[options.period])
     rows = daemon.archive(options.period) if options.period else daemon.rows

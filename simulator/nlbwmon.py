@@ -68,6 +68,8 @@ class Nlbwmon:
         self.files: dict[str, Rows] = {}
         #: period name -> what is printed in place of its rows: a file that the flash has spoilt
         self.damaged: dict[str, str] = {}
+        #: period name -> the exit status with which `nlbw` fails on it
+        self.failing: dict[str, int] = {}
         self.started_us = 0
         self.starts = 0
         #: when each of them was written, by the router's clock

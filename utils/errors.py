@@ -239,6 +239,10 @@ class TooManyLargeAnswers(ReadingPutOff):
     """Large answers of other routers are being worked on. Nothing is lost; the reading is put off by a minute."""
 
 
+class FileUnreadable(ReadingPutOff):
+    """The router can't read out a file that is needed. Nothing is lost; the reading is put off by a minute."""
+
+
 class TooManyDevices(BadRouterOutput):
     """The router's answer names more devices than ROUTER_MAX_DEVICES allows. Nothing of it was stored."""
 

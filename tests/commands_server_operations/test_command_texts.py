@@ -69,7 +69,7 @@ def ask_everything(connections: Recording, text: str) -> None:
         lambda: execute.get_router_facts(connections, ANYWHERE),
         lambda: execute.validate_nlbwmon_status(connections, ANYWHERE),
         lambda: period_files.get_archived_periods(connections, ANYWHERE, {DAY: text}),
-        lambda: period_files.get_earlier_archives(connections, ANYWHERE, {DAY: text}),
+        lambda: period_files.get_earlier_archives(connections, ANYWHERE, {DAY: text}, directory=None),
         lambda: period_files.get_period_files(connections, ANYWHERE, {DAY: text}, directory="/var/lib/nlbwmon"),
         lambda: period_files.get_period_files(connections, ANYWHERE, {DAY: "2026-10-01"}, directory=text),
     ]

@@ -281,17 +281,35 @@ def test_archives_come_by_start_date_and_missing_ones_are_absent(
 def test_earlier_archives_are_judged_each_by_itself(
     connections: RouterConnectionManager, at: RouterTarget, home: Home
 ) -> None:
-    found = period_files.get_earlier_archives(connections, at, by_name(OCTOBER, MAY, SEPTEMBER))
-    assert found == {day: (FIXTURES / f"home-{day}.json").read_bytes() for day in (OCTOBER, SEPTEMBER)}
+    answer = period_files.get_earlier_archives(connections, at, by_name(OCTOBER, MAY, SEPTEMBER), directory="/nowhere")
+    assert answer.tables == {day: (FIXTURES / f"home-{day}.json").read_bytes() for day in (OCTOBER, SEPTEMBER)}
+    assert answer.unreadable == set()
     assert home.nlbw_calls.count("-c json -t 2026-05-01") == 2
 
 
 @pytest.mark.parametrize("status", [1, 139])
-def test_an_earlier_archive_that_nlbw_fails_on_is_empty(
+def test_an_earlier_archive_that_nlbw_fails_on_is_not_taken_for_absent(
     connections: RouterConnectionManager, one: RouterTarget, home: Home, status: int
 ) -> None:
     home.nlbw_fails(str(status))
-    assert period_files.get_earlier_archives(connections, one, by_name(OCTOBER)) == {OCTOBER: b""}
+    for answer in (
+        period_files.get_earlier_archives(connections, one, by_name(OCTOBER), directory=None),
+        period_files.get_period_files(connections, one, by_name(OCTOBER), directory=None),
+    ):
+        assert (answer.tables, answer.unreadable) == ({}, {OCTOBER})
+
+
+@pytest.mark.parametrize(("directory", "is_there"), [("/etc/nlbwmon", True), ("/tmp/nlbwmon", False), (None, False)])
+def test_no_data_of_a_file_that_is_there_is_a_daemon_that_is_busy(
+    connections: RouterConnectionManager, one: RouterTarget, home: Home, directory: str | None, is_there: bool
+) -> None:
+    home.nlbw_fails("195")
+    home.command("date", "#!/bin/sh\n[ $1 = +%s ] || [ $2 = /etc/nlbwmon/20261001.db.gz ] && echo 1794700800\n")
+    for answer in (
+        period_files.get_earlier_archives(connections, one, by_name(OCTOBER), directory=directory),
+        period_files.get_period_files(connections, one, by_name(OCTOBER), directory=directory),
+    ):
+        assert (answer.tables, answer.unreadable) == ({}, {OCTOBER} if is_there else set())
 
 
 @pytest.mark.parametrize(("status", "error"), [(247, NlbwmonDown), (127, NlbwmonMissing)])
@@ -300,7 +318,7 @@ def test_earlier_archives_can_not_be_told_while_nlbwmon_does_not_answer(
 ) -> None:
     home.nlbw_fails(str(status))
     with pytest.raises(error):
-        period_files.get_earlier_archives(connections, one, by_name(OCTOBER))
+        period_files.get_earlier_archives(connections, one, by_name(OCTOBER), directory=None)
 
 
 def test_no_start_dates_need_no_round_trip() -> None:

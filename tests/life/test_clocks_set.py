@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.homes import PHONE
+from tests.homes import LAPTOP, PHONE
 from tests.life.interruptions import MortalDatabase, without_waiting
 from tests.life.operations import DAY, EPOCH, HOUR, MINUTE, SECOND
 from tests.life.watched_home import HomePlan, Tally, WatchedHome
@@ -237,4 +237,35 @@ def test_a_file_that_is_no_archive_leaves_the_rest_of_its_period_unknown(move_in
     home.reach(datetime(2032, 4, 5, 23, 59, 50, tzinfo=UTC))
     home.router.traffic(PHONE, rx=9_000, tx=90)
     home.reach(datetime(2032, 4, 13, 0, 5, tzinfo=UTC))
+    assert home.read()
+
+
+@pytest.mark.parametrize("days", [40, 70, 200])
+@pytest.mark.parametrize(("all_rows_grow", "has_commit"), [(True, False), (False, False), (False, True)])
+def test_a_crash_that_brings_back_the_table_of_a_wrong_clock_counts_nothing_twice(
+    move_in: MoveIn, days: int, all_rows_grow: bool, has_commit: bool
+) -> None:
+    """The reboot saves the table by a name of the past, the clock is set right, and up to the next refresh the copy in
+    RAM still has it."""
+    home = move_in(start=datetime(2032, 4, 2, 9, tzinfo=UTC))
+    home.router.traffic(LAPTOP, rx=5_000, tx=5_000)
+    if has_commit:  # of less than was read
+        home.wait(5 * SECOND)
+        home.router.commit()
+    home.router.traffic(PHONE, rx=93_000, tx=436_812)
+    home.wait(SECOND)
+    assert home.read()
+    home.wait(SECOND)
+    home.router._offset = -days * (DAY // timedelta(microseconds=1))
+    home.router.reboot()
+    home.router.doubt_clock()
+    home.wait(61 * SECOND)
+    home.router.set_clock(timedelta(0))
+    home.wait(9 * SECOND)
+    home.router.crash()
+    home.wait(SECOND)
+    home.router.traffic(LAPTOP, rx=50, tx=50)
+    if all_rows_grow:
+        home.router.traffic(PHONE, rx=50, tx=50)
+    home.wait(2 * SECOND)
     assert home.read()

@@ -55,7 +55,7 @@ def reading(
         uptime_s=uptime_s,
         boot_id=boot_id,
         period_age_s=period_age_s,
-        **more,
+        **{"refresh_interval_s": 30, **more},
     )
 
 

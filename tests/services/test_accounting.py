@@ -109,6 +109,7 @@ def test_what_no_link_could_carry_is_not_counted_and_said() -> None:
     assert usage.rows == {WEB: (most - 10, 0), WEB6: (5, 5)}  # all rows together have one link
     assert kinds(usage) == [NoteKind.IMPLAUSIBLE]
     assert "1 row(s)" in usage.notes[0].message
+    assert f"4.1 TB of {SSH[3]}" in usage.notes[0].message
     assert usage.quarantined == {SSH: (0, 0)}
 
 
@@ -141,6 +142,36 @@ def test_two_readings_at_once_are_measured_against_a_second() -> None:
     usage = usage_between(reading({WEB: (0, 0)}), reading({WEB: (1_000, 0)}))
 
     assert usage.rows == {WEB: (1_000, 0)}
+
+
+def test_each_direction_of_a_link_has_all_of_it() -> None:
+    most = IMPLAUSIBLE_RATE * 330
+    before = reading({WEB: (0, 0), SSH: (0, 0)})
+
+    both = usage_between(before, reading({WEB: (most, most)}, minutes=5))
+    upwards = usage_between(before, reading({WEB: (most, most), SSH: (0, 1)}, minutes=5))
+
+    assert both.rows == {WEB: (most, most)}
+    assert upwards.rows == {SSH: (0, 1)}
+
+
+@pytest.mark.parametrize(("told", "seconds"), [(10, 310), (60, 360), (None, 360)])
+def test_the_routers_own_refresh_interval_may_lie_before_the_reading(told: int | None, seconds: int) -> None:
+    most = IMPLAUSIBLE_RATE * seconds
+    before = reading({WEB: (0, 0)})
+
+    just = usage_between(before, reading({WEB: (most, 0)}, minutes=5, refresh_interval_s=told))
+    more = usage_between(before, reading({WEB: (most + 1, 0)}, minutes=5, refresh_interval_s=told))
+
+    assert (just.rows, more.rows) == ({WEB: (most, 0)}, {})
+
+
+def test_several_devices_that_jumped_are_told_by_the_one_that_jumped_most() -> None:
+    jumped = {WEB: (2**63, 0), LAPTOP_WEB: (2**63 + 10**13, 0)}
+
+    usage = usage_between(reading({}), reading(jumped, minutes=5))
+
+    assert f"TB of {LAPTOP_WEB[3]}, and of 1 more device(s)" in usage.notes[0].message
 
 
 def test_a_row_that_jumped_and_came_back_counts_from_its_last_good_value() -> None:
@@ -217,6 +248,17 @@ def test_counters_that_stand_still_while_devices_are_active_are_no_silence() -> 
 
 def test_counters_that_stand_still_while_nobody_is_there_are_silence() -> None:
     assert all(usage.gaps == () for usage in frozen_readings(FROZEN_AFTER + 3, active=False))
+
+
+def test_the_hour_begins_when_somebody_is_there_again() -> None:
+    """After a night in which nobody used anything, a phone that wakes up for a moment is no gap of the whole night."""
+    before = reading({WEB: (1_000, 100)})
+    for number in range(1, 100):
+        after = reading({WEB: (1_000, 100)}, minutes=5 * number, has_active_neighbours=number > 80)
+        usage = usage_between(before, after)
+        assert usage.gaps == () or usage.gaps == (Span(at(400), after.read_at),)
+        assert usage.is_frozen is (number >= 80 + 12)
+        before = replace(after, unchanged_since=usage.unchanged_since, unchanged_readings=usage.unchanged_readings)
 
 
 def test_many_readings_in_a_short_time_make_no_standstill() -> None:

@@ -1,12 +1,13 @@
 """nlbwmon's accounting periods, worked out as the daemon works them out."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import available_timezones
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.accounting_periods import AccountingPeriod, PeriodRule, current_period
+from services.accounting_periods import MOST_PERIODS, AccountingPeriod, PeriodRule, current_period
 from simulator.clock import ManualClock
 from simulator.home import empty_router
 from utils.time import parse_zone
@@ -102,7 +103,24 @@ def test_starts_between_two_periods_are_all_of_them(rule: PeriodRule, day: date,
     first, last = period_of(rule, day).start, period_of(rule, day + timedelta(days=later)).start
     expected = {period_of(rule, day + timedelta(days=step)).start for step in range(later + 1)} - {first, last}
 
-    assert rule.starts_between(first, last, GREENWICH) == sorted(expected)
+    assert rule.starts_between(first, last, GREENWICH) == sorted(expected)[-MOST_PERIODS:]
+
+
+@given(RULES, DAYS, st.integers(0, 500), st.sampled_from(sorted(available_timezones())))
+@example(PeriodRule(anchor=date(2026, 1, 1), days=1), date(2026, 10, 24), 1, "Atlantic/Azores")  # one day, two cuts
+def test_looking_back_ends_in_every_zone(rule: PeriodRule, day: date, later: int, name: str) -> None:
+    try:
+        zone = parse_zone(name)
+    except ValueError:
+        return  # none of a router's
+    noon = datetime.combine(day, time(12), UTC)
+    first, last = (rule.period_at(moment, zone).start for moment in (noon, noon + timedelta(days=later)))
+
+    starts = rule.starts_between(first, last, zone)
+
+    assert starts == sorted(set(starts))
+    assert all(first < start < last for start in starts)
+    assert len(starts) <= MOST_PERIODS
 
 
 def test_nothing_starts_between_neighbours() -> None:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.counters import Counters, Reading, RowKey
+from services.counters import Counters, Reading, RowKey, may_go_on_from
 from tests.services.router_rows import LAPTOP_WEB, NOVEMBER, SSH, WEB, WEB6, key, reading, usage_between, wanted
 
 KEYS = [WEB, SSH, WEB6, LAPTOP_WEB, key("00:00:00:00:00:00")]
@@ -68,6 +68,9 @@ def test_the_order_of_rows_does_not_matter(
 def test_after_a_power_loss_exactly_what_came_after_it_counts(
     on_disk: dict[RowKey, Counters], unsaved: dict[RowKey, Counters], after_boot: dict[RowKey, Counters]
 ) -> None:
+    # All of it again, and of a row as much to the byte: that happens by chance, and passes for a copy in RAM.
+    is_alike = any(after_boot.get(key) == counters for key, counters in unsaved.items())
+    assume(not (is_alike and may_go_on_from(after_boot, unsaved)))
     before = reading(added([on_disk, unsaved]), boot_id="a", uptime_s=90_000)
     after = reading(added([on_disk, after_boot]), minutes=60, boot_id="b", uptime_s=1_800)
 

@@ -8,6 +8,7 @@ import pytest
 from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
+from services.unreadable_files import PUT_OFF_FOR
 from simulator.clock import ManualClock
 from simulator.faults import Faults
 from simulator.home import empty_router
@@ -18,6 +19,7 @@ from tests.services.collector_observation import record_of, until
 from utils.errors import (
     BadRouterOutput,
     DatabaseUnavailable,
+    FileUnreadable,
     HostKeyChanged,
     NlbwmonDown,
     NlbwmonMissing,
@@ -229,6 +231,10 @@ def test_an_archive_that_is_garbage_is_a_gap_and_does_not_end_the_monitoring(
     clock.advance(timedelta(days=30))
     router.traffic(PHONE, rx=1, tx=2)
 
+    for _ in range(PUT_OFF_FOR // timedelta(minutes=1)):  # it may be busy
+        with pytest.raises(FileUnreadable):
+            runtime.collector.collect(context)
+        clock.advance(timedelta(minutes=1))
     taken = runtime.collector.collect(context).taken
 
     assert per_device(hourly(database, context)) == {PHONE: (1, 2)}

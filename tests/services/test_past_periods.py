@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from db_operations.periods_db import NamedPeriod
-from services.accounting_periods import PeriodRule
-from services.past_periods import DEFAULT_GENERATIONS, MOST_PERIODS, earlier_periods
+from services.accounting_periods import MOST_PERIODS, PeriodRule
+from services.past_periods import DEFAULT_GENERATIONS, earlier_periods
 from simulator.clock import ManualClock
 from simulator.home import empty_router
 from utils.time import parse_zone

@@ -1,6 +1,7 @@
 """What no router is believed beyond: devices by the hundred thousand, and counters that no link could have moved."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from db_operations.database import Database
 from server import Runtime, create_app
+from services.context import RouterContext
 from services.reading_limits import ReadingLimits
 from simulator.clock import ManualClock
 from simulator.router import SimulatedRouter
@@ -238,3 +240,19 @@ def test_a_limit_says_how_much_a_day_can_bring() -> None:
     limits.check_devices({PHONE}, where="It")
     with pytest.raises(BadRouterOutput):
         limits.check_devices({PHONE, TV}, where="It")
+
+
+def test_an_absurd_refresh_interval_makes_no_sums_that_can_not_be_stored(
+    runtime: Runtime, context: RouterContext, router: SimulatedRouter, clock: ManualClock, database: Database
+) -> None:
+    router.traffic(PHONE, rx=1_000)
+    runtime.collector.collect(context)
+    router.daemon.settings = replace(router.daemon.settings, refresh_interval=99_999_999_999_999_999)
+    router.stop()
+    router.start()
+    for port in (80, 81, 82):
+        router.traffic(PHONE, rx=2**62, tx=2**62, port=port)
+    clock.advance(5 * MINUTE)
+    runtime.collector.collect(context)
+    assert per_device(hourly(database, context)) == {}
+    assert ask(database, "SELECT count(*) FROM events WHERE type = 'implausible'") == [(1,)]

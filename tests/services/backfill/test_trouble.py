@@ -18,16 +18,29 @@ from tests.homes import LAPTOP, PHONE, START, register
 
 
 @pytest.mark.parametrize("spoilt", ["", "\x1f\x8bgarbage", '{"columns":["family"', '{"columns":[],"data":[]}'])
-def test_an_archive_that_is_garbage_is_missing_and_holds_nothing_up(
+def test_an_archive_that_stays_garbage_is_given_up_and_holds_nothing_up(
     runtime: Runtime, join: Any, months: SimulatedRouter, database: Database, spoilt: str, caplog: Any
 ) -> None:
     months.daemon.damaged["2031-09-01"] = spoilt
     context, _ = join(months)
-    collect(runtime, context, times=3)
+    collect(runtime, context, times=20)
     assert states(database)["2031-09-01"] == "missing"
     assert archived(database) == {key: both for key, both in OF_MONTHS.items() if key[0] != "2031-09-01"}
     (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert "archive 2031-09-01 is not used" in warning.getMessage()
+    assert "archive of 2031-09-01 can't be read" in warning.getMessage()
+
+
+@pytest.mark.parametrize("status", [195, 137])
+def test_archives_that_are_there_and_can_not_be_read_out_are_tried_again(
+    runtime: Runtime, join: Any, months: SimulatedRouter, database: Database, status: int
+) -> None:
+    context, _ = join(months)
+    months.daemon.failing = dict.fromkeys(months.daemon.files, status)
+    collect(runtime, context, times=3)
+    assert "missing" not in states(database).values()
+    months.daemon.failing.clear()
+    collect(runtime, context, times=12)
+    assert archived(database) == OF_MONTHS
 
 
 def test_a_connection_that_is_cut_is_tried_again_after_the_next_reading(
