@@ -12,8 +12,8 @@ import pytest
 from commands_server_operations.router_connection_manager import RouterConnectionManager, RouterTarget
 from utils.errors import NetPilotError
 
-#: What a deadline of 0.5 s must stay under, however loaded the machine is.
-GENEROUS_S = 5.0
+#: What a deadline of 3 s and less must stay under, however loaded the machine is.
+GENEROUS_S = 15.0
 
 
 def client_threads() -> list[threading.Thread]:
@@ -46,6 +46,6 @@ def fails_within_reason(connections: RouterConnectionManager, target: RouterTarg
     assert open_to(target.port) == 0
     for thread in client_threads():
         if thread.name != "router-deadlines":
-            thread.join(1)  # a cancelled timer needs a moment to end
+            thread.join(GENEROUS_S)  # a cancelled timer needs a moment to end
             assert not thread.is_alive()
     return caught.value.message

@@ -11,6 +11,7 @@ import paramiko
 import pytest
 
 from commands_server_operations.router_connection_manager import RouterConnectionManager, RouterTarget
+from tests.commands_server_operations.leftovers import GENEROUS_S
 from tests.commands_server_operations.paramiko_router import ParamikoRouter, RawPeer, says
 from utils.errors import RouterError, RouterUnreachable
 
@@ -66,9 +67,13 @@ def test_a_flood_before_the_sign_in_is_given_up(
     began = time.monotonic()
     with pytest.raises(RouterError):
         manager(connect_timeout_s=3).run(target(server.port), "cmd")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < GENEROUS_S
     assert resident() - before < 40 * MIB
-    assert threading.active_count() <= threads + 2, "the flooding peer's thread, and the one that watches deadlines"
+    deadline = time.monotonic() + GENEROUS_S
+    # Left are the flooding peer's thread, and the one that watches deadlines; the connection's needs a moment to end.
+    while threading.active_count() > threads + 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_packet_without_bounds_after_the_sign_in_is_given_up(

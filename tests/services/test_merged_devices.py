@@ -50,7 +50,7 @@ def answers(runtime: Runtime, context: RouterContext) -> dict[str, Any]:
         ),
         "summary": services.summary.get_summary(context, Period.LAST_7_DAYS, top=9),
         "people": services.people.list_people(context, **days, page=1, page_size=9),
-        "periods": services.periods.list_periods(context, page=1, page_size=9),
+        "periods": services.periods.list_periods(context, page=1, page_size=9, top=100),
         "suggestions": services.merged_devices.suggest(context, page=1, page_size=9),
         "current": services.device_usage.get_current(context).devices,
         "total": services.device_usage.get_current(context).total,
