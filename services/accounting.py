@@ -244,7 +244,7 @@ class _Accounting:
         read = {key: counters for key, counters in old.items() if saved.get(key) != counters}
         if not may_go_on_from(new, old):  # of a full one, rows were overwritten since
             return step.would_be_full(new) and has_unmoved(new, read)
-        return has_unmoved(new, read) or (origin is Origin.ZERO and step.had_ram_copy)
+        return has_unmoved(new, read) or (bool(read) and origin is Origin.ZERO and step.had_ram_copy)
 
     def _since_unknown_table(self, saved: Table) -> None:
         """Only what lies above all that was counted, or is counted now out of the period's file, counts."""
@@ -259,7 +259,7 @@ class _Accounting:
             if key in base or not has_forgotten
         }
         self._add(above, on)
-        self._doubted |= {step.previous.period_start}
+        self._doubt_file_ahead(saved)
         self._notes.append(notes.booted_with_doubtful_clock(on))
         self._note_evictions(on, 0)
 

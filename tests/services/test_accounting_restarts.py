@@ -349,3 +349,11 @@ def test_the_period_after_1970_starts_from_zero() -> None:
 
     assert usage.rows == {WEB: (10, 0)}
     assert usage.period_start == NOVEMBER
+
+
+def test_a_reading_without_a_row_proves_no_copy_in_ram() -> None:
+    before = reading({}, boot_id="a", daemon_id="a")
+    after = reading({WEB: (5_000, 500)}, minutes=5, boot_id="b", daemon_id="c", uptime_s=3_000, daemon_uptime_s=20)
+    usage = usage_between(before, after)
+    assert usage.rows == {WEB: (5_000, 500)}
+    assert usage.doubted == frozenset()
