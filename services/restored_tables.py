@@ -158,8 +158,10 @@ def _daemon_started_after(compared: Comparison) -> float | None:
 
 def _has_more_though_older(compared: Comparison, saved: Table, files: RouterFiles) -> bool:
     """Whether the file was written before the earlier reading and has more than it, all of which is in the later one:
-    it is of another table, and was taken up.
+    it is of another table, and was taken up. Unless the earlier one may lack a row because its table was full.
     """
+    if compared.current.would_be_full(compared.old):
+        return False
     age_s = files.ages_s.get(compared.previous.period_start)
     elapsed_s = (compared.current.read_at - compared.previous.read_at).total_seconds()
     if age_s is None or age_s < elapsed_s + FILE_TIME_TOLERANCE_S:

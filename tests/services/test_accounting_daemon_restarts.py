@@ -74,6 +74,25 @@ def test_rows_that_a_full_table_had_forgotten_are_back_from_the_copy_in_ram_and_
     assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
 
 
+def test_a_row_of_an_older_commit_that_a_full_table_had_overwritten_proves_no_other_table() -> None:
+    """It is back from the copy in RAM, made before it was overwritten."""
+    before = reading({WEB: (1_000, 100), SSH: (0, 75)}, boot_id="a", daemon_id="1", row_limit=2)
+    after = reading(
+        {WEB: (1_000, 100), WEB6: (745, 0)},
+        minutes=1,
+        boot_id="a",
+        daemon_id="2",
+        daemon_uptime_s=1,
+        row_limit=2,
+    )
+
+    usage = usage_between(
+        before, after, {NOVEMBER: {WEB6: (745, 0)}}, committed_age_s=2_000, has_ram_copy=True, ram_copy_age_s=22
+    )
+
+    assert usage.rows == {}
+
+
 def test_a_daemon_without_its_copy_in_ram_counts_on_from_its_last_commit() -> None:
     """A power loss of the daemon's files alone: the copy in RAM is gone, the router's uptime goes on."""
     before, after = daemon_restart({WEB: (BEFORE_LOSS, 900)}, {WEB: (AFTER_LOSS + 5_000, 300)})
