@@ -179,9 +179,9 @@ class HostedRouter:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = Connection(sock)
         connection.add_server_key(self.shown_key())
-        connection.start_server(event=threading.Event(), server=Session(self, connection))
-        with self._lock:
+        with self._lock:  # whoever drops connections finds each that a command may come over
             self._connections = [one for one in self._connections if one.is_alive()] + [connection]
+            connection.start_server(event=threading.Event(), server=Session(self, connection))
         if self._faults.refuse:  # switched on while this one was on its way in
             connection.cut()
 

@@ -252,3 +252,16 @@ def test_a_boot_by_a_wrong_clock_that_took_up_an_earlier_archive_does_not_count_
 
     assert wanted(before, after, earlier=[OCTOBER]) == [date(2026, 8, 1), OCTOBER, NOVEMBER]
     assert usage.rows == {WEB: (500, 0)}
+
+
+def test_a_file_written_between_the_reading_and_its_files_tells_nothing_of_where_the_table_began() -> None:
+    """Both boots were in 1970, and the table was taken up from what was saved of the one before."""
+    earlier = date(1970, 1, 1)
+    before = reading({WEB: (0, 410_024)}, period=earlier, boot_id="a", uptime_s=60, row_limit=100)
+    table = {WEB: (9_000_000, 410_024), SSH: (70, 7)}
+    after = reading(table, minutes=600, period=earlier, boot_id="b", uptime_s=30, row_limit=100)
+    after = replace(after, clock_was_set=True)
+
+    usage = usage_between(before, after, {earlier: {**table, LAPTOP_WEB: (8, 8)}})
+
+    assert usage.rows == {WEB: (9_000_000, 0), SSH: (70, 7)}
