@@ -75,13 +75,14 @@ def _over_a_restart(step: ReadingStep) -> Proven:
             for start in starts
             if start in tables
             and not may_go_on_from(compared.new, tables[start])
-            and is_written_by_one_before(step.current, step.files, start)
+            and (
+                is_written_by_one_before(step.current, step.files, start)
+                or goes_on_from(tables[start], compared.new)  # what it was before tells nobody any more
+            )
         ]
         candidates = [*behind, *(table for table in files if may_go_on_from(compared.new, table))]
         is_behind = bool(behind)
-        # By a file that is gone meanwhile, or was written anew between the reading and its files.
-        is_overwritten = any(_is_ahead(file, compared.new) for file in files)
-        if is_overwritten or has_unmoved(compared.new, compared.old):
+        if has_unmoved(compared.new, compared.old):  # by a file that is gone meanwhile
             is_behind = True
             candidates.append(
                 {key: old for key, old in compared.old.items() if is_at_least(compared.new.get(key, NOTHING), old)}
@@ -104,11 +105,6 @@ def _over_a_restart(step: ReadingStep) -> Proven:
     start = previous if base is files[1] else current
     taken_up = start if any(base is file for file in files) else None
     return Proven(left_over, rows, start, is_whole=False, taken_up=taken_up)
-
-
-def _is_ahead(file: Table, new: Table) -> bool:
-    """Whether a file holds more than the table that it would be the beginning of."""
-    return not may_go_on_from(new, file) and goes_on_from(file, new)
 
 
 def _may_be_counted(step: ReadingStep, start: date) -> bool:

@@ -1,11 +1,12 @@
 """Where the router's clock or zone was set, names of periods and files prove nothing: contents do."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
-from services.accounting_notes import NoteKind
+from services.accounting_notes import NoteKind, Quality
+from services.buckets import Span
 from tests.services.router_rows import (
     LAPTOP,
     LAPTOP_WEB,
@@ -254,14 +255,16 @@ def test_a_boot_by_a_wrong_clock_that_took_up_an_earlier_archive_does_not_count_
     assert usage.rows == {WEB: (500, 0)}
 
 
-def test_a_file_written_between_the_reading_and_its_files_tells_nothing_of_where_the_table_began() -> None:
-    """Both boots were in 1970, and the table was taken up from what was saved of the one before."""
+def test_a_file_ahead_of_the_table_tells_nothing_of_where_that_began_and_nothing_is_counted_twice() -> None:
+    """The boot in 1970 took up an archive that was counted, committed, and the daemon came back from an older copy."""
     earlier = date(1970, 1, 1)
-    before = reading({WEB: (0, 410_024)}, period=earlier, boot_id="a", uptime_s=60, row_limit=100)
-    table = {WEB: (9_000_000, 410_024), SSH: (70, 7)}
-    after = reading(table, minutes=600, period=earlier, boot_id="b", uptime_s=30, row_limit=100)
+    before = reading({SSH: (70, 7)}, period=date(1970, 2, 1), boot_id="a", uptime_s=600, row_limit=100)
+    table = {WEB: (9_000_000, 410_024), WEB6: (800, 80)}
+    after = reading(table, minutes=1, period=earlier, boot_id="b", uptime_s=30, daemon_uptime_s=1, row_limit=100)
     after = replace(after, clock_was_set=True)
 
     usage = usage_between(before, after, {earlier: {**table, LAPTOP_WEB: (8, 8)}})
 
-    assert usage.rows == {WEB: (9_000_000, 0), SSH: (70, 7)}
+    assert usage.rows == {}
+    assert usage.gaps == (Span(before.read_at, after.read_at - timedelta(seconds=1)),)
+    assert Quality.UNKNOWN in [note.quality for note in usage.notes]
