@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import wait
 from contextlib import contextmanager
@@ -92,7 +93,9 @@ def register(runtime: Runtime, hosted: HostedRouter, session_id: str = ALICE, **
 def run_due(runtime: Runtime) -> None:
     """One pass of the collector, to its end."""
     runtime.collector.collect_due()
-    wait(set(runtime.collector._running), timeout=30)
+    done = wait(set(runtime.collector._running), timeout=30).done
+    while done & set(runtime.collector._running):  # until it has noticed: what runs is not taken on again
+        time.sleep(0.001)
 
 
 class TickingClock:
