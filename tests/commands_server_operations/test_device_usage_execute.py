@@ -15,9 +15,9 @@ from commands_server_operations.router_connection_manager import (
     RouterConnectionManager,
     RouterTarget,
 )
-from commands_server_operations.router_script import run_script
 from tests.commands_server_operations.conftest import FIXTURES, Home
 from tests.commands_server_operations.paramiko_router import ParamikoRouter, shell
+from tests.commands_server_operations.scripted_answers import Scripted, anywhere
 from utils.errors import BadRouterOutput, NlbwmonDown, NlbwmonMissing, OutputTooLarge
 
 LIVE = (FIXTURES / "live-dual-stack.json").read_bytes()
@@ -50,22 +50,6 @@ def at(request: pytest.FixtureRequest, home: Home, target: Callable[..., RouterT
 def one(home: Home, router: Callable[..., ParamikoRouter], target: Callable[..., RouterTarget]) -> RouterTarget:
     """The same with one shell, for what does not depend on it."""
     return target(router(shell(home.path)).port)
-
-
-class Scripted:
-    """Connections that answer with what a test wrote, {nonce} filled in."""
-
-    def __init__(self, *answers: str | bytes, status: int | None = 0) -> None:
-        self.answers = list(answers)
-        self.status = status
-        self.commands: list[str] = []
-
-    def run(self, target: RouterTarget, command: str) -> CommandResult:
-        self.commands.append(command)
-        nonce = command.rpartition('echo "')[2].split()[0]
-        answer = self.answers.pop(0)
-        raw = answer if isinstance(answer, bytes) else answer.replace("{nonce}", nonce).encode()
-        return CommandResult(stdout=raw, stderr=b"", exit_status=self.status, duration_s=0)
 
 
 def test_a_reading_is_complete_and_byte_for_byte(
@@ -130,7 +114,7 @@ def test_an_office_of_250_devices_comes_whole(
 def test_the_counters_are_read_between_clock_and_uptime() -> None:
     connections = Scripted(b"")
     with pytest.raises(BadRouterOutput):
-        execute.get_current_bandwidth_data(connections, _anywhere())
+        execute.get_current_bandwidth_data(connections, anywhere())
     commands = [part.strip() for part in connections.commands[0].split(";")]
     at = commands.index("nlbw -c json")
     assert commands[at - 2] == "date +%s"
@@ -140,7 +124,7 @@ def test_the_counters_are_read_between_clock_and_uptime() -> None:
 def test_a_script_has_plain_words_semicolons_quotes_the_status_and_one_process_id(home: Home) -> None:
     connections = Scripted(b"")
     with pytest.raises(BadRouterOutput):
-        execute.get_current_bandwidth_data(connections, _anywhere())
+        execute.get_current_bandwidth_data(connections, anywhere())
     left = connections.commands[0].replace('"', "").replace("$?", "").replace(";", "").replace("$(pidof nlbwmon)", "")
     assert not set(left) & set("`$|&<>(){}\\'*~#\n")
 
@@ -194,66 +178,6 @@ def test_an_answer_above_the_limit_is_refused(
         execute.get_current_bandwidth_data(manager(max_output_bytes=100_000), one)
 
 
-# --- the frame ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "",
-        "Welcome! This account has no shell.\n",
-        "first",
-        "first{nonce} a 0\n",
-        "first{nonce} a 0\nsecond{nonce} b",
-        "first{nonce} a 0\nsecond{nonce} b 0",
-        "second{nonce} b 0\nfirst{nonce} a 0\n",
-        "first{nonce} a 0\nfirst{nonce} a 0\nsecond{nonce} b 0\n",
-        "first{nonce} a x\nsecond{nonce} b 0\n",
-    ],
-)
-def test_sections_that_are_missing_or_out_of_order_are_refused(answer: str) -> None:
-    with pytest.raises(BadRouterOutput, match=r"did not run the command to its end: its answer has no section [ab]\."):
-        run_script(Scripted(answer), _anywhere(), {"a": "date", "b": "date"})
-
-
-@pytest.mark.parametrize("status", [1, 255, None])
-def test_a_complete_answer_of_a_failed_shell_is_refused(status: int | None) -> None:
-    with pytest.raises(BadRouterOutput, match="exit status"):
-        run_script(Scripted("{nonce} a 0\n", status=status), _anywhere(), {"a": "date"})
-
-
-def test_a_marker_with_another_nonce_is_output() -> None:
-    fake = "0" * 32 + " a 0\n"
-    sections = run_script(Scripted(fake + "{nonce} a 0\n"), _anywhere(), {"a": "date"})
-    assert sections["a"].text == fake
-
-
-def test_of_a_text_that_is_far_too_long_its_first_whole_lines_are_read() -> None:
-    line = "x" * 99 + "\n"
-    section = run_script(Scripted(line * 1_000 + "{nonce} a 0\n"), _anywhere(), {"a": "date"})["a"]
-    assert section.text == line * 655, "64 KiB"
-    assert section.text_up_to(250) == line * 2
-    assert section.text_up_to(100_000) == line * 1_000
-    endless = run_script(Scripted("9" * 100_000 + "{nonce} a 0\n"), _anywhere(), {"a": "date"})["a"]
-    assert endless.text == ""
-
-
-def test_text_that_is_no_utf8_is_kept_readable() -> None:
-    class Latin(Scripted):
-        def run(self, target: RouterTarget, command: str) -> CommandResult:
-            result = super().run(target, command)
-            return CommandResult(stdout=b"M\xfcller" + result.stdout, stderr=b"", exit_status=0, duration_s=0)
-
-    assert run_script(Latin("{nonce} a 0\n"), _anywhere(), {"a": "date"})["a"].text == "M�ller"
-
-
-def test_the_nonce_is_fresh_for_every_script() -> None:
-    connections = Scripted("{nonce} a 0\n", "{nonce} a 0\n")
-    for _ in range(2):
-        run_script(connections, _anywhere(), {"a": "date"})
-    assert connections.commands[0] != connections.commands[1]
-
-
 # --- archives ----------------------------------------------------------------------------------------------
 
 OCTOBER, SEPTEMBER, MAY = date(2026, 10, 1), date(2026, 9, 1), date(2026, 5, 1)
@@ -265,7 +189,7 @@ def by_name(*starts: date) -> dict[date, str]:
 
 def test_a_name_that_is_no_date_reaches_no_router() -> None:
     with pytest.raises(ValueError, match="no name of an accounting period"):
-        period_files.get_archived_periods(Scripted(), _anywhere(), {OCTOBER: "2026-10-01; reboot"})
+        period_files.get_archived_periods(Scripted(), anywhere(), {OCTOBER: "2026-10-01; reboot"})
 
 
 def test_archives_come_by_start_date_and_missing_ones_are_absent(
@@ -322,7 +246,7 @@ def test_earlier_archives_can_not_be_told_while_nlbwmon_does_not_answer(
 
 
 def test_no_start_dates_need_no_round_trip() -> None:
-    assert period_files.get_archived_periods(Scripted(), _anywhere(), {}) == {}
+    assert period_files.get_archived_periods(Scripted(), anywhere(), {}) == {}
 
 
 def test_an_archive_that_was_busy_is_not_taken_for_absent(
@@ -369,7 +293,7 @@ def test_a_list_with_something_else_than_dates_is_refused(line: str) -> None:
         f"2026-11-01\n{line}\n{{nonce}} periods 0\n1{{nonce}} clock 0\n+0000{{nonce}} utc_offset 0\n"
     )
     with pytest.raises(BadRouterOutput, match="no date"):
-        execute.get_historical_bandwidth_data(connections, _anywhere(), 365)
+        execute.get_historical_bandwidth_data(connections, anywhere(), 365)
     assert len(connections.commands) == 1
 
 
@@ -410,7 +334,3 @@ def test_the_status_says_what_to_mend(
     status = execute.validate_nlbwmon_status(connections, one)
     assert (status.installed, status.running) == (installed, running)
     assert message in status.message
-
-
-def _anywhere() -> RouterTarget:
-    return RouterTarget(session_id="alice", router_id="r1", host="192.168.1.1", port=22, username="root")
