@@ -7,19 +7,9 @@ import pytest
 
 from db_operations.database import Database
 from db_operations.due_routers_db import claim_due_routers
-from db_operations.statements import execute
-from tests.db_operations.usage_rows import ALICE, AT, BOB, add_router
+from tests.db_operations.usage_rows import ALICE, AT, BOB, add_router, due_at
 
 MINUTE = timedelta(minutes=1)
-
-
-def due_at(database: Database, router_id: str, at: datetime, failures: int = 0) -> None:
-    with database.transaction() as conn:
-        execute(
-            conn,
-            "UPDATE routers SET next_collect_at = %(at)s, consecutive_failures = %(failures)s WHERE id = %(id)s",
-            {"at": at, "failures": failures, "id": router_id},
-        )
 
 
 def test_due_routers_are_claimed_once_until_the_claim_runs_out(database: Database) -> None:

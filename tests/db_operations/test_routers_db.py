@@ -1,26 +1,16 @@
 """Routers, their schedule and their claims on a real PostgreSQL."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from db_operations import device_usage_db, devices_db, readings_db, routers_db
 from db_operations.database import Database
 from db_operations.device_usage_db import DeviceSighting
-from db_operations.statements import execute
-from tests.db_operations.usage_rows import ALICE, AT, BOB, MAC, NAMES, add_router, reading_at, router_of
+from tests.db_operations.usage_rows import ALICE, AT, BOB, MAC, NAMES, add_router, due_at, reading_at, router_of
 from utils.errors import Conflict
 
 MINUTE = timedelta(minutes=1)
-
-
-def due_at(database: Database, router_id: str, at: datetime, failures: int = 0) -> None:
-    with database.transaction() as conn:
-        execute(
-            conn,
-            "UPDATE routers SET next_collect_at = %(at)s, consecutive_failures = %(failures)s WHERE id = %(id)s",
-            {"at": at, "failures": failures, "id": router_id},
-        )
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name])

@@ -3,9 +3,10 @@
 from datetime import UTC, date, datetime
 
 from db_operations import routers_db, users_db
+from db_operations.database import Database
 from db_operations.readings_db import ReadingRecord
 from db_operations.routers_db import RouterRecord
-from db_operations.statements import Connection
+from db_operations.statements import Connection, execute
 from db_operations.users_db import UserRecord
 
 AT = datetime(2031, 11, 11, 9, 0, tzinfo=UTC)
@@ -65,3 +66,12 @@ def reading_at(at: datetime, **fields: object) -> ReadingRecord:
         "usage_json": b'{"columns": [], "data": []} \x00\xff',
     }
     return ReadingRecord(**(values | fields))  # type: ignore[arg-type]
+
+
+def due_at(database: Database, router_id: str, at: datetime, failures: int = 0) -> None:
+    with database.transaction() as conn:
+        execute(
+            conn,
+            "UPDATE routers SET next_collect_at = %(at)s, consecutive_failures = %(failures)s WHERE id = %(id)s",
+            {"at": at, "failures": failures, "id": router_id},
+        )
