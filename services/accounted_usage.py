@@ -14,10 +14,12 @@ from services.counters import NOTHING, Counters, RowKey, Table, plus
 
 @dataclass(frozen=True, kw_only=True)
 class PassedPeriod:
-    """An accounting period that ended between two readings, and when it was, by server time."""
+    """An accounting period that ended between two readings, and when it was in between them, by server time."""
 
     start: date
     span: Span
+    #: When the period itself began, where that is told.
+    began: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -171,10 +171,13 @@ class _Accounting:
     def _within_period(self) -> None:
         step = self._step
         ended = max((start for start in step.tables if start < step.previous.period_start), default=None)
-        if ended and old_copies.is_taken_up(step, ended, self._compared.gained):
-            self._add(old_copies.usage_on_top(step, step.tables[ended]), self._on)
+        if ended and old_copies.is_taken_up(step, ended, step.new, self._compared.gained):
+            self._add(old_copies.usage_on_top(step, step.new, step.tables[ended]), self._on)
             self._notes.append(notes.carried_over(self._on))
             self._note_evictions(self._on, 0)
+            return
+        if old_copies.is_lost(step, step.current_began):
+            self._notes.append(notes.restored_from_unknown(self._on))
             return
         saved = step.tables.get(step.previous.period_start)
         origin = find_origin(self._compared, step.restart, saved or {}, step.files)

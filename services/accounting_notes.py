@@ -141,8 +141,8 @@ def saved_recovered(span: Span) -> Note:
 
 def restored_from_unknown(span: Span) -> Note:
     message = (
-        "What the router came back with after the restart can't be told for certain (its file was written anew, or its "
-        "table is full): at least so much was used."
+        "What the router came back with after the restart can't be told for certain (a file was written anew or is "
+        "gone, or its table is full): at least so much was used."
     )
     return _about(span, NoteKind.COUNTERS_WENT_BACK, message, Quality.UNKNOWN)
 

@@ -5,7 +5,8 @@ can carry the name of another period, and a period's name can change without its
 services/proven_usage.py counts what contents prove.
 """
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 
 from services.accounted_usage import PassedPeriod
 from services.buckets import Span
@@ -20,7 +21,7 @@ def are_doubtful(step: ReadingStep) -> bool:
     contradict the names.
     """
     is_dated_ahead = any(age_s < -FILE_TIME_TOLERANCE_S for age_s in step.files.ages_s.values())
-    if step.current.clock_was_set or is_dated_ahead:
+    if step.current.clock_was_set or is_dated_ahead or has_copy_by_another_clock(step) or merged_files(step):
         return True
     periods = {step.previous.period_start, step.current.period_start, *(period.start for period in step.passed)}
     if step.has_restarted and periods & step.previous.doubted:
@@ -31,6 +32,35 @@ def are_doubtful(step: ReadingStep) -> bool:
         is_set_back = step.has_restarted and step.current.period_start < step.previous.period_start
         return is_set_back or (step.restart is Restart.NONE and has_begun_again(step.compared))
     return _has_ended_none(step)
+
+
+def has_copy_by_another_clock(step: ReadingStep) -> bool:
+    """Whether the copy in RAM is dated before the boot: the clock was set since it was made."""
+    age_s, uptime_s = step.files.ram_copy_age_s, step.current.uptime_s
+    return age_s is not None and uptime_s is not None and age_s > uptime_s + FILE_TIME_TOLERANCE_S
+
+
+def merged_files(step: ReadingStep) -> list[date]:
+    """The periods whose files' rows may have been added to the table since. A daemon that began without a file does so
+    at its first commit, if the clock was set to a period that has one.
+    """
+    if step.has_restarted:
+        return []
+    earliest = step.since - timedelta(seconds=FILE_TIME_TOLERANCE_S)
+    archived = {period.start for period in step.passed if was_archived(step, period)}
+    return [
+        start
+        for start in dict.fromkeys((step.current.period_start, step.previous.period_start))
+        if start in step.tables and start not in archived and is_of_another_table(step.compared, start)
+        if (written := step.written_at(start)) is None or written >= earliest
+    ]
+
+
+def is_of_another_table(compared: Comparison, start: date) -> bool:
+    """Whether that period's file may be another table's than that of the earlier reading: the clock was set back to
+    that period, or the file was in doubt by then.
+    """
+    return start < compared.previous.period_start or start in compared.previous.doubted
 
 
 def _has_ended_none(step: ReadingStep) -> bool:
@@ -118,7 +148,7 @@ def rolled_over_at(step: ReadingStep) -> list[PassedPeriod]:
         end, written = period.span.end, step.written_at(period.start)
         if written is not None and was_archived(step, period):
             end = max(end, written)
-        found.append(PassedPeriod(start=period.start, span=Span(start, end)))
+        found.append(replace(period, span=Span(start, end)))
     return found
 
 

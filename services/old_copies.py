@@ -5,11 +5,11 @@ A daemon that dies in that time takes them up as rows of the new period. So it d
 new period's name in the seconds before the rollover.
 """
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from services.counters import NOTHING, Comparison, Counters, RowKey, Table, gain, goes_on_from, has_unmoved, is_at_least
 from services.reading_step import ReadingStep
-from services.restored_tables import ROLLOVER_DELAY_S, Restart
+from services.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S, Restart
 
 
 def may_be_taken_up(compared: Comparison) -> bool:
@@ -23,30 +23,49 @@ def may_be_taken_up(compared: Comparison) -> bool:
     return age_s - elapsed_s <= 2 * ROLLOVER_DELAY_S
 
 
-def is_taken_up(step: ReadingStep, ended: date, growth: Table) -> bool:
-    """Whether the daemon came back with the copy of the period ``ended`` rather than with its own. ``growth``: what was
-    used if it did not.
+def is_taken_up(step: ReadingStep, ended: date, table: Table, growth: Table) -> bool:
+    """Whether ``table``, that of the later reading or the archive of a period before it, began with the copy of the
+    period ``ended`` rather than with its own. ``growth``: what was used if it did not.
 
-    Rows are exactly what the archive has; or the daemon started within a refresh interval after the rollover, and less
-    needs to have happened that way.
+    Rows are exactly what the archive of ``ended`` has; or the daemon started within a refresh interval after that was
+    written, and less needs to have happened that way.
     """
     archive, written = step.tables.get(ended), step.written_at(ended)
-    if not archive or step.restart is Restart.NONE or _came_back_with_file(step):
+    if not archive or step.restart is Restart.NONE:
         return False
+    is_read = table is step.new
+    if is_read and _came_back_with_file(step):
+        return False
+    is_soon = not step.is_first_daemon and written is not None and _has_started(step, written, written)
     # Those that the earlier reading had as well were brought back before it.
     back = {key: counters for key, counters in archive.items() if step.old.get(key) != counters}
-    reached = sum(1 for key, counters in archive.items() if is_at_least(step.new.get(key, NOTHING), counters))
-    if has_unmoved(step.new, back) and 2 * reached >= len(archive):
+    reached = sum(1 for key, counters in archive.items() if is_at_least(table.get(key, NOTHING), counters))
+    # Of a whole period that nobody read, a row may be alike by chance.
+    if (is_read or is_soon) and has_unmoved(table, back) and 2 * reached >= len(archive):
         return True
-    if (
-        step.is_first_daemon
-        or written is None
-        or (step.restarted_at - written).total_seconds() > step.files.refresh_interval_s + 5
-    ):
+    if not is_soon:
         return False
-    lost = sum(sum(gain(counters, step.new.get(key, NOTHING))) for key, counters in archive.items())
-    ran = sum(map(sum, usage_on_top(step, archive).values()))
+    lost = sum(sum(gain(counters, table.get(key, NOTHING))) for key, counters in archive.items())
+    ran = sum(map(sum, usage_on_top(step, table, archive).values()))
     return lost + ran < sum(map(sum, growth.values()))
+
+
+def is_lost(step: ReadingStep, began: datetime | None) -> bool:
+    """Whether the daemon started so soon after the earlier reading's period ``began`` that it may have come back with
+    the rows of the one before, and the router has no file of that one to tell them by.
+    """
+    if step.restart is not Restart.DAEMON or began is None:
+        return False
+    if any(start < step.previous.period_start for start in step.tables):
+        return False
+    return _has_started(step, began, began + timedelta(seconds=step.files.refresh_interval_s))
+
+
+def _has_started(step: ReadingStep, earliest: datetime, latest: datetime) -> bool:
+    """Whether the daemon started after a rollover, which was in that time, and before the first refresh after it."""
+    since_s = (step.restarted_at - earliest).total_seconds()
+    until_s = (step.restarted_at - latest).total_seconds()
+    return since_s >= -FILE_TIME_TOLERANCE_S and until_s <= step.files.refresh_interval_s + 5
 
 
 def _came_back_with_file(step: ReadingStep) -> bool:
@@ -58,11 +77,11 @@ def _came_back_with_file(step: ReadingStep) -> bool:
     return file is not None and written is not None and written <= step.since and goes_on_from(step.new, file)
 
 
-def usage_on_top(step: ReadingStep, archive: Table) -> dict[RowKey, Counters]:
+def usage_on_top(step: ReadingStep, table: Table, archive: Table) -> dict[RowKey, Counters]:
     """What was used since: at least what lies above the archive, as the copy is no newer."""
-    has_forgotten = step.would_be_full(step.new, archive)
+    has_forgotten = step.would_be_full(table, archive)
     return {
         key: gain(counters, archive.get(key, NOTHING))
-        for key, counters in step.new.items()
+        for key, counters in table.items()
         if key in archive or not has_forgotten
     }

@@ -20,7 +20,7 @@ from services.counters import (
     may_go_on_from,
     most_of,
 )
-from services.doubted_names import has_begun_again
+from services.doubted_names import has_begun_again, has_copy_by_another_clock, merged_files
 from services.reading_step import ReadingStep
 from services.restored_tables import FILE_TIME_TOLERANCE_S, Restart, is_written_by_one_before
 
@@ -52,6 +52,11 @@ def _while_it_ran(step: ReadingStep) -> Proven:
     previous, current = compared.previous.period_start, compared.current.period_start
     # Back from zero. A row that isn't below what it was counts from there, though it may have begun again as well.
     rows = compared.gained | {key: compared.new[key] for key in compared.shrunk}
+    if merged := merged_files(step):
+        base = most_of([step.old, *(tables[start] for start in merged)])
+        above = {key: gain(counters, base.get(key, NOTHING)) for key, counters in step.new.items()}
+        taken_up = next((start for start in merged if may_go_on_from(step.new, tables[start])), None)
+        return Proven({}, above, max(previous, current), is_whole=False, taken_up=taken_up)
     if has_begun_again(compared):
         left_over = _left_over(step, [tables.get(previous, {})])
         return Proven(left_over, rows, max(previous, current), is_whole=False)
@@ -65,6 +70,8 @@ def _over_a_restart(step: ReadingStep) -> Proven:
     """
     compared, restart, tables = step.compared, step.restart, step.tables
     previous, current = compared.previous.period_start, compared.current.period_start
+    if _may_be_of_any_table(step):
+        return Proven({}, {}, current, is_whole=False)
     # The period that it started in comes first: it is the likelier one of two that are alike.
     starts = [current, previous, *sorted(tables.keys() - {current, previous}, reverse=True)]
     files = [tables.get(start, {}) for start in starts]
@@ -107,6 +114,18 @@ def _over_a_restart(step: ReadingStep) -> Proven:
     return Proven(left_over, rows, start, is_whole=False, taken_up=taken_up)
 
 
+def _may_be_of_any_table(step: ReadingStep) -> bool:
+    """Whether the daemon may have come back with a copy in RAM that was made by another clock: before the earlier
+    reading, or by a daemon before it. Nobody has seen that table.
+    """
+    refresh_s, daemon_up_s = step.files.refresh_interval_s, step.current.daemon_uptime_s
+    if has_copy_by_another_clock(step) and daemon_up_s is not None and daemon_up_s < refresh_s:
+        return step.has_restarted
+    started_after_s = (step.restarted_at - step.since).total_seconds()
+    is_soon = started_after_s <= refresh_s + 5
+    return step.restart is Restart.DAEMON and is_soon and step.previous.period_start in step.previous.doubted
+
+
 def _may_be_counted(step: ReadingStep, start: date) -> bool:
     """Whether what that period's file has above the last reading may have been counted when it was found there.
 
@@ -114,7 +133,7 @@ def _may_be_counted(step: ReadingStep, start: date) -> bool:
     """
     written = step.written_at(start)
     if written is None or step.current.clock_was_set:
-        return start in step.previous.doubted
+        return start in step.previous.doubted or start < step.previous.period_start
     return written < step.since - timedelta(seconds=FILE_TIME_TOLERANCE_S)
 
 

@@ -69,6 +69,12 @@ class ReadingStep:
             return self.since
         return min(max(self.since, self.now - timedelta(seconds=min(known))), self.now)
 
+    @property
+    def current_began(self) -> datetime | None:
+        """When the running period began; None where it can't be told."""
+        age_s = self.current.period_age_s
+        return None if age_s is None else self.now - timedelta(seconds=age_s)
+
     def written_at(self, start: date) -> datetime | None:
         """When the router's file of that period was written, by server time; None where it isn't told."""
         age_s = self.files.ages_s.get(start)

@@ -99,7 +99,7 @@ class _Rollover:
             if step.restarted_at < span.end:  # else nothing ran in it, and the gap before the restart says so
                 self._pending.append(notes.archive_overwritten(span, period.start))
         else:
-            self._count_archive(period.start, archive, span, is_in_order=is_in_order)
+            self._count_archive(period, archive, span, is_in_order=is_in_order)
             if is_in_order is False and step.restarted_at < span.end:
                 ended = looked
                 self._pending.append(notes.archive_overwritten(Span(self._since, looked.end), period.start))
@@ -116,12 +116,14 @@ class _Rollover:
         if self._step.current.is_full:
             self._gathered.notes.append(notes.rows_evicted(Span(self._since, self._step.now), 0))
 
-    def _count_archive(self, start: date, archive: Table, span: Span, *, is_in_order: bool | None) -> None:
+    def _count_archive(self, period: PassedPeriod, archive: Table, span: Span, *, is_in_order: bool | None) -> None:
+        start = period.start
         if start == self._step.previous.period_start:
-            self._counted = self._counted_of(archive, span)
+            self._counted = self._counted_of(archive, span, period.began)
             rows = self._tail(archive, span)
         else:
-            rows = self._rows_of(archive, self._is_carried(archive))
+            is_old_copy = old_copies.is_taken_up(self._step, self._last, archive, archive)
+            rows = self._rows_of(archive, _Carried.PERHAPS if is_old_copy else self._is_carried(archive))
         end, written = span.end, self._step.written_at(start)
         if not is_in_order and written is not None:
             end = min(max(self._since, written), end)
@@ -142,6 +144,8 @@ class _Rollover:
         if carried is _Carried.NO:
             self._counted = {}
             return dict(table)
+        if self._has_lost_rows(table):
+            self._counted = most_of([self._counted, self._step.old])
         if self._last not in self.in_good_order:
             self.archived -= {self._last}  # it is only a commit
         if carried is _Carried.PERHAPS or self._step.restart is Restart.NONE:
@@ -161,6 +165,8 @@ class _Rollover:
             return _Carried.NO
         if goes_on_from(table, before):
             return _Carried.YES
+        if self._has_lost_rows(table):
+            return _Carried.PERHAPS
         if not before or is_running_on or (unless_cut and self._is_cut):
             return _Carried.NO
         if may_go_on_from(table, before):
@@ -169,15 +175,26 @@ class _Rollover:
         is_full = self._step.would_be_full(table, before)
         return _Carried.PERHAPS if is_full and has_unmoved(table, before) else _Carried.NO
 
+    def _has_lost_rows(self, table: Table) -> bool:
+        """Whether the table has a row that was read and that the archive of that reading's period lacks: by a clock
+        that was wrong meanwhile, it was saved elsewhere.
+        """
+        step = self._step
+        archive = step.tables.get(step.previous.period_start, {})
+        lost = {key: read for key, read in step.old.items() if not is_at_least(archive.get(key, NOTHING), read)}
+        return step.has_restarted and has_unmoved(table, lost)
+
     def _is_carried_into_running(self) -> _Carried:
         """The running period's own file tells, unless it was written since. After a boot, there is no other way."""
         step, start = self._step, self._step.current.period_start
         tolerance = timedelta(seconds=FILE_TIME_TOLERANCE_S)
         file, written = step.tables.get(start), step.written_at(start)
-        if self._last in step.tables and old_copies.is_taken_up(step, self._last, step.new):
+        if old_copies.is_taken_up(step, self._last, step.new, step.new):
             return _Carried.PERHAPS
         if file is None or not is_taken_up(step.current, file):
-            return _Carried.NO if step.is_first_daemon else self._is_carried(step.new)
+            if step.is_first_daemon and not self._has_lost_rows(step.new):
+                return _Carried.NO
+            return self._is_carried(step.new)
         if written is not None and written > step.restarted_at + tolerance:
             return self._is_carried(step.new, unless_cut=False)
         if self._is_cut:
@@ -185,14 +202,21 @@ class _Rollover:
             return _Carried.YES if is_of_old_table else _Carried.NO
         return self._is_carried(file)
 
-    def _counted_of(self, archive: Table, span: Span) -> Table:
+    def _counted_of(self, archive: Table, span: Span, began: datetime | None) -> Table:
         """What was counted of the archive's table. A restart since the last reading may have brought the rows of the
         period before into it: services/old_copies.py.
         """
         step = self._step
+        if old_copies.is_lost(step, began) or step.previous.period_start in step.previous.doubted:
+            self._gathered.notes.append(notes.restored_from_unknown(span))
+            return archive
         start = max((start for start in step.tables if start < step.previous.period_start), default=None)
-        before = step.tables[start] if start else {}
-        if step.restart is Restart.NONE or not goes_on_from(archive, before) or goes_on_from(step.old, before):
+        if start is None or step.restart is Restart.NONE:
+            return step.old
+        before = step.tables[start]
+        is_brought_back = goes_on_from(archive, before) and not goes_on_from(step.old, before)
+        growth = {key: gain(counters, step.old.get(key, NOTHING)) for key, counters in archive.items()}
+        if not is_brought_back and not old_copies.is_taken_up(step, start, archive, growth):
             return step.old
         self._gathered.notes.append(notes.carried_over(span))
         return most_of([step.old, before])

@@ -200,7 +200,8 @@ def passed_periods(answer: ReadAnswer, previous: ReadingRecord) -> list[PassedPe
     begins = [(start, max(began, previous.read_at)) for start, began in begins if began > seen or start == current]
     passed, since, start = [], previous.read_at, previous.period_start
     for following, began in begins:
-        passed.append(PassedPeriod(start=start, span=Span(since, began)))
+        own_start = told.by_server(rule.began_at(start, told.zone))
+        passed.append(PassedPeriod(start=start, span=Span(since, began), began=own_start))
         since, start = began, following
     return passed
 

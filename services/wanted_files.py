@@ -6,7 +6,7 @@ from datetime import date
 from services import old_copies
 from services.accounted_usage import PassedPeriod
 from services.counters import Comparison
-from services.doubted_names import has_begun_again
+from services.doubted_names import has_begun_again, is_of_another_table
 from services.restored_tables import Restart, find_restart
 
 
@@ -23,8 +23,9 @@ def wanted_files(
     previous, current = compared.previous, compared.current
     restart = find_restart(previous, current)
     has_restarted = restart in (Restart.DAEMON, Restart.ROUTER)
+    may_be_merged = any(is_of_another_table(compared, start) for start in (previous.period_start, current.period_start))
     if current.clock_was_set:
-        if restart is Restart.NONE and not has_begun_again(compared):
+        if restart is Restart.NONE and not (has_begun_again(compared) or may_be_merged):
             return []
         taken_up = earlier if has_restarted else ()
         return sorted({previous.period_start, current.period_start, *taken_up})
@@ -32,9 +33,9 @@ def wanted_files(
         before = max((start for start in earlier if start < previous.period_start), default=previous.period_start)
         began_with = [current.period_start, before] if has_restarted else []
         return sorted({previous.period_start, *(period.start for period in passed), *began_with})
-    if has_restarted and current.period_start < previous.period_start:
+    if current.period_start < previous.period_start:
         return [current.period_start, previous.period_start]
     went_back = compared.shrunk if restart is Restart.UNKNOWN else has_begun_again(compared)
     if has_restarted or (restart is Restart.UNKNOWN and old_copies.may_be_taken_up(compared)):
         return [*earlier[:1], previous.period_start]
-    return [previous.period_start] if went_back else []
+    return [previous.period_start] if went_back or may_be_merged else []

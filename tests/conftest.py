@@ -7,6 +7,7 @@ import psycopg2
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
+from hypothesis import settings
 
 from db_operations import users_db
 from db_operations.database import Database
@@ -29,6 +30,9 @@ __all__ = ["dropbear", "home"]
 def pytest_configure() -> None:
     """A run that is ended (SIGTERM) stops its PostgreSQL like one that is interrupted. Workers of -n are cut off."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A busy machine is no failure: no example has a deadline.
+    settings.register_profile("unhurried", settings(deadline=None))
+    settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

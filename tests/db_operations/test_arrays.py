@@ -29,13 +29,13 @@ def unnested(conn: connection, kind: str, literal: str) -> list[object]:
         return [value for (value,) in cursor.fetchall()]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.none() | TEXTS))
 def test_any_texts_come_back_as_they_were(conn: connection, values: list[str | None]) -> None:
     assert unnested(conn, "text", text_array(values)) == values
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.none() | BIGINTS))
 def test_any_integers_come_back_as_they_were(conn: connection, values: list[int | None]) -> None:
     assert unnested(conn, "bigint", int_array(values)) == values

@@ -86,7 +86,7 @@ READINGS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(readings=READINGS)
 def test_names_without_end_are_few_rows_and_no_byte_is_lost(
     conn: Connection, readings: list[dict[tuple[str, int, str], tuple[int, int, int, int]]]

@@ -198,7 +198,6 @@ def try_everything(
             max_examples=EXAMPLES,
             derandomize=True,
             database=None,
-            deadline=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
@@ -292,7 +291,6 @@ def test_what_is_made_by_one_request_is_what_the_next_ones_are_about(
             stateful_step_count=8,
             derandomize=True,
             database=None,
-            deadline=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),

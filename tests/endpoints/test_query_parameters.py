@@ -15,7 +15,6 @@ same_everywhere = settings(
     max_examples=150 * SOAK,
     derandomize=True,
     database=None,
-    deadline=None,
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -49,6 +49,11 @@ class View:
     def of(cls, router: TracedRouter) -> View:
         daemon = router.daemon
         daemon.check()
+        doubts = router.doubts | daemon.doubts
+        if daemon.has_file_ahead:
+            doubts = doubts | {"a file ahead of its table"}
+        if daemon.brought_back and daemon.brought_back not in daemon.files:
+            doubts = doubts | {"the archive of rows that a crash brought back is gone"}
         return cls(
             at=router.clock.now(),
             rows=dict(daemon.traced.rows),
@@ -58,7 +63,7 @@ class View:
             taken_up=list(daemon.taken_up),
             ended=list(daemon.ended),
             left_in_file=set(daemon.left_in_file),
-            doubts=router.doubts | daemon.doubts | ({"a file ahead of its table"} if daemon.has_file_ahead else set()),
+            doubts=doubts,
         )
 
 
@@ -178,7 +183,7 @@ class Oracle:
         # - "committed again since a restart": the file is not what the table came back with any more;
         # - "a crash without a copy in RAM": somebody removed it; within seconds after a reading that looks like a crash
         #   that a copy was taken up after;
-        # - "a crash just after a rollover": the copy in RAM is the old period's or the new one's;
+        # - "the archive of rows that a crash brought back is gone": they can't be told from the new period's own;
         # - "a file ahead of its table": a crash put the table back behind it, and it can be taken up once more;
         # - "wrong clock", "another zone": from then on there may be files under names that nobody would look for.
         for reason in view.doubts:
@@ -197,6 +202,7 @@ class Oracle:
         del daemon.ended[: len(view.ended)]
         daemon.left_in_file -= view.left_in_file
         daemon.doubts.clear()
+        daemon.brought_back = None
 
 
 def _reachable(view: View) -> Iterable[Charge]:

@@ -26,7 +26,6 @@ PROFILE = settings(
     stateful_step_count=40,
     derandomize=True,
     database=None,
-    deadline=None,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )

@@ -13,7 +13,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from simulator.clock import from_us
-from simulator.nlbwmon import SECOND_US, Nlbwmon, NlbwmonSettings
+from simulator.nlbwmon import Nlbwmon, NlbwmonSettings
 from simulator.rows import Delta, RowKey, Rows
 
 
@@ -85,8 +85,10 @@ class TracedDaemon(Nlbwmon):
         self.has_file_ahead = False
         self.now_us = 0
         self._is_starting = False
-        #: When it rolled over last, by the router's clock (us).
-        self._rolled_over_wall = -1 << 62
+        #: The period that the copy in RAM is still of: it ended since the last refresh.
+        self._ended_period: str | None = None
+        #: The period whose rows a crash brought back since somebody last asked.
+        self.brought_back: str | None = None
         #: The file that is being added to the table.
         self._to_merge: Traced = {}
 
@@ -107,8 +109,8 @@ class TracedDaemon(Nlbwmon):
         had = self.traced.rows
         if self.running and self.traced.ram_copy is None:
             self.doubts.add("a crash without a copy in RAM")
-        if self.running and wall - self._rolled_over_wall <= (self.settings.refresh_interval + 5) * SECOND_US:
-            self.doubts.add("a crash just after a rollover")
+        if self.running and self._ended_period and self.traced.ram_copy is not None:
+            self.brought_back = self._ended_period
         super().crash(mono, wall)
         kept = {id(charge) for chain in self.traced.rows.values() for charge in unseen(chain)}
         self.left_in_file |= {id(one) for chain in had.values() for one in unseen(chain) if id(one) not in kept}
@@ -166,6 +168,7 @@ class TracedDaemon(Nlbwmon):
     def refresh(self, wall: int) -> None:
         super().refresh(wall)
         self.traced.ram_copy = self.traced.rows.copy()
+        self._ended_period = None
 
     def save(self, wall: int) -> None:
         file = self.traced.files.get(self._name(wall), {})
@@ -191,6 +194,7 @@ class TracedDaemon(Nlbwmon):
         if self.period == ended:
             return
         self.ended.append(rows)
+        self._ended_period = ended
         self.traced.rows = {}
 
     def _clean_up(self, wall: int) -> None:

@@ -1,9 +1,11 @@
 """A table that was carried over a period's end: nlbwmon was stopped before it had looked at the date."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from services.accounted_usage import PassedPeriod
 from services.accounting_notes import NoteKind
 from services.buckets import Span
 from services.counters import Counters, Reading, RowKey
@@ -167,3 +169,85 @@ def test_a_row_that_was_brought_back_before_the_earlier_reading_proves_nothing_n
     )
 
     assert usage.rows == {LAPTOP_WEB: (50, 0)}
+
+
+def test_a_crash_just_after_a_period_that_nobody_read_brings_its_rows_into_the_next_one() -> None:
+    """Both had ended by the next reading. The copy in RAM was a little behind the archive, so that it lacks a row."""
+    before = reading({WEB: (1_000, 100)}, period=SEPTEMBER, boot_id="a", uptime_s=86_400, daemon_id="1", row_limit=100)
+    after = after_restart({}, restarted=20.2)
+    archives = {
+        SEPTEMBER: {WEB: (9_000, 900), SSH: (70, 7), LAPTOP_WEB: (8, 8)},
+        OCTOBER: {WEB: (9_000, 900), SSH: (90, 7)},
+    }
+    ages_s = {SEPTEMBER: 45 * 60.0, OCTOBER: 5 * 60.0}
+
+    usage = usage_between(
+        before, after, archives, [passed(SEPTEMBER, until=20), passed(OCTOBER, until=60)], ages_s=ages_s
+    )
+
+    assert usage.rows == {WEB: (8_000, 800), SSH: (90, 7), LAPTOP_WEB: (8, 8)}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+def test_a_row_alike_by_chance_carries_nothing_over_where_the_daemon_had_restarted_long_before() -> None:
+    before = reading({WEB: (1_000, 100)}, period=SEPTEMBER, boot_id="a", uptime_s=86_400, daemon_id="1", row_limit=100)
+    after = after_restart({}, restarted=5)
+    archives = {SEPTEMBER: {WEB: (9_000, 900), SSH: (70, 7)}, OCTOBER: {WEB: (700, 70), SSH: (70, 7)}}
+    ages_s = {SEPTEMBER: 45 * 60.0, OCTOBER: 5 * 60.0}
+
+    usage = usage_between(
+        before, after, archives, [passed(SEPTEMBER, until=20), passed(OCTOBER, until=60)], ages_s=ages_s
+    )
+
+    assert usage.rows == {WEB: (8_700, 870), SSH: (140, 14)}
+
+
+def _began(minutes: float) -> PassedPeriod:
+    return replace(passed(OCTOBER, until=60), began=at(minutes))
+
+
+@pytest.mark.parametrize(("began", "counted"), [(-0.5, {}), (-30, {**READ, LAPTOP_WEB: (400, 40)})])
+def test_an_archive_after_a_crash_near_its_periods_start_is_unknown_without_that_of_the_one_before(
+    began: float, counted: dict[RowKey, Counters]
+) -> None:
+    """The router keeps no more generations: what a crash brought back can't be told from the period's own rows."""
+    before = reading({}, period=OCTOBER, boot_id="a", uptime_s=86_400, daemon_id="1", row_limit=100)
+    after = after_restart({}, restarted=0.2)
+
+    usage = usage_between(
+        before, after, {OCTOBER: {**READ, LAPTOP_WEB: (400, 40)}}, [_began(began)], ages_s={OCTOBER: 5 * 60.0}
+    )
+
+    assert usage.rows == counted
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+def test_a_crash_near_the_running_periods_start_is_unknown_without_the_archive_of_the_one_before() -> None:
+    before = reading({}, boot_id="a", uptime_s=86_400, daemon_id="1", row_limit=100)
+    after = reading(
+        READ,
+        minutes=5,
+        boot_id="a",
+        uptime_s=86_700,
+        daemon_id="2",
+        daemon_uptime_s=290,
+        period_age_s=320,
+        row_limit=100,
+    )
+
+    usage = usage_between(before, after)
+
+    assert usage.rows == {}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+@pytest.mark.parametrize("of", ["daemon", "router"])
+def test_rows_that_the_archive_lacks_and_the_next_table_has_were_saved_by_a_wrong_clock(of: str) -> None:
+    """What was read in October is in no file of it, and is there again in November."""
+    before = before_restart(READ)
+    after = after_restart({**READ, LAPTOP_WEB: (9, 9)}, restarted=60.5, of=of)
+
+    usage = usage_between(before, after, {OCTOBER: {}}, ENDED, ages_s={OCTOBER: 30 * 60.0})
+
+    assert usage.rows == {LAPTOP_WEB: (9, 9)}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)

@@ -142,6 +142,7 @@ def test_a_router_that_does_not_tell_its_daemons_start_is_not_doubted_at_each_re
 
 
 def test_where_a_period_ends_in_good_order_its_file_is_in_doubt_no_longer() -> None:
+    """What the archive has above the last reading may be rows that were counted: unknown, and not counted."""
     before = reading({WEB: (1_000, 100)}, period=OCTOBER, daemon_id="a", doubted=frozenset({OCTOBER}), row_limit=100)
     after = reading({WEB: (5, 0)}, minutes=60, daemon_id="a", row_limit=100, period_age_s=3_000)
 
@@ -149,7 +150,8 @@ def test_where_a_period_ends_in_good_order_its_file_is_in_doubt_no_longer() -> N
         before, after, {OCTOBER: {WEB: (1_200, 100)}}, [passed(OCTOBER, until=10)], committed_age_s=2_990
     )
 
-    assert usage.rows == {WEB: (205, 0)}
+    assert usage.rows == {WEB: (5, 0)}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
     assert usage.doubted == frozenset()
 
 
@@ -268,3 +270,38 @@ def test_a_file_ahead_of_the_table_tells_nothing_of_where_that_began_and_nothing
     assert usage.rows == {}
     assert usage.gaps == (Span(before.read_at, after.read_at - timedelta(seconds=1)),)
     assert Quality.UNKNOWN in [note.quality for note in usage.notes]
+
+
+def test_a_copy_in_ram_that_was_made_by_another_clock_is_a_table_that_nobody_has_seen() -> None:
+    """The daemon is up for a second and found a copy that is dated before the boot."""
+    before = reading({SSH: (70, 7)}, boot_id="a", uptime_s=900, daemon_id="1", row_limit=100)
+    after = reading(
+        {WEB: (9_000, 900)}, minutes=5, boot_id="b", uptime_s=42, daemon_id="2", daemon_uptime_s=1, row_limit=100
+    )
+
+    usage = usage_between(before, after, ram_copy_age_s=1_964_822_412.0, has_ram_copy=True)
+
+    assert usage.rows == {}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+    assert usage.doubted == {NOVEMBER}
+
+
+@pytest.mark.parametrize(("started_after_s", "counted"), [(10, {}), (50, {WEB: (9_000, 900)})])
+def test_a_crash_seconds_after_a_doubted_reading_may_bring_back_a_table_from_before_it(
+    started_after_s: int, counted: dict[object, object]
+) -> None:
+    """The copy in RAM is made once in thirty seconds."""
+    before = reading({}, boot_id="a", uptime_s=900, daemon_id="1", row_limit=100, doubted=frozenset({NOVEMBER}))
+    after = reading(
+        {WEB: (9_000, 900)},
+        minutes=5,
+        boot_id="a",
+        uptime_s=1_200,
+        daemon_id="2",
+        daemon_uptime_s=300 - started_after_s,
+        row_limit=100,
+    )
+
+    usage = usage_between(before, after)
+
+    assert usage.rows == counted

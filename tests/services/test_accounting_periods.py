@@ -176,7 +176,7 @@ MOMENTS = st.integers(0, 4 * 366 * 86_400).map(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 28),
     MOMENTS,
@@ -188,7 +188,7 @@ def test_a_period_from_a_day_that_every_month_has_is_found_under_our_name(
     assert status_of_our_name(str(day), moment, zone) == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(["2026-11-01/7", "2025-01-01/1", "2026-02-28/30", "2028-12-01/9"]), MOMENTS)
 def test_a_period_of_n_days_is_found_under_our_name_in_utc(interval: str, moment: datetime) -> None:
     """Also while the clock is before the date of the setting."""

@@ -49,7 +49,7 @@ VALUES = st.lists(
 
 
 @given(VALUES, st.lists(st.integers(-10_000, 10_000), min_size=400, max_size=400), st.booleans())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_whatever_comes_and_whenever_a_score_is_from_0_to_1(
     values: list[float], steps: list[int], is_aware: bool
 ) -> None:
@@ -61,7 +61,7 @@ def test_whatever_comes_and_whenever_a_score_is_from_0_to_1(
 
 
 @given(st.integers(0, 10**6), st.integers(200, 600))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_what_comes_later_changes_nothing(seed: int, length: int) -> None:
     values = noise(600, seed)
     assert scores(values[:length]) == scores(values)[:length]

@@ -18,7 +18,7 @@ def home(clock: ManualClock, seed: int = 1) -> SimulatedRouter:
     return typical_home(start=START, clock=clock, seed=seed)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.lists(st.integers(1, 6 * 3_600 * 1_000), min_size=1, max_size=25))
 def test_counters_do_not_depend_on_the_steps_in_between(steps: list[int]) -> None:
     clock = ManualClock(START)

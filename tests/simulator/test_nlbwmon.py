@@ -55,7 +55,7 @@ def test_west_of_greenwich_a_fixed_period_is_named_by_the_day_before() -> None:
     assert period_after(start, "America/New_York", database_interval="2026-10-01/7") == "2026-09-30"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from(["1", "2", "28", "30", "31", "0", "-3", "2026-01-05/7", "2026-03-01/30", "2026-06-30/1"]),
     st.integers(0, 4 * 366 * 86_400).map(lambda seconds: datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)),
@@ -294,7 +294,7 @@ def test_a_clock_that_goes_back_breaks_nothing(router: SimulatedRouter, clock: M
     assert router.run("nlbw -c json; nlbw -c list; date; cat /proc/uptime").status == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**6), st.integers(1, 4_000)), max_size=30))
 def test_counters_of_all_periods_add_up_to_the_ledger(steps: list[tuple[int, int, int]]) -> None:
     clock = ManualClock(datetime(2026, 10, 25, tzinfo=UTC))

@@ -25,7 +25,7 @@ def test_an_answer_cut_off_at_any_byte_is_refused(end: int) -> None:
     assert refuses(LIVE[:end])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, len(OFFICE) - 1))
 def test_a_large_answer_cut_off_anywhere_is_refused(end: int) -> None:
     assert refuses(OFFICE[:end])
