@@ -19,7 +19,7 @@ Table = Mapping[RowKey, Counters]
 NOTHING: Counters = (0, 0)
 
 #: No packet is smaller. Rows of fewer bytes may be alike by chance.
-_SMALLEST_PACKET = 28
+SMALLEST_PACKET = 28
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +187,6 @@ def goes_on_from(later: Table, earlier: Table) -> bool:
     return may_go_on_from(later, earlier) and has_unmoved(later, earlier)
 
 
-def has_unmoved(later: Table, earlier: Table) -> bool:
-    """Whether a row is exactly what it was, and not by the chance of a few bytes."""
-    return any(later.get(key) == counters and sum(counters) >= _SMALLEST_PACKET for key, counters in earlier.items())
+def has_unmoved(later: Table, earlier: Table, least: int = SMALLEST_PACKET) -> bool:
+    """Whether a row is exactly what it was, and not by the chance of a few bytes: it has ``least`` of them or more."""
+    return any(later.get(key) == counters and sum(counters) >= least for key, counters in earlier.items())

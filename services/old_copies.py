@@ -7,9 +7,23 @@ new period's name in the seconds before the rollover.
 
 from datetime import date, datetime, timedelta
 
-from services.counters import NOTHING, Comparison, Counters, RowKey, Table, gain, goes_on_from, has_unmoved, is_at_least
+from services.counters import (
+    NOTHING,
+    SMALLEST_PACKET,
+    Comparison,
+    Counters,
+    RowKey,
+    Table,
+    gain,
+    goes_on_from,
+    has_unmoved,
+    is_at_least,
+)
 from services.reading_step import ReadingStep
 from services.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S, Restart
+
+#: In a whole period that nobody read, a row of fewer bytes may be what it was in the one before by chance.
+_NO_CHANCE = 65_536
 
 
 def may_be_taken_up(compared: Comparison) -> bool:
@@ -40,8 +54,9 @@ def is_taken_up(step: ReadingStep, ended: date, table: Table, growth: Table) -> 
     # Those that the earlier reading had as well were brought back before it.
     back = {key: counters for key, counters in archive.items() if step.old.get(key) != counters}
     reached = sum(1 for key, counters in archive.items() if is_at_least(table.get(key, NOTHING), counters))
-    # Of a whole period that nobody read, a row may be alike by chance.
-    if (is_read or is_soon) and has_unmoved(table, back) and 2 * reached >= len(archive):
+    is_later = written is not None and step.restarted_at >= written
+    least = SMALLEST_PACKET if is_read or is_soon else _NO_CHANCE
+    if (is_read or is_later) and has_unmoved(table, back, least) and 2 * reached >= len(archive):
         return True
     if not is_soon:
         return False

@@ -251,3 +251,18 @@ def test_rows_that_the_archive_lacks_and_the_next_table_has_were_saved_by_a_wron
 
     assert usage.rows == {LAPTOP_WEB: (9, 9)}
     assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+def test_a_commit_by_the_next_periods_name_just_before_the_rollover_is_known_in_its_archive() -> None:
+    """A power loss brought it back. It lacks what ran between the commit and the rollover; nobody read that period."""
+    before = reading({}, period=SEPTEMBER, boot_id="a", uptime_s=86_400, daemon_id="1", row_limit=100)
+    after = after_restart({}, restarted=23, of="router")
+    archives = {SEPTEMBER: {WEB: (6_000_000, 0), SSH: (358_931, 56)}, OCTOBER: {SSH: (358_931, 56), LAPTOP_WEB: (8, 8)}}
+    ages_s = {SEPTEMBER: 45 * 60.0, OCTOBER: 5 * 60.0}
+
+    usage = usage_between(
+        before, after, archives, [passed(SEPTEMBER, until=20), passed(OCTOBER, until=60)], ages_s=ages_s
+    )
+
+    assert usage.rows == {WEB: (6_000_000, 0), SSH: (358_931, 56), LAPTOP_WEB: (8, 8)}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
