@@ -20,6 +20,7 @@ from services.device_identity import Device, as_device
 from services.device_usage_collector import DeviceUsageCollector
 from services.freshness import has_failed
 from utils.errors import DeviceNotFound, NetPilotError, RouterNotFound
+from utils.mac import parse_mac
 from utils.nlbwmon_parser import DeviceTotals, parse_nlbw_json
 from utils.time import Clock, parse_zone
 
@@ -76,7 +77,7 @@ class DeviceService:
         monitored: bool = True,
     ) -> DevicePage:
         """One page of the monitored devices, or of the others; ``search`` is looked for in names, MACs, addresses."""
-        needle = search.lower() if search else None
+        needle = _needle(search) if search else None
         owner = (context.session_id, context.router_id)
         with self._database.transaction() as conn:
             counts = devices_db.count_devices(conn, *owner, monitored=monitored, active=active, search=needle)
@@ -178,6 +179,14 @@ class DeviceService:
             removed = _get_device(conn, owner, mac)
         logger.debug("router %s: %s %s", context.router_id, record.mac, "erased" if purge else "out of monitoring")
         return removed
+
+
+def _needle(search: str) -> str:
+    """What is looked for, as it is stored: a whole MAC in any of its spellings, all else in lower case."""
+    try:
+        return parse_mac(search)
+    except ValueError:
+        return search.lower()
 
 
 def _get_device(conn: Connection, owner: tuple[str, str], mac: str) -> Device:
