@@ -12,9 +12,10 @@ from services.chosen_days import Days
 from services.context import RouterContext
 from services.unusual_usage import Direction, Sensitivity
 from simulator.clock import ManualClock
-from tests.homes import BOB, LAPTOP
-from tests.services.analytics.watched import DAY, GB, HOUR, NOW, Use, cover, spread_evenly
-from utils.errors import RouterNotFound
+from tests.homes import BOB, LAPTOP, PHONE, TV
+from tests.services.analytics.watched import DAY, GB, HOUR, MB, NOW, Use, cover, spread_evenly
+from utils.errors import DeviceNotFound, RouterNotFound
+from utils.mac import ZERO_MAC
 
 
 @pytest.fixture
@@ -44,6 +45,24 @@ def test_where_readings_are_hours_apart_their_hours_still_tell(
 ) -> None:
     spread_evenly(database, home, backups - 20 * DAY, backups + DAY, times=21 * 6)
     assert len(anomalies.find(home, None, None, Sensitivity.MEDIUM).anomalies) == 1
+
+
+def test_one_device_can_be_asked_for(
+    anomalies: AnomalyService, home: RouterContext, use: Use, backups: datetime, runtime: Runtime
+) -> None:
+    for back in range(45):
+        use(TV, backups - back * DAY, MB if back else 20 * GB, 0)
+    days = (None, None, Sensitivity.MEDIUM)
+    assert {mac for mac, _ in anomalies.find(home, *days).anomalies} == {LAPTOP, TV}
+    assert [mac for mac, _ in anomalies.find(home, *days, mac=TV).anomalies] == [TV]
+    assert anomalies.find(home, *days, mac=PHONE).anomalies == []
+    assert anomalies.find(home, *days, mac=ZERO_MAC).anomalies == []
+    runtime.services.merged_devices.merge(home, LAPTOP, PHONE)
+    assert {mac for mac, _ in anomalies.find(home, *days, mac=LAPTOP).anomalies} == {PHONE}
+    runtime.services.devices.remove(home, TV, purge=False)
+    for unknown in (TV, "02:00:00:00:00:99"):
+        with pytest.raises(DeviceNotFound):
+            anomalies.find(home, *days, mac=unknown)
 
 
 def test_a_device_is_not_held_against_the_time_before_it_came(
