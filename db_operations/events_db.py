@@ -178,6 +178,8 @@ class QualitySpan(NamedTuple):
     end_at: datetime
     quality: str
     type: str
+    #: How often it happened from start to end.
+    times: int
 
 
 def list_qualities(
@@ -187,7 +189,7 @@ def list_qualities(
     rows = fetch_all(
         conn,
         """
-        SELECT start_at, end_at, quality, type FROM events
+        SELECT start_at, end_at, quality, type, times FROM events
         WHERE session_id = %(session_id)s AND router_id = %(router_id)s
           AND quality IS NOT NULL AND start_at < %(end)s AND end_at > %(start)s
         ORDER BY start_at, id

@@ -38,7 +38,7 @@ def get_trends(query: trends_schemas.TrendsQuery) -> Response:
 @analytics.output(anomalies_schemas.AnomaliesOut)
 def find_anomalies(query: anomalies_schemas.AnomaliesQuery) -> Response:
     """Hours and days with far more traffic than the same device had at that time of the week before."""
-    found = app_services().anomalies.find(_context(), query.start_date, query.end_date, query.sensitivity)
+    found = app_services().anomalies.find(_context(), query.start_date, query.end_date, query.sensitivity, query.mac)
     return answer(anomalies_schemas.anomalies_view(found, query.sensitivity))
 
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field
 
-from endpoints.common_schemas import Bytes, IsoDate, Out, RouterQuery, Share
+from endpoints.common_schemas import Bytes, IsoDate, Mac, Out, RouterQuery, Share
 from endpoints.device_usage_schemas import NamedOut
 from services.anomalies import FoundAnomalies
 from services.unusual_usage import Anomaly, AnomalyKind, Direction, Sensitivity
@@ -16,6 +16,7 @@ class AnomaliesQuery(RouterQuery):
     start_date: IsoDate | None = Field(default=None, description="first local day; 6 days before endDate if left out")
     end_date: IsoDate | None = Field(default=None, description="last local day, included; today if left out")
     sensitivity: Sensitivity = Sensitivity.MEDIUM
+    mac: Mac | None = Field(default=None, description="one device; all, if left out")
 
 
 class AnomalyOut(NamedOut):

@@ -45,7 +45,7 @@ class ReportIn(Body):
         else:
             wrong = {} if self.start_date is None else {"startDate": ["belongs to the period range alone"]}
         if wrong:
-            raise ValidationFailed(details=wrong)
+            raise ValidationFailed(f"The request has a value that can't be used: {', '.join(wrong)}.", details=wrong)
         return ReportRequest(period=self.period, start_date=self.start_date, end_date=self.end_date)
 
 

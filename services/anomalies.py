@@ -15,10 +15,13 @@ from services.chosen_days import Days, chosen_days
 from services.context import RouterContext
 from services.device_series import names_of, rows_by_mac, series_of
 from services.device_usage_analytics import detect_anomalies
+from services.device_usage_service import check_is_shown
 from services.history_range import HistoryRange, devices_by_mac, load_range, zone_of
+from services.merged_devices import shown_as
 from services.unusual_usage import LEAST_HOUR, Anomaly, Direction, Sensitivity
 from services.usage_quality import WELL_OBSERVED
 from services.usual_usage import BASELINE_WEEKS
+from utils.mac import ZERO_MAC
 from utils.time import Clock, Zone
 
 #: The longest range that is searched, in days.
@@ -44,9 +47,18 @@ class AnomalyService:
         self._clock = clock
 
     def find(
-        self, context: RouterContext, start_date: date | None, end_date: date | None, sensitivity: Sensitivity
+        self,
+        context: RouterContext,
+        start_date: date | None,
+        end_date: date | None,
+        sensitivity: Sensitivity,
+        mac: str | None = None,
     ) -> FoundAnomalies:
-        """Hours and days with far more traffic than usual. Default range: the last 7 days."""
+        """Hours and days with far more traffic than usual. Default range: the last 7 days.
+
+        ``mac``: of one device alone; of one that is merged into another, the other's. Raises RouterNotFound,
+        ValidationFailed, and DeviceNotFound for a device that is not shown.
+        """
         with self._database.transaction() as conn:
             zone = zone_of(conn, context)
             now = self._clock()
@@ -54,7 +66,10 @@ class AnomalyService:
             asked_days = buckets_between(days.first, days.last, Granularity.DAY, zone)
             asked = load_range(conn, context, zone, asked_days, Granularity.DAY, now)
             records = devices_by_mac(conn, context)
-            wanted, rows = _load_hours(conn, context, zone, days, records, now)
+            shown = mac and shown_as(mac, records)
+            if shown is not None and shown != ZERO_MAC:
+                check_is_shown(records.get(shown))
+            wanted, rows = _load_hours(conn, context, zone, days, records, now, shown)
         anomalies = _search(wanted, rows, records, asked.span.start, sensitivity)
         return FoundAnomalies(
             days=days,
@@ -66,9 +81,18 @@ class AnomalyService:
 
 
 def _load_hours(
-    conn: Connection, context: RouterContext, zone: Zone, days: Days, records: Mapping[str, DeviceRecord], now: datetime
+    conn: Connection,
+    context: RouterContext,
+    zone: Zone,
+    days: Days,
+    records: Mapping[str, DeviceRecord],
+    now: datetime,
+    only: str | None,
 ) -> tuple[HistoryRange, list[DeviceBucketRow]]:
-    """The hours of ``days`` and of those that tell what is usual, of the devices with an hour worth a look."""
+    """The hours of ``days`` and of those that tell what is usual, of the devices with an hour worth a look.
+
+    ``only``: of that one, if it has such an hour.
+    """
     owner = (context.session_id, context.router_id)
     # Nothing is known of the time before the first device was seen.
     known = min((zone.day_of(record.first_seen) for record in records.values()), default=days.first)
@@ -77,6 +101,7 @@ def _load_hours(
     wanted = load_range(conn, context, zone, buckets, Granularity.HOUR, now)
     since = zone.midnight(days.first)
     macs = list_macs_with_hour(conn, *owner, start=since, end=wanted.span.end, least=LEAST_HOUR)
+    macs = [mac for mac in macs if only in (None, mac)]
     rows = get_device_usage_history(conn, *owner, HOURLY, start=wanted.start, end=wanted.end, macs=macs)
     return wanted, rows
 

@@ -15,8 +15,9 @@ def series_of(
     value_of: Callable[[DeviceBucketRow], int],
     least_coverage: float,
 ) -> list[int | None]:
-    """One device's bytes in each bucket; None where less than ``least_coverage`` of it was observed."""
-    values: list[int | None] = [0 if share >= least_coverage else None for share in wanted.coverages]
+    """One device's bytes in each bucket; None where less than ``least_coverage`` of it was observed, or only the sum of
+    a long time that it lies in."""
+    values: list[int | None] = [0 if share >= least_coverage else None for share in wanted.told_coverages]
     for row in rows:
         position = wanted.position_of(row.bucket)
         if (value := values[position]) is not None:

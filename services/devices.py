@@ -20,6 +20,7 @@ from services.device_identity import Device, as_device
 from services.device_usage_collector import DeviceUsageCollector
 from services.freshness import has_failed
 from utils.errors import DeviceNotFound, NetPilotError, RouterNotFound
+from utils.mac import parse_mac
 from utils.nlbwmon_parser import DeviceTotals, parse_nlbw_json
 from utils.time import Clock, parse_zone
 
@@ -76,7 +77,7 @@ class DeviceService:
         monitored: bool = True,
     ) -> DevicePage:
         """One page of the monitored devices, or of the others; ``search`` is looked for in names, MACs, addresses."""
-        needle = search.lower() if search else None
+        needle = _needle(search) if search else None
         owner = (context.session_id, context.router_id)
         with self._database.transaction() as conn:
             counts = devices_db.count_devices(conn, *owner, monitored=monitored, active=active, search=needle)
@@ -150,9 +151,12 @@ class DeviceService:
             is_back = bool(is_monitored) and not record.is_monitored
             if is_monitored is not None:
                 device_changes_db.set_monitored(conn, *owner, record.macs, is_monitored=is_monitored, at=now)
+            changed = _get_device(conn, owner, mac)
         if is_back and not has_failed(router):
             self._read_since(context, now)
-        return self._get(context, mac)
+            with self._database.transaction() as conn:
+                return _get_device(conn, owner, mac)
+        return changed
 
     def _read_since(self, context: RouterContext, moment: datetime) -> None:
         """Have a reading stored that was taken after ``moment``; where that can't be, the next one will be."""
@@ -172,15 +176,25 @@ class DeviceService:
             device_changes_db.set_monitored(conn, *owner, record.macs, is_monitored=False, at=self._clock())
             if purge:
                 device_changes_db.delete_device_usage(conn, *owner, record.macs)
+            removed = _get_device(conn, owner, mac)
         logger.debug("router %s: %s %s", context.router_id, record.mac, "erased" if purge else "out of monitoring")
-        return self._get(context, mac)
+        return removed
 
-    def _get(self, context: RouterContext, mac: str) -> Device:
-        with self._database.transaction() as conn:
-            record = devices_db.get_device_by_mac(conn, context.session_id, context.router_id, mac)
-        if record is None:
-            raise DeviceNotFound
-        return as_device(record)
+
+def _needle(search: str) -> str:
+    """What is looked for, as it is stored: a whole MAC in any of its spellings, all else in lower case."""
+    try:
+        return parse_mac(search)
+    except ValueError:
+        return search.lower()
+
+
+def _get_device(conn: Connection, owner: tuple[str, str], mac: str) -> Device:
+    """What ``mac`` is now; within a change, what this change made of it and no later one."""
+    record = devices_db.get_device_by_mac(conn, *owner, mac)
+    if record is None:
+        raise DeviceNotFound
+    return as_device(record)
 
 
 def _hold_device(conn: Connection, owner: tuple[str, str], mac: str) -> tuple[RouterRecord, DeviceRecord]:

@@ -1,6 +1,6 @@
 """A range of time as a history reads it: its buckets, how much of each was observed, and which rollup serves it."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from db_operations import devices_db, events_db, readings_db, routers_db
 from db_operations.device_usage_db import DeviceBucketRow
 from db_operations.devices_db import DeviceRecord
+from db_operations.events_db import QualitySpan
 from db_operations.rollups_db import DAILY, HOURLY, BucketTotal, DeviceTotal, Rollup, largest_first
 from db_operations.statements import Connection
 from services.accounting_notes import NoteKind, Quality
@@ -26,6 +27,9 @@ class BucketUsage(NamedTuple):
     bytes_up: int | None
 
 
+#: People are not punctual: a shorter time without a reading still tells of its hours, if roughly.
+LONGEST_TOLD = timedelta(hours=4)
+
 NOT_OBSERVED = BucketUsage(bytes_down=None, bytes_up=None)
 
 Row = tuple[date | datetime, int, int]
@@ -42,6 +46,8 @@ class HistoryRange:
     span: Span
     buckets: Sequence[Bucket]
     coverages: Sequence[float]
+    #: The same, but 0 where usage is an even share of that of a long time: how much it was just then nobody saw.
+    told_coverages: Sequence[float]
     coverage: float
     #: How far each bucket's usage is to be trusted.
     trusts: Sequence[Trust]
@@ -66,9 +72,10 @@ def load_range(
     span = Span(buckets[0].span.start, buckets[-1].span.end)
     stretches = [Span(*each) for each in readings_db.list_coverage(conn, *owner, start=span.start, end=span.end)]
     is_hourly = granularity is Granularity.HOUR
+    qualities = events_db.list_qualities(conn, *owner, start=span.start, end=span.end)
     doubts = [
         Doubt(span=Span(doubt.start_at, doubt.end_at), quality=Quality(doubt.quality), reason=doubt.type)
-        for doubt in events_db.list_qualities(conn, *owner, start=span.start, end=span.end)
+        for doubt in qualities
         if not (is_hourly and doubt.type == NoteKind.BACKFILLED)  # an archive fills days, never hours
     ]
     coverages = [covered_share(bucket.span, stretches, now) for bucket in buckets]
@@ -80,10 +87,23 @@ def load_range(
         span=span,
         buckets=buckets,
         coverages=coverages,
+        told_coverages=_told_coverages(buckets, coverages, qualities),
         coverage=covered_share(span, stretches, now),
         trusts=judge([bucket.span for bucket in buckets], coverages, doubts),
         firsts=[bucket.span.start if is_hourly else bucket.first_day for bucket in buckets],
     )
+
+
+def _told_coverages(
+    buckets: Sequence[Bucket], coverages: Sequence[float], qualities: Iterable[QualitySpan]
+) -> Sequence[float]:
+    told = list(coverages)
+    starts, ends = [bucket.span.start for bucket in buckets], [bucket.span.end for bucket in buckets]
+    for event in qualities:
+        if event.type == NoteKind.LONG_INTERVAL and event.end_at - event.start_at > event.times * LONGEST_TOLD:
+            for index in range(bisect_right(ends, event.start_at), bisect_left(starts, event.end_at)):
+                told[index] = 0.0
+    return told
 
 
 def zone_of(conn: Connection, context: RouterContext) -> Zone:

@@ -1,13 +1,17 @@
 """Devices that may be one: they call themselves the same, and one was seen last before the other was seen first. Pure.
 
-So it is with a phone that makes up a new address: the old one is never seen again.
+So it is with a phone that makes up a new address: the old one is never seen again. There may be several phones of one
+name, each with addresses of its own: those that are to be one device were never seen at the same time.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 
 from db_operations.devices_db import DeviceRecord, Lifetime
+
+#: MACs of one name that are looked at; the others when some of these are merged.
+_MOST_ALIKE = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +36,23 @@ def suggest_merges(known: Iterable[DeviceRecord], lifetimes: Mapping[str, Lifeti
         if device.mac in lifetimes:
             lives.setdefault(device.merged_into or device.mac, []).append(lifetimes[device.mac])
     able = [device for device in records if _can_be_merged(device) and device.mac in lives]
-    suggestions = []
+    suggestions: list[MergeSuggestion] = []
     for _, alike in groupby(sorted(able, key=_first_choice), key=_spelling):
-        into, *others = alike
-        for device in others:
-            if not device.merged_macs and _are_apart(lives[device.mac], lives[into.mac]):
-                suggestions.append(MergeSuggestion(device=device, into=into, hostname=into.hostname or ""))
+        suggestions += _suggest_among(islice(alike, _MOST_ALIKE), lives)
     return sorted(suggestions, key=lambda one: (-_last_seen(one.into), one.into.mac, -_last_seen(one.device)))
+
+
+def _suggest_among(alike: Iterable[DeviceRecord], lives: Mapping[str, Sequence[Lifetime]]) -> Iterator[MergeSuggestion]:
+    """Each device of one name goes to the first before it that neither it nor what goes there was seen beside."""
+    kept: list[tuple[DeviceRecord, list[Lifetime]]] = []
+    for device in alike:
+        own = lives[device.mac]
+        into = None if device.merged_macs else next((one for one in kept if _are_apart(own, one[1])), None)
+        if into is None:
+            kept.append((device, [*own]))
+        else:
+            into[1].extend(own)
+            yield MergeSuggestion(device=device, into=into[0], hostname=into[0].hostname or "")
 
 
 def _can_be_merged(device: DeviceRecord) -> bool:

@@ -90,14 +90,15 @@ def _charts(report: PeriodReport) -> list[Section]:
 
 
 def _bar(charted: ChartedUsage, report: PeriodReport) -> Section:
-    down, up = charted.usage
-    has_begun = charted.bucket.span.start < report.made_at
+    (down, up), span = charted.usage, charted.bucket.span
+    # The minutes since the last reading are no gap, however large a part of a running hour they are.
+    has_gap = any(gap.start < span.end and span.start < gap.end for gap in report.gaps)
     return {
-        "label": _bar_label(charted.bucket.span.start.astimezone(report.zone.tz), report.granularity),
+        "label": _bar_label(span.start.astimezone(report.zone.tz), report.granularity),
         "down": down or 0,
         "up": up or 0,
-        "isMissing": has_begun and down is None,
-        "isDoubtful": has_begun and down is not None and charted.coverage < WELL_OBSERVED,
+        "isMissing": has_gap and down is None,
+        "isDoubtful": has_gap and down is not None and charted.coverage < WELL_OBSERVED,
     }
 
 

@@ -61,7 +61,8 @@ def reported_days(request: ReportRequest, zone: Zone, now: datetime) -> Reported
     today = zone.day_of(now)
     last = request.end_date or today
     if last > today:
-        raise ValidationFailed(details={"endDate": ["lies in the future"]})
+        message = f"lies in the future: today is {today} at the router"
+        raise ValidationFailed(f"endDate {message}.", details={"endDate": [message]})
     if request.period is ReportPeriod.RANGE:
         days = chosen_days(request.start_date, last, today=today, most=MOST_DAYS)
     else:

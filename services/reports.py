@@ -168,7 +168,7 @@ def _load_typical_day(
     hours = load_range(conn, context, zone, buckets, Granularity.HOUR, now)
     totals, _ = list_totals(conn, context.session_id, context.router_id, HOURLY, start=hours.start, end=hours.end)
     by_hour: list[dict[date, int]] = [{} for _ in range(24)]
-    for bucket, used, share in zip(hours.buckets, fold(hours, totals), hours.coverages, strict=True):
+    for bucket, used, share in zip(hours.buckets, fold(hours, totals), hours.told_coverages, strict=True):
         if used.bytes_down is not None and used.bytes_up is not None and share >= _TELLING and bucket.span.end <= now:
             cell = by_hour[bucket.span.start.astimezone(zone.tz).hour]  # may be cut in two, or come twice in autumn
             cell[bucket.first_day] = cell.get(bucket.first_day, 0) + used.bytes_down + used.bytes_up

@@ -136,7 +136,7 @@ def _load_hours(conn: Connection, context: RouterContext, days: TrendDays, now: 
         return _Hours(parts=[], used={})
     wanted = _hours_of(conn, context, days, now)
     parts = observed_parts(
-        [bucket.span for bucket in wanted.buckets], wanted.coverages, wanted.zone, since=oldest, until=now
+        [bucket.span for bucket in wanted.buckets], wanted.told_coverages, wanted.zone, since=oldest, until=now
     )
     groups = sorted({(part.hour, part.share) for part in parts})
     numbers = {group: number for number, group in enumerate(groups)}

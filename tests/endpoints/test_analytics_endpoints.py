@@ -196,6 +196,7 @@ def test_a_planted_hour_is_found(api: Api, lived: None, context: RouterContext, 
     ("query", "field"),
     [
         ({"sensitivity": "extreme"}, "sensitivity"),
+        ({"mac": "television"}, "mac"),
         ({"startDate": "2031-01-01", "endDate": "2031-11-01"}, "startDate"),
         ({"startDate": "2031-11-02", "endDate": "2031-11-01"}, "startDate"),
     ],

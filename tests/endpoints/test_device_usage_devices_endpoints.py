@@ -52,6 +52,7 @@ def test_devices_are_paged_filtered_sorted_and_searched(api: Api, router: Simula
         *(["100%"], ["a_b"], ["Küche"], ["客厅"]),
     )
     assert found(search="00:11:32:00:00:03") == found(search=".23") == ["客厅"]
+    assert found(search="00-11-32-00-00-03") == found(search="001132000003") == ["客厅"]
     assert found(search="\\") == found(search="';--") == []
     page = api.body(f"{BASE}/devices", query_string={"pageSize": 2, "search": "e"})["metadata"]["pagination"]
     assert page == {"page": 1, "pageSize": 2, "totalItems": 2, "totalPages": 1}

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -97,6 +97,48 @@ def test_both_formats_add_up_to_the_history(api: Api, lived: None, granularity: 
     } == expected
     assert len(rows) == len(document["rows"]) == len(expected)
     assert [row["start"] for row in rows] == sorted(row["start"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("zone", "change", "hours"),
+    [
+        ("Europe/Berlin", "2032-03-28", 23),
+        ("America/New_York", "2031-11-02", 25),
+        ("America/New_York", "2032-03-14", 23),
+        ("Australia/Lord_Howe", "2032-04-04", 24.5),
+        ("Australia/Lord_Howe", "2031-10-05", 23.5),
+        ("America/St_Johns", "2031-11-02", 25),
+    ],
+)
+def test_around_a_clock_change_every_granularity_agrees_with_the_history(
+    api: Api,
+    runtime: Runtime,
+    context: RouterContext,
+    router: SimulatedRouter,
+    clock: ManualClock,
+    zone: str,
+    change: str,
+    hours: float,
+) -> None:
+    day = date.fromisoformat(change)
+    runtime.routers.update(context, {"timezone": zone})
+    clock.set(datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=1))
+    runtime.collector.collect(context)
+    for hour in range(3 * 24):
+        router.traffic(PHONE, rx=1_000 + hour, tx=hour)
+        clock.advance(HOUR + timedelta(minutes=7))
+        runtime.collector.collect(context)
+    days = {"startDate": str(day - timedelta(days=1)), "endDate": str(day + timedelta(days=1))}
+    for granularity in ("hour", "day", "week", "month"):
+        history = api.data(f"{BASE}/history", query_string={**days, "granularity": granularity})
+        told = [(one["start"], one["end"], one["totalBytes"]) for one in history["buckets"] if one["totalBytes"]]
+        rows = api.data(JSON, query_string={**days, "granularity": granularity})["rows"]
+        assert [(row["start"], row["end"], row["totalBytes"]) for row in rows] == told
+        assert {row["start"]: row["total_bytes"] for row in read_csv(api, **days, granularity=granularity)} == {
+            row["start"]: str(row["totalBytes"]) for row in rows
+        }
+    (changed,) = api.data(JSON, query_string={"startDate": change, "endDate": change})["rows"]
+    assert datetime.fromisoformat(changed["end"]) - datetime.fromisoformat(changed["start"]) == hours * HOUR
 
 
 def test_a_day_of_25_hours_is_one_row_that_long(api: Api, lived: None) -> None:

@@ -169,6 +169,7 @@ def test_a_report_that_can_not_be_made_names_why(
 ) -> None:
     status, code, details = api.error(GENERATE, "POST", json=body)
     assert (status, code, list(details)) == (400, "VALIDATION_ERROR", [field])
+    assert field in api.client.post(GENERATE, json=body).get_json()["error"]["message"]
 
 
 def test_the_document_shows_the_downloads_and_the_report(api: Api) -> None:

@@ -41,6 +41,11 @@ def guess(hostname: str | None, vendor: str | None = None, *, is_router: bool = 
         ("ESP_E1385F", "iot"),
         ("fritz.box", "network"),
         ("switch-office", "network"),
+        ("Brothers-iPhone", "phone"),
+        ("Brother-HL2270", "printer"),
+        ("Honorine-PC", "computer"),
+        ("Honor-9", "phone"),
+        ("Nestor", "other"),
         ("Campus", "other"),
         ("opc", "other"),
         ("مطبخ", "other"),
@@ -72,6 +77,7 @@ def test_a_name_says_more_than_a_maker_and_the_router_is_the_network() -> None:
     assert guess("Annas-iPhone", "Espressif Inc.") == "phone"
     assert guess("xq17", "Espressif Inc.") == "iot"
     assert guess("Annas-iPhone", "Apple, Inc.", is_router=True) == DeviceCategory.NETWORK
+    assert guess(None, "Intellirocks Co., Ltd.") == "other"  # no Intel
     assert guess(None, None) == "other"
 
 

@@ -1,6 +1,7 @@
 """Which devices may be one: the same hostname, never at the same time."""
 
 from datetime import timedelta
+from itertools import combinations
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +81,22 @@ def test_of_many_addresses_one_after_another_all_are_suggested_also_after_some_w
     assert suggested(*taken) == [(days[3].mac, days[4].mac), (days[1].mac, days[4].mac)]
 
 
+def test_one_that_is_always_there_does_not_keep_its_namesake_from_being_found() -> None:
+    """Two phones called alike; one of them has another address every week."""
+    always = device(OTHER, 0, 28)
+    weeks = [device(f"02:00:00:00:01:0{week}", 7 * week, 7 * week + 7) for week in range(4)]
+    assert suggested(always, *weeks) == [(weeks[week].mac, weeks[3].mac) for week in (2, 1, 0)]
+
+
+def test_of_two_namesakes_that_change_their_addresses_each_has_its_own() -> None:
+    """One on Mondays, the other on Thursdays: by the days alone the first one's oldest could be the second one's."""
+    mondays = [device(f"02:00:00:00:01:0{week}", 7 * week, 7 * week + 7) for week in range(4)]
+    thursdays = [device(f"02:00:00:00:02:0{week}", 7 * week + 3, 7 * week + 10) for week in range(4)]
+    assert set(suggested(*mondays, *thursdays)) == {
+        (old.mac, weeks[3].mac) for weeks in (mondays, thursdays) for old in weeks[:3]
+    }
+
+
 LIVES = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10), st.sampled_from("ab")), max_size=8)
 
 
@@ -99,3 +116,8 @@ def test_no_device_is_suggested_twice_nor_into_one_that_was_there_beside_it(live
         assert one.last_seen is not None
         assert other.last_seen is not None
         assert one.last_seen <= other.first_seen or other.last_seen <= one.first_seen
+    for (mac, into), (second, also_into) in combinations(pairs, 2):
+        one, other = by_mac[mac], by_mac[second]
+        assert one.last_seen is not None
+        assert other.last_seen is not None
+        assert into != also_into or one.last_seen <= other.first_seen or other.last_seen <= one.first_seen

@@ -1,6 +1,7 @@
 """The PDF: any script, nothing a name can do to it, and the same one for the same report."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -204,3 +205,12 @@ def test_bars_of_a_chart_fill_it_and_no_more() -> None:
         heights = [bar["down"] + bar["up"] for bar in chart["bars"]]
         assert 0.3 < max(heights) <= 1
         assert [bar["isMissing"] for bar in chart["bars"]].count(True) == 1
+
+
+def test_the_minutes_since_the_last_reading_are_not_hatched() -> None:
+    chart = [replace(bar, coverage=0.9) for bar in report_of(["phone"]).chart]
+    (shown, _) = report_page(report_of(["phone"], chart=chart, gaps=[]))["charts"]
+    assert not shown["hasMissing"]
+    gap = Span(SPAN.start + timedelta(hours=1), SPAN.start + timedelta(hours=4))
+    (shown, _) = report_page(report_of(["phone"], chart=chart, gaps=[gap]))["charts"]
+    assert [bar["isDoubtful"] for bar in shown["bars"]] == [True] + 6 * [False]

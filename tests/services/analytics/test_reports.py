@@ -8,7 +8,7 @@ from services.buckets import Granularity
 from services.context import RouterContext
 from services.report_period import ReportPeriod, ReportRequest
 from tests.homes import LAPTOP, PHONE, TV
-from tests.services.analytics.watched import DAY, NOW, Use
+from tests.services.analytics.watched import DAY, HOUR, NOW, Use, spread_evenly
 from utils.mac import ZERO_MAC
 
 
@@ -38,3 +38,14 @@ def test_the_router_itself_is_in_the_total_but_in_no_ranking(
     told = runtime.services.reports.make(home, ReportRequest(period=ReportPeriod.DAY)).told
     assert told.comparison.total.after == (300, 0)
     assert [device.mac for device in told.top_devices] == [PHONE]
+
+
+def test_a_typical_day_is_told_from_hours_that_were_seen(
+    runtime: Runtime, home: RouterContext, use: Use, database: Database
+) -> None:
+    noon = NOW.replace(hour=11, minute=0)
+    for back in (1, 2, 3):
+        use(TV, noon - back * DAY, 1_000 * back, 0)
+    spread_evenly(database, home, noon - 3 * DAY - 2 * HOUR, noon - 3 * DAY + 4 * HOUR)
+    report = runtime.services.reports.make(home, ReportRequest(period=ReportPeriod.WEEK))
+    assert report.typical_day[12] == 3_000 // 6

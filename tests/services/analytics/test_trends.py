@@ -12,7 +12,7 @@ from services.trends import TrendPeriod, TrendService
 from services.usage_summary import Period
 from simulator.clock import ManualClock
 from tests.homes import BOB, LAPTOP, PHONE, TV
-from tests.services.analytics.watched import BERLIN, DAY, HOUR, NOW, Use, cover
+from tests.services.analytics.watched import BERLIN, DAY, HOUR, NOW, Use, cover, spread_evenly
 from utils.errors import RouterNotFound
 from utils.mac import ZERO_MAC
 
@@ -123,6 +123,17 @@ def test_profiles_are_averages_of_what_was_observed_and_is_kept(
         assert sum(tendency.weekdays.observed) == pytest.approx(29)
         assert tendency.weekdays.averages[0] == 1_000
         assert tendency.weekdays.averages[1] == 1_000 + 280  # five Tuesdays
+
+
+def test_an_even_share_of_a_longer_time_says_nothing_of_an_hour(
+    trends: TrendService, home: RouterContext, use: Use, database: Database
+) -> None:
+    noon = NOW.replace(hour=11, minute=0)
+    for back in (1, 2, 3):
+        use(PHONE, noon - back * DAY, 1_000 * back, 0)
+    spread_evenly(database, home, noon - 3 * DAY - 2 * HOUR, noon - 3 * DAY + 4 * HOUR)
+    hours = trends.get_trends(home, TrendPeriod.LAST_7_DAYS).devices[PHONE].hours
+    assert (hours.observed[12], hours.averages[12]) == (3, 1_000)
 
 
 def test_a_month_comes_to_what_was_used_and_days_like_those_before(

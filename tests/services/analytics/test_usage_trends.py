@@ -90,6 +90,27 @@ def test_a_quiet_weekend_is_no_trend(shift: int) -> None:
     assert judge_trend(days[-29:]).direction == "stable"
 
 
+@pytest.mark.parametrize("known", range(24))
+def test_a_home_that_is_watched_for_some_weeks_has_its_weekends_whatever_day_it_is(known: int) -> None:
+    """From the second of each weekday on there is a rhythm; for a while it is all that so few days can tell."""
+    rng = Random(known)
+    days = [int((10 if day % 7 < 2 else 1_000) * rng.uniform(0.8, 1.2)) for day in range(known + 6)]
+
+    told = judge_trend(days[known:], days[:known])
+    assert told.direction == "stable"
+    assert told.confidence is not None
+    assert 0 <= told.confidence <= 1
+
+
+@given(st.lists(st.none() | st.sampled_from([0, 1, 10**9, 2**62]), max_size=36), st.integers(0, 30))
+def test_whatever_was_observed_there_is_a_verdict_or_a_reason(days: list[int | None], known: int) -> None:
+    told = judge_trend(days[known:], days[:known])
+
+    assert (told.direction is None) == (told.reason is not None)
+    if told.confidence is not None:
+        assert 0 <= told.confidence <= 1
+
+
 def test_a_change_is_told_in_percent_of_the_beginning() -> None:
     doubled, halved, gone = (
         judge_trend([round(1_000 * (1 + (factor - 1) * day / 28)) for day in range(29)]) for factor in (2, 0.5, 0)

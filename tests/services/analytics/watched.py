@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from db_operations import readings_db
+from db_operations import events_db, readings_db
 from db_operations.database import Database
+from db_operations.events_db import EventRecord
+from services.accounting_notes import long_interval
+from services.buckets import Span
 from services.context import RouterContext
 from utils.time import parse_zone
 
@@ -20,3 +23,13 @@ Use = Callable[[str, datetime, int, int], None]
 def cover(database: Database, context: RouterContext, start: datetime, end: datetime) -> None:
     with database.transaction() as conn:
         readings_db.insert_coverage(conn, context.session_id, context.router_id, start=start, end=end)
+
+
+def spread_evenly(database: Database, context: RouterContext, start: datetime, end: datetime, times: int = 1) -> None:
+    """No reading for so long (``times`` times): what is stored of that time is as much in each hour."""
+    note = long_interval(Span(start, end))
+    event = EventRecord(
+        start_at=start, end_at=end, type=note.kind, message=note.message, quality=note.quality, times=times
+    )
+    with database.transaction() as conn:
+        events_db.insert_event(conn, context.session_id, context.router_id, event)
