@@ -207,7 +207,10 @@ class _Rollover:
         period before into it: services/old_copies.py.
         """
         step = self._step
-        if old_copies.is_lost(step, began) or step.previous.period_start in step.previous.doubted:
+        if step.previous.period_start in step.previous.doubted:  # rows of a file may have been added to it
+            self._gathered.notes.append(notes.clock_was_set(span))
+            return archive
+        if old_copies.is_lost(step, began):
             self._gathered.notes.append(notes.restored_from_unknown(span))
             return archive
         start = max((start for start in step.tables if start < step.previous.period_start), default=None)
