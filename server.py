@@ -64,6 +64,7 @@ from services.usage_summary import UsageSummaryService
 from utils.allocator import give_back_freed_memory
 from utils.config import Config, ConfigurationError, load_config
 from utils.errors import DatabaseUnavailable
+from utils.interpreter import take_short_turns
 from utils.logs import set_up_logging
 from utils.time import Clock, utc_now
 from wind_down import STOP_GRACE_S, wind_down_on_signal
@@ -339,6 +340,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = _arguments(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     give_back_freed_memory()
+    take_short_turns()
     is_demo = arguments.command == "serve" and arguments.demo
     overrides = {name: value for name in ("host", "port") if (value := getattr(arguments, name, None)) is not None}
     try:
