@@ -1,9 +1,8 @@
 """How often one may ask: per address before it is known who asks, per account after that.
 
 The numbers are here, each with its reason; how they are counted is moving_windows.py's, or that of limits where
-processes share a storage (RATELIMIT_STORAGE_URI). Health is never limited. In the local mode the one caller is who
-works on the machine: he may read as often as he likes, and what is dear has a limit that only a program gone wild
-meets.
+processes share a storage (RATELIMIT_STORAGE_URI). Health is never limited. In the local mode the one caller is who works on the machine: he may read as often as he likes, and what
+is dear has a limit that only a program gone wild meets.
 """
 
 import hashlib
