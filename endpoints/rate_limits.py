@@ -1,7 +1,7 @@
 """How often one may ask: per address before it is known who asks, per account after that.
 
-The numbers are here, each with its reason; how they are counted is moving_windows.py's, or that of limits where
-processes share a storage (RATELIMIT_STORAGE_URI). Health is never limited. In the local mode the one caller is who works on the machine: he may read as often as he likes, and what
+The numbers are here, each with its reason; how they are counted is Flask-Limiter's (RATELIMIT_STORAGE_URI). Health is
+never limited. In the local mode the one caller is who works on the machine: he may read as often as he likes, and what
 is dear has a limit that only a program gone wild meets.
 """
 
@@ -10,17 +10,13 @@ import logging
 import time
 from collections import OrderedDict
 from threading import Lock
-from typing import Protocol, cast
-from urllib.parse import urlsplit
+from typing import cast
 
 from flask import Flask, current_app, request
+from flask_limiter import Limiter
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
-from limits.storage import Storage, storage_from_string
-from limits.strategies import MovingWindowRateLimiter
-from limits.util import WindowStats
 
-from endpoints.moving_windows import MemoryWindows
 from utils.errors import RateLimited
 from utils.networks import network_of
 
@@ -103,22 +99,11 @@ class _Familiar:
             return self._until.get((address, _digest(secret)), 0.0) > time.monotonic()
 
 
-class _Windows(Protocol):
-    """Moving windows: nobody gets twice as much around the full minute, and Retry-After is exact."""
-
-    def hit(self, item: RateLimitItem, *identifiers: str) -> bool: ...
-
-    def test(self, item: RateLimitItem, *identifiers: str) -> bool: ...
-
-    def get_window_stats(self, item: RateLimitItem, *identifiers: str) -> WindowStats: ...
-
-
 class RateLimits:
     """The limits of one application. All raise RateLimited where nothing is left."""
 
-    def __init__(self, windows: _Windows, *, is_enabled: bool, is_local: bool) -> None:
-        self._windows = windows
-        self._is_enabled = is_enabled
+    def __init__(self, limiter: Limiter, *, is_local: bool) -> None:
+        self._limiter = limiter
         self._is_local = is_local
         self._familiar = _Familiar()
 
@@ -154,30 +139,30 @@ class RateLimits:
             self._familiar.remember(network, secret)
             return
         self._familiar.forget(network, secret)
-        if self._is_enabled:
+        if self._limiter.enabled:
             self._hit(GUESSES, "guesses", network)
 
     def _spend(self, limit: RateLimitItem, *what: str) -> None:
-        if self._is_enabled and not self._hit(limit, *what):
+        if self._limiter.enabled and not self._hit(limit, *what):
             self._refuse(limit, *what)
 
     def _hit(self, limit: RateLimitItem, *what: str) -> bool:
         try:
-            return self._windows.hit(limit, *what)
+            return self._limiter.limiter.hit(limit, *what)
         except StorageError as error:
             return _let_through(error)
 
     def _has_left(self, limit: RateLimitItem, *what: str) -> bool:
-        if not self._is_enabled:
+        if not self._limiter.enabled:
             return True
         try:
-            return self._windows.test(limit, *what)
+            return self._limiter.limiter.test(limit, *what)
         except StorageError as error:
             return _let_through(error)
 
     def _refuse(self, limit: RateLimitItem, *what: str) -> None:
         try:
-            free_at = self._windows.get_window_stats(limit, *what).reset_time
+            free_at = self._limiter.limiter.get_window_stats(limit, *what).reset_time
         except StorageError as error:
             _let_through(error)
             return
@@ -186,16 +171,17 @@ class RateLimits:
 
 def register_rate_limits(app: Flask, *, storage_uri: str, is_enabled: bool, is_local: bool) -> None:
     """Count the requests of ``app``; what is counted per account is so once callers.py knows the account."""
-    limits = RateLimits(_windows(storage_uri), is_enabled=is_enabled, is_local=is_local)
+    limiter = Limiter(
+        client_network,
+        storage_uri=storage_uri,
+        storage_options={"wrap_exceptions": cast(int, True)},  # so that its errors are all StorageError
+        strategy="moving-window",  # nobody gets twice as much around the full minute, and Retry-After is exact
+        enabled=is_enabled,
+    )
+    limiter.init_app(app)
+    limits = RateLimits(limiter, is_local=is_local)
     app.extensions[_EXTENSION] = limits
     app.before_request(limits.spend_for_address)
-
-
-def _windows(storage_uri: str) -> _Windows:
-    if urlsplit(storage_uri).scheme == "memory":
-        return MemoryWindows()
-    storage = storage_from_string(storage_uri, wrap_exceptions=True)  # so that its errors are all StorageError
-    return MovingWindowRateLimiter(cast(Storage, storage))
 
 
 def rate_limits() -> RateLimits:

@@ -216,8 +216,8 @@ def test_without_their_storage_the_server_goes_on_and_says_so_without_its_passwo
     def fails(*_: object, **__: object) -> None:
         raise StorageError(ValueError("redis://:hunter2@cache is gone"))
 
-    for name in ("hit", "test", "get_window_stats"):
-        monkeypatch.setattr(f"endpoints.moving_windows.MemoryWindows.{name}", fails)
+    for name in ("acquire_entry", "get_moving_window"):
+        monkeypatch.setattr(f"limits.storage.memory.MemoryStorage.{name}", fails)
     assert server.test_client().get("/api/auth/me", headers=bearer(token)).status_code == 200
     assert "RATELIMIT_STORAGE_URI" in caplog.text
     assert "hunter2" not in caplog.text
