@@ -64,6 +64,7 @@ from services.usage_summary import UsageSummaryService
 from utils.allocator import give_back_freed_memory
 from utils.config import Config, ConfigurationError, load_config
 from utils.errors import DatabaseUnavailable
+from utils.interpreter import look_for_garbage_seldom, take_short_turns
 from utils.logs import set_up_logging
 from utils.time import Clock, utc_now
 from wind_down import STOP_GRACE_S, wind_down_on_signal
@@ -255,6 +256,7 @@ def serve(config: Config, *, demo: bool) -> None:
         Thread(target=register_configured_router, args=registering, name="register", daemon=True).start()
         _say(welcome(config, runtime.routers))
         wind_down_on_signal(web, runtime.backfill, runtime.collector, runtime.connections)
+        look_for_garbage_seldom()
         web.run()  # until a signal stops it; then it answers the requests that it has
 
 
@@ -271,6 +273,7 @@ def collect(config: Config) -> None:
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        look_for_garbage_seldom()
         stop.wait()
         runtime.collector.stop(STOP_GRACE_S)
 
@@ -339,6 +342,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = _arguments(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     give_back_freed_memory()
+    take_short_turns()
     is_demo = arguments.command == "serve" and arguments.demo
     overrides = {name: value for name in ("host", "port") if (value := getattr(arguments, name, None)) is not None}
     try:

@@ -21,6 +21,9 @@ _LONGEST_TEXT = 64 * 1024
 
 _NAME = re.compile(r"[a-z0-9_ -]+", re.ASCII)
 
+#: What ends a marker: the command's exit status.
+_STATUS = re.compile(rb"(\d{1,3})\r?\n")
+
 
 class _Connections(Protocol):
     def run(self, target: RouterTarget, command: str) -> CommandResult: ...
@@ -75,9 +78,10 @@ def _split(output: bytes, nonce: str, names: list[str], target: RouterTarget) ->
     at = 0
     for name in names:
         # A command's output needs no newline at its end: the marker begins wherever the output stops.
-        marker = re.compile(rf"{nonce} {re.escape(name)} (\d{{1,3}})\r?\n".encode())
+        marker = f"{nonce} {name} ".encode()
         end = output.find(nonce.encode(), at)
-        match = marker.match(output, end) if end >= 0 else None
+        is_there = end >= 0 and output.startswith(marker, end)
+        match = _STATUS.match(output, end + len(marker)) if is_there else None
         if match is None:
             raise BadRouterOutput(
                 f"The router {target.where} did not run the command to its end: its answer has no section {name}."

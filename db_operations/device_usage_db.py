@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import starmap
+from functools import partial
 from typing import NamedTuple
 
 from db_operations import partitions_db, shown_devices_db, snapshot_days_db
@@ -76,6 +76,10 @@ class DeviceBucketRow(NamedTuple):
     bytes_up: int
 
 
+#: Of a row that the database answers: half the time of calling the class, and a history has ten thousands of them.
+_as_bucket_row = partial(tuple.__new__, DeviceBucketRow)
+
+
 def get_device_usage_history(
     conn: Connection,
     session_id: str,
@@ -110,7 +114,7 @@ def get_device_usage_history(
         },
     )
     if not shown.merged:
-        return list(starmap(DeviceBucketRow, rows))
+        return list(map(_as_bucket_row, rows))
     sums: dict[tuple[str, date | datetime], tuple[int, int]] = {}
     for mac, bucket, down, up in rows:
         key = (shown.shown_as(mac), bucket)

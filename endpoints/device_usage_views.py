@@ -1,5 +1,6 @@
 """From the services' dataclasses to the answers of /api/device-usage: the one place where their shapes meet."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from endpoints import device_usage_schemas as out
@@ -39,15 +40,17 @@ def history_view(history: History) -> out.HistoryOut:
     return out.HistoryOut(
         **_range(history),
         devices=[
-            out.DeviceHistoryOut(
-                mac=device.mac,
-                name=device.name,
-                is_router=device.is_router,
-                is_unresolved=device.is_unresolved,
-                bytes_down=device.bytes_down,
-                bytes_up=device.bytes_up,
-                total_bytes=device.bytes_down + device.bytes_up,
-                buckets=[out.UsageOrNothingOut(**_bucket(bucket)) for bucket in device.buckets],
+            out.DeviceHistoryOut.model_validate(
+                {
+                    "mac": device.mac,
+                    "name": device.name,
+                    "is_router": device.is_router,
+                    "is_unresolved": device.is_unresolved,
+                    "bytes_down": device.bytes_down,
+                    "bytes_up": device.bytes_up,
+                    "total_bytes": device.bytes_down + device.bytes_up,
+                    "buckets": _buckets(device.buckets),
+                }
             )
             for device in history.devices
         ],
@@ -160,9 +163,16 @@ def _current_device(device: CurrentDevice) -> dict[str, Any]:
 
 
 def _bucket(usage: BucketUsage) -> dict[str, Any]:
-    down, up = usage
-    total = None if down is None or up is None else down + up
-    return {"bytes_down": down, "bytes_up": up, "total_bytes": total}
+    (bucket,) = _buckets([usage])
+    return bucket
+
+
+def _buckets(usage: Iterable[BucketUsage]) -> list[dict[str, Any]]:
+    """Of one device. Its schema makes all of them at once, in half the time: hours of an office are many thousands."""
+    return [
+        {"bytes_down": down, "bytes_up": up, "total_bytes": None if down is None or up is None else down + up}
+        for down, up in usage
+    ]
 
 
 def _trust(trust: Trust) -> dict[str, Any]:

@@ -49,7 +49,10 @@ class SingleFlight(Generic[Key, Result]):
             if self._flights.get(key, (None, 0.0))[0] is future:
                 self._flights[key] = (future, time.monotonic() + self._keep_s)
             self._drop_old()
-        return future.result()
+        try:
+            return future.result()
+        finally:
+            del future  # an error knows this call, which must not know it: with it goes all that the work had read
 
     def _outcome_of(self, running: Future[Result]) -> Result:
         if not wait([running], self._wait_s).done:  # result(timeout) could not be told from a TimeoutError of the work

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
-from db_operations.device_usage_db import get_device_usage_history
+from db_operations.device_usage_db import DeviceBucketRow, get_device_usage_history
 from db_operations.devices_db import DeviceRecord
 from db_operations.rollups_db import DAILY
 from db_operations.statements import Connection
@@ -38,6 +38,8 @@ class TrendDays:
     #: Where the period begins among the days, and the day after its last finished one: today.
     first: int
     today: int
+    #: What is stored of them.
+    rows: Sequence[DeviceBucketRow]
     #: Bytes by MAC and day, 0 where none are stored.
     sums: Mapping[str, Sequence[int]]
     records: Mapping[str, DeviceRecord]
@@ -125,6 +127,7 @@ def load_trend_days(conn: Connection, context: RouterContext, zone: Zone, first_
         wanted=wanted,
         first=(first_day - days[0].first_day).days,
         today=len(days) - 1,
+        rows=rows,
         sums=sums,
         records=devices_by_mac(conn, context),
     )

@@ -12,7 +12,7 @@ from db_operations.statements import Connection
 from services.buckets import Bucket, Granularity, buckets_between, slots_between
 from services.context import RouterContext
 from services.device_usage_service import display_name
-from services.history_range import HistoryRange, devices_by_mac, load_range, totals_of, zone_of
+from services.history_range import HistoryRange, load_range, totals_of, zone_of
 from services.trend_days import load_trend_days
 from services.usage_quality import Trust, overall
 from services.usage_trends import UsageTrends
@@ -74,9 +74,12 @@ class UsageSummaryService:
             now = self._clock()
             wanted = self._period(conn, context, period, now)
             today = wanted.zone.day_of(now)
-            names = devices_by_mac(conn, context)
-            rows = get_device_usage_history(conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end)
             trend_days = load_trend_days(conn, context, wanted.zone, _first_day(period, today), now)
+            if period is Period.LAST_24_HOURS:
+                rows = get_device_usage_history(conn, *owner, wanted.rollup, start=wanted.start, end=wanted.end)
+            else:
+                rows = [row for row in trend_days.rows if row.bucket >= wanted.start]
+        names = trend_days.records
         bucket_totals, device_totals = totals_of(rows)
         total = sum(bucket.bytes_down + bucket.bytes_up for bucket in bucket_totals)
         # Days taken from the router's archives have usage, but nobody observed them.

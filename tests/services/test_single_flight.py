@@ -1,6 +1,9 @@
 """Whoever asks while the work runs, or shortly after, shares its outcome."""
 
+import contextlib
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -200,3 +203,25 @@ def test_a_failure_that_is_kept_and_work_that_runs_are_not_forgotten() -> None:
         with pytest.raises(OSError, match="first"):
             flights.run("r", runs)
         flights.forget("r", "anything")
+
+
+def test_what_failed_is_let_go_of_with_its_error() -> None:
+    """A router's endless answer must not stay in memory until somebody looks for garbage."""
+    read = []
+
+    class Answer:
+        pass
+
+    def fails() -> None:
+        answer = Answer()
+        read.append(weakref.ref(answer))
+        raise ValueError("too much")
+
+    flights: SingleFlight[str, None] = SingleFlight()
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            flights.run("home", fails)
+        assert read[0]() is None
+    finally:
+        gc.enable()
