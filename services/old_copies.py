@@ -51,8 +51,9 @@ def is_taken_up(step: ReadingStep, ended: date, table: Table, growth: Table) -> 
     if is_read and _came_back_with_file(step):
         return False
     is_soon = not step.is_first_daemon and written is not None and _has_started(step, written, written)
-    # Those that the earlier reading had as well were brought back before it.
-    back = {key: counters for key, counters in archive.items() if step.old.get(key) != counters}
+    # Those that the earlier reading of a later period had as well were brought back before it.
+    seen = step.old if ended < step.previous.period_start else {}
+    back = {key: counters for key, counters in archive.items() if seen.get(key) != counters}
     reached = sum(1 for key, counters in archive.items() if is_at_least(table.get(key, NOTHING), counters))
     is_later = written is not None and step.restarted_at >= written
     least = SMALLEST_PACKET if is_read or is_soon else _NO_CHANCE

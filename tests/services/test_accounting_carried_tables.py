@@ -266,3 +266,16 @@ def test_a_commit_by_the_next_periods_name_just_before_the_rollover_is_known_in_
 
     assert usage.rows == {WEB: (6_000_000, 0), SSH: (358_931, 56), LAPTOP_WEB: (8, 8)}
     assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+def test_a_table_that_is_the_archive_to_the_byte_was_brought_back_however_long_ago_and_though_it_was_read_so() -> None:
+    """A crash a second after the rollover, and a stop hours later; nothing ran since the last reading."""
+    before = before_restart(READ)
+    after = after_restart(READ, restarted=400, minutes=401)
+
+    usage = usage_between(
+        before, after, {OCTOBER: READ, NOVEMBER: READ}, ENDED, ages_s={OCTOBER: 341 * 60.0, NOVEMBER: 60.0}
+    )
+
+    assert usage.rows == {}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
