@@ -51,12 +51,12 @@ def merged_files(step: ReadingStep) -> list[date]:
     return [
         start
         for start in dict.fromkeys((step.current.period_start, step.previous.period_start))
-        if start in step.tables and start not in archived and is_of_another_table(step.compared, start)
+        if start in step.tables and start not in archived and is_file_in_doubt(step.compared, start)
         if (written := step.written_at(start)) is None or written >= earliest
     ]
 
 
-def is_of_another_table(compared: Comparison, start: date) -> bool:
+def is_file_in_doubt(compared: Comparison, start: date) -> bool:
     """Whether that period's file may be another table's than that of the earlier reading: the clock was set back to
     that period, or the file was in doubt by then.
     """

@@ -6,7 +6,7 @@ from datetime import date
 from services import old_copies
 from services.accounted_usage import PassedPeriod
 from services.counters import Comparison
-from services.doubted_names import has_begun_again, is_of_another_table
+from services.doubted_names import has_begun_again, is_file_in_doubt
 from services.restored_tables import Restart, find_restart
 
 
@@ -23,7 +23,7 @@ def wanted_files(
     previous, current = compared.previous, compared.current
     restart = find_restart(previous, current)
     has_restarted = restart in (Restart.DAEMON, Restart.ROUTER)
-    may_be_merged = any(is_of_another_table(compared, start) for start in (previous.period_start, current.period_start))
+    may_be_merged = any(is_file_in_doubt(compared, start) for start in (previous.period_start, current.period_start))
     if current.clock_was_set:
         if restart is Restart.NONE and not (has_begun_again(compared) or may_be_merged):
             return []
