@@ -38,8 +38,8 @@ def may_be_taken_up(compared: Comparison) -> bool:
 
 
 def is_taken_up(step: ReadingStep, ended: date, table: Table, growth: Table) -> bool:
-    """Whether ``table``, that of the later reading or the archive of a period before it, began with the copy of the
-    period ``ended`` rather than with its own. ``growth``: what was used if it did not.
+    """Whether ``table`` began with the copy of the period ``ended`` rather than with its own. It is that of the later
+    reading, its last commit, or the archive of a period before it. ``growth``: what was used if it did not.
 
     Rows are exactly what the archive of ``ended`` has; or the daemon started within a refresh interval after that was
     written, and less needs to have happened that way.
@@ -47,7 +47,7 @@ def is_taken_up(step: ReadingStep, ended: date, table: Table, growth: Table) -> 
     archive, written = step.tables.get(ended), step.written_at(ended)
     if not archive or step.restart is Restart.NONE:
         return False
-    is_read = table is step.new
+    is_read = table is step.new or table is step.tables.get(step.current.period_start)
     if is_read and _came_back_with_file(step):
         return False
     is_soon = not step.is_first_daemon and written is not None and _has_started(step, written, written)

@@ -189,7 +189,8 @@ class _Rollover:
         step, start = self._step, self._step.current.period_start
         tolerance = timedelta(seconds=FILE_TIME_TOLERANCE_S)
         file, written = step.tables.get(start), step.written_at(start)
-        if old_copies.is_taken_up(step, self._last, step.new, step.new):
+        saved = file if file is not None and may_go_on_from(step.new, file) else step.new
+        if any(old_copies.is_taken_up(step, self._last, table, table) for table in (step.new, saved)):
             return _Carried.PERHAPS
         if file is None or not is_taken_up(step.current, file):
             if step.is_first_daemon and not self._has_lost_rows(step.new):

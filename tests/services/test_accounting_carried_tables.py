@@ -279,3 +279,15 @@ def test_a_table_that_is_the_archive_to_the_byte_was_brought_back_however_long_a
 
     assert usage.rows == {}
     assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+
+
+def test_a_commit_has_the_old_rows_just_as_they_were_though_they_moved_since_the_daemon_took_it_up() -> None:
+    """A crash just after the rollover, a commit, and another crash that took up the commit."""
+    before = before_restart({})
+    after = after_restart({WEB: (9_000, 900), LAPTOP_WEB: (8, 8)}, restarted=66, minutes=70)
+    files = {OCTOBER: {WEB: (8_000, 800)}, NOVEMBER: {WEB: (8_000, 800), LAPTOP_WEB: (8, 8)}}
+
+    usage = usage_between(before, after, files, ENDED, ages_s={OCTOBER: 600.0, NOVEMBER: 241.0})
+
+    assert usage.rows == {WEB: (9_000, 900), LAPTOP_WEB: (8, 8)}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
