@@ -111,6 +111,9 @@ def _over_a_restart(step: ReadingStep) -> Proven:
     left_over = {} if base is compared.old else _left_over(step, newer, base)
     start = previous if base is files[1] else current
     taken_up = start if any(base is file for file in files) else None
+    has_all_of_it = current in tables and may_go_on_from(compared.new, tables[current])
+    if has_all_of_it and not step.current.clock_was_set:
+        taken_up = current  # by its name at the start, the daemon could take up no other one
     return Proven(left_over, rows, start, is_whole=False, taken_up=taken_up)
 
 

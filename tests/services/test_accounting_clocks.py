@@ -305,3 +305,17 @@ def test_a_crash_seconds_after_a_doubted_reading_may_bring_back_a_table_from_bef
     usage = usage_between(before, after)
 
     assert usage.rows == counted
+
+
+def test_a_file_that_the_daemon_may_have_taken_up_under_its_right_name_is_in_doubt_no_longer() -> None:
+    """It was written before the earlier reading, which does not have its row: it is of another table."""
+    before = reading({}, boot_id="a", uptime_s=900, daemon_id="1", row_limit=100)
+    after = reading(
+        {WEB: (0, 20)}, minutes=5, boot_id="a", uptime_s=1_200, daemon_id="2", daemon_uptime_s=200, row_limit=100
+    )
+
+    usage = usage_between(before, after, {NOVEMBER: {WEB: (0, 20)}}, ages_s={NOVEMBER: 900.0})
+
+    assert usage.rows == {}
+    assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
+    assert usage.doubted == frozenset()
