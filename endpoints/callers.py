@@ -100,7 +100,7 @@ def cookie_name() -> str:
 
 
 def audit(action: AuditAction, subject: str) -> None:
-    """Write down what the caller did."""
+    """Write down what the caller is about to be given. What it changes is written down where it is changed."""
     app_services().audit.record(g.session_id, action, subject, by=doer())
 
 

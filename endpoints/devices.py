@@ -6,11 +6,10 @@ from flask import Response, g
 from endpoints import devices_schemas as schemas
 from endpoints.answers import answer
 from endpoints.app_services import app_services
-from endpoints.callers import audit, verify_session
+from endpoints.callers import doer, verify_session
 from endpoints.common_schemas import RouterQuery, checked_mac
 from endpoints.device_usage_schemas import PageQuery
 from endpoints.middleware import choose_router
-from services.audit import AuditAction
 from services.context import RouterContext
 from utils.responses import pagination_of
 
@@ -74,9 +73,7 @@ def update_device(mac: str, query: RouterQuery, body: schemas.DeviceChangesIn) -
 @devices.output(schemas.RemovedDeviceOut)
 def remove_device(mac: str, query: schemas.RemovalQuery) -> Response:
     """Take a device out of monitoring: hidden, not collected, back only at your word."""
-    device = app_services().devices.remove(_context(), checked_mac(mac), purge=query.purge)
-    if query.purge:
-        audit(AuditAction.DEVICE_PURGED, f"{g.router_id} {device.record.mac}")
+    device = app_services().devices.remove(_context(), checked_mac(mac), purge=query.purge, by=doer())
     return answer(schemas.removed_device_view(device, is_purged=query.purge))
 
 

@@ -1,10 +1,18 @@
 """/api/docs: the OpenAPI document in Swagger UI, whose files come with a package: no CDN, it works offline."""
 
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 
-from flask import Blueprint, Response, redirect, send_from_directory
+from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
+from werkzeug.wsgi import wrap_file
+
+from utils.errors import NotFound
 
 docs = Blueprint("docs", __name__)
 
@@ -30,11 +38,25 @@ _START = """SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", deepL
 """
 
 
-def _assets() -> Path:
+@dataclass(frozen=True)
+class _Asset:
+    content: bytes
+    digest: str
+
+
+@cache
+def _assets() -> dict[str, _Asset]:
+    """The package's files by the path below its directory; 2 MB.
+
+    From memory: whoever asks for one and reads it slowly, which anybody may, would keep a file open, and of those a
+    process has few.
+    """
     package = find_spec("flask_openapi3_swagger")
     if package is None or package.origin is None:
         raise RuntimeError("flask-openapi3-swagger is not installed; run: pip install -r requirements.txt")
-    return Path(package.origin).parent / "templates" / "swagger"
+    directory = Path(package.origin).parent / "templates" / "swagger"
+    contents = {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*.*")}
+    return {name: _Asset(content, hashlib.sha256(content).hexdigest()) for name, content in contents.items()}
 
 
 @docs.get("/")
@@ -55,4 +77,14 @@ def send_start_script() -> Response:
 
 @docs.get("/api/docs/assets/<path:name>")
 def send_asset(name: str) -> Response:
-    return send_from_directory(_assets(), name, max_age=86_400)
+    asset = _assets().get(name)
+    if asset is None:
+        raise NotFound
+    # A BytesIO shares the bytes that it reads; Flask's send_file would have each answer copy them.
+    body = wrap_file(request.environ, BytesIO(asset.content))
+    response = Response(body, mimetype=mimetypes.guess_type(name)[0], direct_passthrough=True)
+    response.content_length = len(asset.content)
+    response.cache_control.max_age = 86_400
+    response.set_etag(asset.digest)
+    response.make_conditional(request)
+    return response

@@ -8,9 +8,8 @@ from flask import Response, g
 from endpoints import routers_schemas as schemas
 from endpoints.answers import answer
 from endpoints.app_services import app_services
-from endpoints.callers import audit, verify_session
+from endpoints.callers import doer, verify_session
 from endpoints.common_schemas import In, Warned
-from services.audit import AuditAction
 from services.context import RouterContext
 from services.routers import (
     RegisteredRouter,
@@ -59,9 +58,9 @@ def register_router(query: In, body: schemas.RouterIn) -> Response:
             timezone=body.timezone,
             collect_interval_minutes=body.collect_interval_minutes,
         ),
+        by=doer(),
     )
     g.router_id = registered.router.id
-    audit(AuditAction.ROUTER_ADDED, registered.router.id)
     return answer(_registered(registered), status=201)
 
 
@@ -80,9 +79,7 @@ def get_router(router_id: str, query: In) -> Response:
 def update_router(router_id: str, query: In, body: schemas.RouterChangesIn) -> Response:
     """Change a router. Another host or port is another router: its host key is pinned anew."""
     secret = body.credentials() if body.has_secret() else None
-    before = app_services().routers.get(_context(router_id))
-    router = app_services().routers.update(_context(router_id), body.changes(), credentials=secret)
-    audit(AuditAction.ROUTER_CHANGED, " ".join([router_id, *body.names_of_changes(before)]))
+    router = app_services().routers.update(_context(router_id), body.changes(), credentials=secret, by=doer())
     return answer(_router(router))
 
 
@@ -91,8 +88,7 @@ def update_router(router_id: str, query: In, body: schemas.RouterChangesIn) -> R
 @routers.output(schemas.DeletedOut)
 def delete_router(router_id: str, query: In) -> Response:
     """Remove a router and everything stored of it. On the router nothing changes."""
-    app_services().routers.delete(_context(router_id))
-    audit(AuditAction.ROUTER_DELETED, router_id)
+    app_services().routers.delete(_context(router_id), by=doer())
     return answer(schemas.DeletedOut(deleted=router_id))
 
 
@@ -105,8 +101,7 @@ def accept_host_key(router_id: str, query: In, body: schemas.HostKeyIn) -> Respo
 
     The next reading is a first one: behind another key there may be another router, with other counters.
     """
-    router = app_services().routers.accept_host_key(_context(router_id), body.fingerprint)
-    audit(AuditAction.HOST_KEY_ACCEPTED, f"{router_id} {body.fingerprint}")
+    router = app_services().routers.accept_host_key(_context(router_id), body.fingerprint, by=doer())
     return answer(_router(router))
 
 

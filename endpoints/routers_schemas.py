@@ -138,15 +138,6 @@ class RouterChangesIn(_WithCredentials):
         """What was given, under the names that the service knows."""
         return self.model_dump(exclude_unset=True, exclude=_SECRETS)
 
-    def names_of_changes(self, before: object) -> list[str]:
-        """What was another in ``before``, as the body names it. A secret that is given counts as another."""
-        given = self.model_dump(exclude_none=True)
-        return [
-            type(self).model_fields[name].alias or name
-            for name, value in given.items()
-            if name in _SECRETS or getattr(before, name) != value
-        ]
-
     def has_secret(self) -> bool:
         return self.password is not None or self.private_key is not None
 

@@ -76,7 +76,7 @@ class AuditLog:
         self._clock = clock
 
     def record(self, session_id: str, action: AuditAction, subject: str, *, by: Doer) -> None:
-        """What was done already, in a transaction of its own. Raises AccountGone."""
+        """What changes nothing in the database, and has no transaction to be in. Raises AccountGone."""
         with self._database.transaction() as conn:
             write_down(conn, session_id, action, subject, by=by, at=self._clock())
 

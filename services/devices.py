@@ -15,6 +15,7 @@ from db_operations.database import Database
 from db_operations.devices_db import DeviceRecord
 from db_operations.routers_db import RouterRecord
 from db_operations.statements import Connection
+from services.audit import THE_SERVER, AuditAction, Doer, write_down
 from services.context import RouterContext
 from services.device_identity import Device, as_device
 from services.device_usage_collector import DeviceUsageCollector
@@ -165,7 +166,7 @@ class DeviceService:
                 if self._collector.collect(context).taken.reading.read_at >= moment:
                     return
 
-    def remove(self, context: RouterContext, mac: str, *, purge: bool) -> Device:
+    def remove(self, context: RouterContext, mac: str, *, purge: bool, by: Doer = THE_SERVER) -> Device:
         """Take the device out of monitoring; ``purge`` erases its stored usage as well. Twice is as good as once.
 
         Raises DeviceNotFound, RouterNotFound.
@@ -176,6 +177,8 @@ class DeviceService:
             device_changes_db.set_monitored(conn, *owner, record.macs, is_monitored=False, at=self._clock())
             if purge:
                 device_changes_db.delete_device_usage(conn, *owner, record.macs)
+                subject = f"{context.router_id} {record.mac}"
+                write_down(conn, owner[0], AuditAction.DEVICE_PURGED, subject, by=by, at=self._clock())
             removed = _get_device(conn, owner, mac)
         logger.debug("router %s: %s %s", context.router_id, record.mac, "erased" if purge else "out of monitoring")
         return removed

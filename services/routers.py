@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pydantic.alias_generators import to_camel
+
 from commands_server_operations.device_usage_execute import (
     NlbwmonStatus,
     get_device_list,
@@ -18,6 +20,7 @@ from commands_server_operations.ssh_keys import check_private_key, fingerprint
 from db_operations import device_usage_db, readings_db, routers_db, users_db
 from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
+from services.audit import THE_SERVER, AuditAction, Doer, write_down
 from services.context import RouterContext
 from services.credentials import Credentials, CredentialsUnreadable, CredentialVault
 from services.freshness import Freshness, freshness_of
@@ -129,12 +132,12 @@ class RouterService:
         self._clock = clock
         self._tests: SingleFlight[RouterContext, list[Check]] = SingleFlight()
 
-    def register(self, session_id: str, registration: RouterRegistration) -> RegisteredRouter:
+    def register(self, session_id: str, registration: RouterRegistration, *, by: Doer = THE_SERVER) -> RegisteredRouter:
         """Store a router and contact it once, which pins its host key.
 
         One that can't be reached just now is kept, with a warning: it may be switched off. That is its first failed
-        attempt. One whose address is not allowed is not kept. Raises Conflict where the account has a router at this
-        host and port, or as many as it may have.
+        attempt. One whose address is not allowed is not kept: the audit log tells that it was added and deleted. Raises
+        Conflict where the account has a router at this host and port, or as many as it may have.
         """
         _check_private_key(registration.credentials)
         new = RouterRecord(
@@ -153,10 +156,11 @@ class RouterService:
             if routers_db.count_routers(conn, session_id) >= self._most_routers:
                 raise Conflict(f"An account may have {self._most_routers} routers here (ACCOUNT_MAX_ROUTERS).")
             router = routers_db.insert_router(conn, new)
+            write_down(conn, session_id, AuditAction.ROUTER_ADDED, router.id, by=by, at=self._clock())
         try:
             warning = self._first_contact(router)
         except RouterAddressNotAllowed as error:
-            self._remove(RouterContext(session_id, router.id))
+            self._remove(RouterContext(session_id, router.id), by=by)
             logger.warning("no router registered at %s port %d: %s", router.host, router.port, error.code)
             raise
         logger.info("router %s registered: %s port %d", router.id, router.host, router.port)
@@ -199,7 +203,12 @@ class RouterService:
         return router
 
     def update(
-        self, context: RouterContext, changes: Mapping[str, object], *, credentials: Credentials | None = None
+        self,
+        context: RouterContext,
+        changes: Mapping[str, object],
+        *,
+        credentials: Credentials | None = None,
+        by: Doer = THE_SERVER,
     ) -> RouterRecord:
         """Change what ``changes`` names. Another address is another router: its host key is pinned anew.
 
@@ -220,12 +229,14 @@ class RouterService:
             values["clear_host_key"] = True
         with self._database.transaction() as conn:
             after = routers_db.update_router(conn, context.session_id, context.router_id, values)
-        if after is None:
-            raise RouterNotFound
+            if after is None:
+                raise RouterNotFound
+            subject = " ".join([after.id, *_changed_fields(before, changes, credentials)])
+            write_down(conn, after.session_id, AuditAction.ROUTER_CHANGED, subject, by=by, at=self._clock())
         self._connections.forget((context.session_id, context.router_id))
         return after
 
-    def accept_host_key(self, context: RouterContext, accepted: str) -> RouterRecord:
+    def accept_host_key(self, context: RouterContext, accepted: str, *, by: Doer = THE_SERVER) -> RouterRecord:
         """Pin the key with the fingerprint ``accepted``, which the router showed last in place of the pinned one.
 
         The next reading is a first one (`give_up_replaced_base`).
@@ -248,17 +259,19 @@ class RouterService:
                 conn, context.session_id, context.router_id, router.presented_host_key
             )
             if is_accepted:
-                give_up_replaced_base(conn, context, self._clock())
+                now, subject = self._clock(), f"{context.router_id} {presented}"
+                give_up_replaced_base(conn, context, now)
+                write_down(conn, context.session_id, AuditAction.HOST_KEY_ACCEPTED, subject, by=by, at=now)
         if not is_accepted:
             raise Conflict("The router was changed or showed yet another host key just now. Look at it again.")
         self._connections.forget((context.session_id, context.router_id))
         logger.info("router %s: host key %s accepted", context.router_id, presented)
         return self.get(context)
 
-    def delete(self, context: RouterContext) -> None:
+    def delete(self, context: RouterContext, *, by: Doer = THE_SERVER) -> None:
         """Remove the router and everything stored of it. Raises RouterNotFound."""
         self.get(context)
-        self._remove(context)
+        self._remove(context, by=by)
         logger.info("router %s deleted with its data", context.router_id)
 
     def choose(self, session_id: str, router_id: str | None) -> RouterRecord:
@@ -326,11 +339,13 @@ class RouterService:
             checks.insert(0, Check(check="settings", ok=True, message=message))
         return checks
 
-    def _remove(self, context: RouterContext) -> None:
+    def _remove(self, context: RouterContext, *, by: Doer) -> None:
         with self._database.transaction(timeout_s=300) as conn:  # years of usage go with it
             if not routers_db.delete_router(conn, context.session_id, context.router_id):
                 raise RouterNotFound
             device_usage_db.delete_usage(conn, context.session_id, context.router_id)
+            now = self._clock()
+            write_down(conn, context.session_id, AuditAction.ROUTER_DELETED, context.router_id, by=by, at=now)
         self._connections.forget((context.session_id, context.router_id))
 
     def _signs_in_with(self, router: RouterRecord, registration: RouterRegistration) -> bool:
@@ -353,6 +368,16 @@ class RouterService:
 def _status_error(status: NlbwmonStatus) -> RouterError:
     """The error that says what nlbwmon's status says."""
     return NlbwmonDown(status.message) if status.installed else NlbwmonMissing(status.message)
+
+
+def _changed_fields(before: RouterRecord, changes: Mapping[str, object], credentials: Credentials | None) -> list[str]:
+    """What a change makes another, as the API names it and without values. Given credentials count as others."""
+    secrets_given = vars(credentials) if credentials else {}
+    return [
+        to_camel(name)
+        for name, value in {**secrets_given, **changes}.items()
+        if value is not None and (name in secrets_given or value != getattr(before, name))
+    ]
 
 
 def _check_private_key(credentials: Credentials) -> None:

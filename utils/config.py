@@ -144,7 +144,8 @@ _PLACEHOLDERS = ("secret", "change", "password", "default", "example", "insecure
 
 def _strong_secret(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
-    if len(text) < 32 or len(set(text)) < 10 or any(word in text.lower() for word in _PLACEHOLDERS):
+    is_repeated = text in (text + text)[1:-1]
+    if len(text) < 32 or len(set(text)) < 10 or is_repeated or any(word in text.lower() for word in _PLACEHOLDERS):
         raise ValueError(
             "too weak, at least 32 random characters; make one with: python -c "
             "'import secrets; print(secrets.token_urlsafe(48))'"

@@ -1,6 +1,10 @@
 """/api/docs in a real browser: it works offline, under its own content security policy."""
 
+import os
+import socket
+import tracemalloc
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,6 +58,27 @@ def test_the_page_shows_every_endpoint_offline_and_without_an_error(app: APIFlas
     hosts = {urlsplit(address).hostname for address in asked if not address.startswith("data:")}
     assert hosts == {"127.0.0.1"}
     assert (complaints, failed) == ([], [])
+
+
+def test_who_reads_a_part_of_it_slowly_keeps_no_file_open_and_no_copy_of_it(app: APIFlask) -> None:
+    asset = "/api/docs/assets/js/swagger-ui-bundle.js"
+    with serving(app) as url, ExitStack() as stack:
+        requests.get(url + asset, timeout=10)  # it is read once
+        tracemalloc.start()
+        stack.callback(tracemalloc.stop)
+        for _ in range(10):
+            sock = stack.enter_context(socket.socket())
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            sock.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+            sock.sendall(f"GET {asset} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            assert sock.recv(12) == b"HTTP/1.1 200"
+        opened = [os.path.realpath(entry) for entry in Path("/proc/self/fd").iterdir()]
+        assert not [name for name in opened if "swagger" in name]
+        assert tracemalloc.get_traced_memory()[0] < 5_000_000, "ten copies are 15 MB"
+        answer = requests.get(url + asset, timeout=10)
+        assert int(answer.headers["Content-Length"]) == len(answer.content) > 1_000_000
+        again = requests.get(url + asset, headers={"If-None-Match": answer.headers["ETag"]}, timeout=10)
+        assert (again.status_code, again.content) == (304, b"")
 
 
 def test_the_way_in_leads_to_the_page_whose_parts_are_all_there(client: Any) -> None:

@@ -1,5 +1,6 @@
 """The audit log: who did what, when and from where, as the account's owner reads it."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -13,14 +14,15 @@ from services import audit
 from services.api_tokens import TokenScope
 from services.audit import AuditAction, Doer
 from services.credentials import Credentials
-from services.routers import host_key_fingerprint
+from services.routers import RouterRegistration, host_key_fingerprint
 from simulator.clock import ManualClock
+from simulator.faults import Faults
 from simulator.home import empty_router
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer
 from tests.endpoints.accounts.provider import ANNA, BrowserOf
-from tests.homes import ALICE, PHONE, ask, register
-from utils.errors import DatabaseUnavailable
+from tests.homes import ALICE, PHONE, ask, dump, register
+from utils.errors import DatabaseUnavailable, RouterError
 
 
 def entries(browser: BrowserOf, **query: Any) -> list[dict[str, Any]]:
@@ -50,8 +52,8 @@ def test_everything_that_matters_is_written_down_with_who_and_from_where(
     told = entries(anna)[::-1]
     assert [one["action"] for one in told] == [
         "signed_in",
-        "host_key_pinned",
         "router_added",
+        "host_key_pinned",
         "token_created",
         "router_changed",
         "device_purged",
@@ -97,12 +99,15 @@ def test_a_key_is_written_down_whenever_it_is_pinned_and_only_then(
     for _ in range(2):
         clock.advance(timedelta(minutes=5))
         runtime.collector.collect(context)
-    assert [action for action, _ in written(database)] == ["host_key_pinned"]
+    assert [action for action, _ in written(database)] == ["router_added", "host_key_pinned"]
     credentials = Credentials(password=other.password)
     runtime.routers.update(context, {"host": other.host, "port": other.port}, credentials=credentials)
     runtime.collector.collect(context)
     pinned = host_key_fingerprint(runtime.routers.get(context))
-    assert [subject for _, subject in written(database)][1:] == [f"{context.router_id} {pinned}"]
+    assert written(database)[2:] == [
+        ("router_changed", f"{context.router_id} password port"),
+        ("host_key_pinned", f"{context.router_id} {pinned}"),
+    ]
 
 
 def written(database: Database) -> list[tuple[str, str]]:
@@ -123,6 +128,47 @@ def test_a_token_that_can_not_be_written_down_is_not_made(
     with pytest.raises(DatabaseUnavailable):
         tokens.revoke(ALICE, kept.record.id)
     assert [token.id for token in tokens.list_all(ALICE)] == [kept.record.id]
+
+
+def test_a_change_that_can_not_be_written_down_is_not_made(
+    runtime: Runtime,
+    hosted: HostedRouter,
+    router: SimulatedRouter,
+    clock: ManualClock,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable
+
+    router.add_host(PHONE, "192.168.1.2", "phone")
+    context = register(runtime, hosted)
+    runtime.collector.collect(context)
+    hosted.faults = Faults(other_host_key=True)
+    hosted.drop_connections()
+    clock.advance(timedelta(minutes=5))
+    with suppress(RouterError):
+        runtime.collector.collect(context)
+    before = dump(database)
+    monkeypatch.setattr(audit_db, "insert_audit", fail)
+    routers, devices = runtime.routers, runtime.services.devices
+    other = RouterRegistration(name="Other", host="192.0.2.1", credentials=Credentials(password="x"))
+    for change in (
+        lambda: routers.register(ALICE, other),
+        lambda: routers.update(context, {"name": "Flat"}),
+        lambda: routers.accept_host_key(context, hosted.shown_key().fingerprint),
+        lambda: devices.remove(context, PHONE, purge=True),
+        lambda: routers.delete(context),
+    ):
+        with pytest.raises(DatabaseUnavailable):
+            change()
+        assert dump(database) == before
+
+
+def test_a_router_that_is_not_kept_was_added_and_deleted(anna: BrowserOf) -> None:
+    body = {"name": "Metadata", "host": "169.254.169.254", "password": "x"}
+    assert anna.call("POST", "/api/routers", json=body).status_code == 502
+    assert [one["action"] for one in entries(anna)] == ["router_deleted", "router_added", "signed_in"]
 
 
 def test_the_newest_are_kept_of_each_account(
