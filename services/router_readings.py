@@ -32,7 +32,7 @@ from services.router_answers import ReadAnswer, passed_periods, read_answer, rea
 from services.router_doctor import Check, diagnose
 from services.routers import target_of
 from services.unreadable_files import UnreadableFiles
-from services.wanted_files import wanted_files
+from services.wanted_files import files_in_doubt, wanted_files
 from utils.nlbwmon_parser import DeviceTotals, ObservedDevice, parse_nlbw_json
 from utils.time import Clock, Zone
 
@@ -140,8 +140,9 @@ class ReadingTaker:
         has_run_on = compared and find_restart(compared.previous, compared.current) is Restart.NONE
         earlier_periods = [] if has_run_on else find_earlier_periods(read)
         earlier = [period.start for period in earlier_periods[:_MOST_DOUBTED]]
-        files = self._files(target, read, previous, wanted_files(compared, passed, earlier))
-        if previous and files.unreadable:
+        needed = wanted_files(compared, passed, earlier)
+        files = self._files(target, read, previous, sorted({*needed, *files_in_doubt(compared)}))
+        if previous and not files.unreadable.isdisjoint(needed):
             self._unreadable.put_off(router.id, base=previous.read_at, now=read.reading.read_at)
         else:
             self._unreadable.forget(router.id)

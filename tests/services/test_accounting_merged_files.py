@@ -6,8 +6,10 @@ from datetime import date
 
 import pytest
 
+from services.accounting import compare
 from services.accounting_notes import NoteKind
 from services.counters import Reading
+from services.wanted_files import files_in_doubt
 from tests.services.router_rows import (
     LAPTOP_WEB,
     NOVEMBER,
@@ -17,7 +19,6 @@ from tests.services.router_rows import (
     kinds,
     reading,
     usage_between,
-    wanted,
 )
 
 DECEMBER = date(2026, 12, 1)
@@ -30,7 +31,7 @@ def test_a_clock_set_back_to_a_period_with_a_file_brings_its_rows_and_they_are_n
 
     usage = usage_between(before, after, {NOVEMBER: merged}, ages_s={NOVEMBER: 600})
 
-    assert NOVEMBER in wanted(before, after)
+    assert files_in_doubt(compare(before, after)) == [NOVEMBER]
     assert usage.rows == {SSH: (10, 0), WEB: (500, 0)}
     assert NoteKind.COUNTERS_WENT_BACK in kinds(usage)
 
@@ -56,7 +57,7 @@ def test_a_file_ahead_of_its_table_may_be_added_at_a_commit_also_where_the_perio
 
     usage = usage_between(before, after, {NOVEMBER: {WEB: (8_900, 900)}}, ages_s={NOVEMBER: 60})
 
-    assert NOVEMBER in wanted(before, after)
+    assert files_in_doubt(compare(before, after)) == [NOVEMBER]
     assert usage.rows == {WEB: (100, 0)}
 
 

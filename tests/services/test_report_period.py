@@ -59,7 +59,7 @@ def test_a_period_that_is_over_is_held_against_all_of_the_one_before() -> None:
 def test_the_future_can_not_be_reported() -> None:
     with pytest.raises(ValidationFailed) as raised:
         reported_days(request("day", date(2031, 11, 12)), BERLIN, NOW)
-    assert raised.value.details == {"endDate": ["lies in the future"]}
+    assert raised.value.details == {"endDate": ["lies in the future: today is 2031-11-11 at the router"]}
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,13 @@ def test_the_clock_is_in_1970_after_a_boot() -> None:
     assert sorted(part.rows[WEB][0] for part in usage.parts) == [10, 60]
 
 
+def test_a_file_in_doubt_was_added_to_the_table() -> None:
+    before = reading({SSH: (70, 0)}, daemon_id="x", doubted=frozenset({NOVEMBER}))
+    after = reading({SSH: (70, 0), WEB: (9_000, 0)}, minutes=5, daemon_id="x")
+    usage = usage_between(before, after, {NOVEMBER: {SSH: (70, 0), WEB: (8_500, 0)}}, ages_s={NOVEMBER: 60})
+    assert usage.rows == {WEB: (500, 0)}
+
+
 def test_what_no_link_can_carry() -> None:
     assert IMPLAUSIBLE_RATE * 330 == 4_125_000_000_000
     first, second, third = web(1_000), web(2**63 + 5, minutes=5), web(1_300, minutes=10)
