@@ -9,6 +9,7 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
+from contextlib import nullcontext
 from threading import Lock
 from typing import cast
 
@@ -16,6 +17,7 @@ from flask import Flask, current_app, request
 from flask_limiter import Limiter
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
+from limits.storage import MemoryStorage
 
 from utils.errors import RateLimited
 from utils.networks import network_of
@@ -105,6 +107,9 @@ class RateLimits:
     def __init__(self, limiter: Limiter, *, is_local: bool) -> None:
         self._limiter = limiter
         self._is_local = is_local
+        # In this process's memory, limits starts a thread now and then that forgets what is over. Two requests that
+        # start it at the same time start one of them twice, and that is an error.
+        self._turn = Lock() if isinstance(limiter.storage, MemoryStorage) else nullcontext()
         self._familiar = _Familiar()
 
     def spend_for_address(self) -> None:
@@ -148,7 +153,8 @@ class RateLimits:
 
     def _hit(self, limit: RateLimitItem, *what: str) -> bool:
         try:
-            return self._limiter.limiter.hit(limit, *what)
+            with self._turn:
+                return self._limiter.limiter.hit(limit, *what)
         except StorageError as error:
             return _let_through(error)
 

@@ -1,13 +1,16 @@
 """How often one may ask: per account, per address, and how often with what is no token."""
 
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 from apiflask import APIFlask
+from flask import Flask
 from flask.testing import FlaskClient
 from limits import RateLimitItemPerSecond
 from limits.errors import StorageError
@@ -21,6 +24,7 @@ from simulator.ssh_server import HostedRouter
 from tests.endpoints.accounts.provider import ANNA, BrowserOf
 from tests.endpoints.accounts.tenants import as_browser, tenant
 from tests.homes import Api, register
+from utils.errors import RateLimited
 
 BASE = "/api/device-usage"
 ANOTHER = "192.0.2.7"
@@ -221,6 +225,24 @@ def test_without_their_storage_the_server_goes_on_and_says_so_without_its_passwo
     assert server.test_client().get("/api/auth/me", headers=bearer(token)).status_code == 200
     assert "RATELIMIT_STORAGE_URI" in caplog.text
     assert "hunter2" not in caplog.text
+
+
+def test_requests_at_the_same_time_are_each_counted_once() -> None:
+    """Two that start the clean-up of limits' memory at once made one of them fail."""
+    app = Flask(__name__)
+    rate_limits.register_rate_limits(app, storage_uri="memory://", is_enabled=True, is_local=False)
+    app.add_url_rule("/", view_func=lambda: "")
+    app.register_error_handler(RateLimited, lambda _: ("", 429))
+    turn = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(16) as pool:
+            addresses = [f"192.0.2.{number % 5}" for number in range(4_000)]
+            statuses = list(pool.map(lambda one: asked_from(app.test_client(), one, "/").status_code, addresses))
+    finally:
+        sys.setswitchinterval(turn)
+    assert statuses.count(200) == min(4_000, 5 * rate_limits.ADDRESS.amount)
+    assert set(statuses) <= {200, 429}
 
 
 def test_every_dear_endpoint_is_one(app: APIFlask) -> None:
