@@ -109,7 +109,8 @@ class RateLimits:
         self._is_local = is_local
         # In this process's memory, limits starts a thread now and then that forgets what is over. Two requests that
         # start it at the same time start one of them twice, and that is an error.
-        self._turn = Lock() if isinstance(limiter.storage, MemoryStorage) else nullcontext()
+        is_in_memory = limiter.enabled and isinstance(limiter.storage, MemoryStorage)
+        self._turn = Lock() if is_in_memory else nullcontext()
         self._familiar = _Familiar()
 
     def spend_for_address(self) -> None:
