@@ -8,10 +8,10 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 import requests
-from flask import request
 
 from endpoints import rate_limits
-from server import Runtime, create_app
+from server import Runtime
+from tests.endpoints.accounts.probed_app import probed_app
 from tests.endpoints.accounts.provider import ANNA
 from tests.homes import serving
 
@@ -30,18 +30,7 @@ def behind(make_runtime: Callable[..., Runtime], provider: str) -> Open:
 
     @contextmanager
     def running(trusted_proxies: int) -> Iterator[str]:
-        runtime = make_runtime(
-            auth_mode="google",
-            public_url=OURS,
-            trusted_proxies=trusted_proxies,
-            google_client_id="netpilot",
-            google_client_secret="a secret of the provider's",
-            oidc_discovery_url=provider,
-            secret_key="kZ3v8Qh1xY7cW5rT9uB2nM4pL6sD0fGjAeHi",
-        )
-        app = create_app(runtime)
-        app.testing = False
-        app.add_url_rule("/probe", view_func=lambda: [request.remote_addr, request.scheme, request.host])
+        app = probed_app(make_runtime, provider, public_url=OURS, trusted_proxies=trusted_proxies)
         with serving(app) as url:
             yield url
 

@@ -17,9 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from flask import Response, request
+from flask import Response
 
-from server import Runtime, create_app
+from server import Runtime
+from tests.endpoints.accounts.probed_app import probed_app
 from tests.homes import free_port, serving
 
 NAME = "netpilot.example.org"
@@ -68,18 +69,7 @@ Ask = Callable[[str], bytes]
 @pytest.fixture
 def ask(make_runtime: Callable[..., Runtime], provider: str, tmp_path: Path) -> Iterator[Ask]:
     """Sends a request, as it is written, by TLS to nginx: everything that is answered until the connection ends."""
-    runtime = make_runtime(
-        auth_mode="google",
-        public_url=f"https://{NAME}",
-        trusted_proxies=1,
-        google_client_id="netpilot",
-        google_client_secret="a secret of the provider's",
-        oidc_discovery_url=provider,
-        secret_key="kZ3v8Qh1xY7cW5rT9uB2nM4pL6sD0fGjAeHi",
-    )
-    app = create_app(runtime)
-    app.testing = False
-    app.add_url_rule("/probe", "probe", lambda: [request.remote_addr, request.scheme, request.host])
+    app = probed_app(make_runtime, provider, public_url=f"https://{NAME}", trusted_proxies=1)
     app.add_url_rule("/broken", "broken", lambda: Response(break_off()))
     http, https, backend = free_port(), free_port(), free_port()
     (tmp_path / "nginx.conf").write_text(printed_for(tmp_path, http=http, https=https, backend=backend))
