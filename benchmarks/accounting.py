@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from benchmarks.measure import Options, Result, medians, timed
 from benchmarks.readings import FIRST_READING, INTERVAL, OFFICE, PERIOD, grown, nlbw_json
-from services.accounting import account, compare
-from services.counters import Reading
-from services.wanted_files import wanted_files
+from services.accounting.account import account, compare
+from services.accounting.counters import Reading
+from services.accounting.wanted_files import wanted_files
 from utils.nlbwmon_parser import parse_nlbw_json
 
 

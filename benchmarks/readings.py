@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from services.accounting import account, compare
-from services.accounting_periods import AccountingPeriod
-from services.counters import Reading
+from services.accounting.account import account, compare
+from services.accounting.counters import Reading
+from services.accounting.periods import AccountingPeriod
 from services.protocol_rollups import protocol_names
 from services.router_readings import TakenReading
 from utils.nlbwmon_parser import CounterRow, normalize_device_data, parse_nlbw_json

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from endpoints.common_schemas import Bytes, IsoDate, NullableBytes, Out, RouterQuery, Share, Warned
-from services.accounting_notes import Quality
+from services.accounting.notes import Quality
 from services.buckets import Granularity
 from services.usage_summary import Period
 from utils.nlbwmon_parser import DeviceTotals

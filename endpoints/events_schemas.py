@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from endpoints.common_schemas import IsoDate, Mac, Out, RouterQuery
-from services.accounting_notes import NoteKind
+from services.accounting.notes import NoteKind
 from services.device_events import DeviceEventKind
 from services.events import Event, EventPage
 

@@ -20,10 +20,10 @@ from db_operations import periods_db
 from db_operations.database import Database
 from db_operations.periods_db import NamedPeriod, PeriodState
 from db_operations.routers_db import RouterRecord
+from services.accounting.restored_tables import ROLLOVER_DELAY_S
 from services.credentials import CredentialVault
 from services.period_totals import store_archive
 from services.reading_limits import ReadingLimits
-from services.restored_tables import ROLLOVER_DELAY_S
 from services.router_readings import TakenReading
 from services.routers import target_of
 from utils.errors import BadRouterOutput, NetPilotError, OutputTooLarge, RouterError, TooManyDevices

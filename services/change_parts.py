@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.counters import NOTHING, Counters, plus
+from services.accounting.counters import NOTHING, Counters, plus
 
 #: At most so many devices, and protocols of each, are parts of their own; fewer where these explain most of it.
 MOST_DEVICES = 5

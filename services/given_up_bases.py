@@ -11,8 +11,8 @@ from db_operations.database import Database
 from db_operations.events_db import EventRecord
 from db_operations.routers_db import RouterRecord
 from db_operations.statements import Connection
-from services import accounting_notes
-from services.accounting_notes import Note
+from services.accounting import notes
+from services.accounting.notes import Note
 from services.buckets import Span
 from services.context import RouterContext
 
@@ -30,7 +30,7 @@ def give_up_replaced_base(conn: Connection, context: RouterContext, at: datetime
     periods_db.give_up_pending_periods(conn, *owner, [period.start for period in pending])
     read_at = _give_up(conn, owner)
     if read_at is not None:
-        _store_gap(conn, owner, accounting_notes.another_host_key(Span(read_at, max(read_at, at))))
+        _store_gap(conn, owner, notes.another_host_key(Span(read_at, max(read_at, at))))
 
 
 def give_up_base_ahead(database: Database, router: RouterRecord, at: datetime) -> None:
@@ -48,7 +48,7 @@ def give_up_base_ahead(database: Database, router: RouterRecord, at: datetime) -
         observed_until = snapshots_db.get_last_snapshot_at(conn, *owner, until=at) or at
         readings_db.end_coverage(conn, *owner, at=observed_until)
         if read_at is not None:
-            _store_gap(conn, owner, accounting_notes.server_clock_was_ahead(Span(observed_until, at), read_at))
+            _store_gap(conn, owner, notes.server_clock_was_ahead(Span(observed_until, at), read_at))
     logger.warning("router %s: its last reading, stamped %s, is given up: this clock was ahead", router.id, read_at)
 
 

@@ -13,7 +13,7 @@ from db_operations.devices_db import DeviceRecord
 from db_operations.events_db import QualitySpan
 from db_operations.rollups_db import DAILY, HOURLY, BucketTotal, DeviceTotal, Rollup, largest_first
 from db_operations.statements import Connection
-from services.accounting_notes import NoteKind, Quality
+from services.accounting.notes import NoteKind, Quality
 from services.buckets import Bucket, Granularity, Span, covered_share
 from services.context import RouterContext
 from services.usage_quality import Doubt, Trust, judge

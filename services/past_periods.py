@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from db_operations.periods_db import NamedPeriod
 from db_operations.readings_db import ReadingRecord
-from services.accounting_periods import MOST_PERIODS, AccountingPeriod, PeriodRule
+from services.accounting.periods import MOST_PERIODS, AccountingPeriod, PeriodRule
 from services.router_answers import ReadAnswer
 from services.router_facts import MAX_CLOCK_SKEW
 from utils.nlbwmon_parser import CounterRow, DeviceTotals, calculate_usage_metrics

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
+from services.accounting.counters import NOTHING, Counters, plus
 from services.change_parts import PART_OF_DAY, ChangePart, Protocol, add_up
-from services.counters import NOTHING, Counters, plus
 from services.protocols import UNKNOWN
 from services.usage_quality import WELL_OBSERVED, Trust
 from utils.nlbwmon_parser import DeviceTotals

@@ -12,14 +12,14 @@ from db_operations import devices_db, events_db, periods_db, protocols_db, readi
 from db_operations.events_db import EventRecord
 from db_operations.periods_db import NamedPeriod, PeriodState
 from db_operations.statements import Connection
-from services.accounted_usage import UsagePart
-from services.accounting_notes import NoteKind, Quality
-from services.accounting_periods import AccountingPeriod, PeriodRule
+from services.accounting.counters import index_rows
+from services.accounting.notes import NoteKind, Quality
+from services.accounting.periods import AccountingPeriod, PeriodRule
+from services.accounting.quarantine import IMPLAUSIBLE_RATE
+from services.accounting.usage import UsagePart
 from services.buckets import Span
-from services.counters import index_rows
 from services.past_periods import FinishedPeriod
 from services.protocol_rollups import protocol_batches, protocol_names
-from services.quarantine import IMPLAUSIBLE_RATE
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import CounterTable, DeviceTotals, parse_nlbw_json
 from utils.time import Zone

@@ -9,10 +9,10 @@ from db_operations.protocols_db import list_device_protocol_totals
 from db_operations.readings_db import list_coverage
 from db_operations.rollups_db import DAILY, HOURLY, list_totals
 from db_operations.statements import Connection
-from services.accounting_notes import Quality
+from services.accounting.counters import NOTHING, plus
+from services.accounting.notes import Quality
 from services.buckets import Span, covered_share, slot_of, spread
 from services.context import RouterContext
-from services.counters import NOTHING, plus
 from services.period_comparison import Extent, PeriodUsage
 from services.usage_quality import Doubt, judge
 from utils.nlbwmon_parser import DeviceTotals

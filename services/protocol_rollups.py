@@ -10,9 +10,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from db_operations.protocols_db import MAX_NAME_LENGTH, OTHER, ProtocolRow
-from services.accounted_usage import UsagePart
+from services.accounting.counters import RowKey
+from services.accounting.usage import UsagePart
 from services.buckets import MICROSECOND, Bucket, Granularity, buckets_between, spread
-from services.counters import RowKey
 from utils.nlbwmon_parser import CounterRow
 from utils.time import Zone
 

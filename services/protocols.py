@@ -13,10 +13,10 @@ from db_operations.database import Database
 from db_operations.device_usage_db import get_device_usage_history
 from db_operations.protocols_db import ProtocolTotal
 from db_operations.statements import Connection, read_one_moment
+from services.accounting.counters import NOTHING, Counters, plus
 from services.buckets import Granularity, buckets_between
 from services.chosen_days import chosen_days
 from services.context import RouterContext
-from services.counters import NOTHING, Counters, plus
 from services.device_usage_service import check_is_shown, display_name
 from services.history_range import (
     BucketUsage,

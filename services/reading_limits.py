@@ -13,8 +13,8 @@ from commands_server_operations.router_target import RouterTarget
 from db_operations.database import Database
 from db_operations.readings_db import ReadingRecord
 from db_operations.routers_db import RouterRecord
+from services.accounting.restored_tables import RouterFiles
 from services.credentials import CredentialVault
-from services.restored_tables import RouterFiles
 from services.router_answers import ReadAnswer
 from services.router_readings import ReadingTaker, TakenReading
 from utils.errors import TooManyDevices

@@ -29,9 +29,9 @@ from db_operations.readings_db import Finding, ReadingRecord
 from db_operations.rollups_db import RollupRow
 from db_operations.routers_db import RouterRecord
 from db_operations.statements import Connection
-from services.accounting_notes import EXTENDING, Note, NoteKind, raw_rows_left_out
+from services.accounting.counters import Counters
+from services.accounting.notes import EXTENDING, Note, NoteKind, raw_rows_left_out
 from services.buckets import Span
-from services.counters import Counters
 from services.device_events import VANISHED_AFTER, record_device_events
 from services.merged_devices import shown_as
 from services.period_totals import record_finished_periods

@@ -14,11 +14,11 @@ from commands_server_operations.device_usage_execute import BandwidthAnswer
 from commands_server_operations.period_files import PeriodFilesAnswer
 from db_operations.readings_db import ReadingRecord
 from db_operations.routers_db import RouterRecord
-from services.accounted_usage import PassedPeriod
-from services.accounting_periods import AccountingPeriod, PeriodRule, current_period
+from services.accounting.counters import Reading
+from services.accounting.periods import AccountingPeriod, PeriodRule, current_period
+from services.accounting.restored_tables import COMMIT_INTERVAL_S, REFRESH_INTERVAL_S, ROLLOVER_DELAY_S, RouterFiles
+from services.accounting.usage import PassedPeriod
 from services.buckets import Span
-from services.counters import Reading
-from services.restored_tables import COMMIT_INTERVAL_S, REFRESH_INTERVAL_S, ROLLOVER_DELAY_S, RouterFiles
 from services.router_doctor import RouterFacts
 from services.router_facts import MAX_CLOCK_SKEW, read_facts
 from utils.errors import BadRouterOutput, SavedMeanwhile

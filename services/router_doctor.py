@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Network
 
-from services.accounting import FROZEN_AFTER
+from services.accounting.account import FROZEN_AFTER
 from services.router_fixes import (
     RESTART_NLBWMON,
     count_networks_of,

@@ -17,22 +17,22 @@ from db_operations.database import Database
 from db_operations.periods_db import NamedPeriod
 from db_operations.readings_db import ReadingRecord
 from db_operations.routers_db import RouterRecord
-from services.accounted_usage import Usage
-from services.accounting import account, compare
-from services.accounting_periods import AccountingPeriod
-from services.counters import Counters, Reading
+from services.accounting.account import account, compare
+from services.accounting.counters import Counters, Reading
+from services.accounting.periods import AccountingPeriod
+from services.accounting.quarantine import IMPLAUSIBLE_RATE
+from services.accounting.restored_tables import NO_FILES, Restart, RouterFiles, find_restart
+from services.accounting.usage import Usage
+from services.accounting.wanted_files import files_in_doubt, wanted_files
 from services.credentials import CredentialVault
 from services.large_answers import room_for
 from services.last_commits import last_commit_of
 from services.past_periods import FinishedPeriod, find_earlier_periods, find_finished_periods
 from services.protocol_rollups import ProtocolNames, protocol_names
-from services.quarantine import IMPLAUSIBLE_RATE
-from services.restored_tables import NO_FILES, Restart, RouterFiles, find_restart
 from services.router_answers import ReadAnswer, passed_periods, read_answer, read_files, shown_zone
 from services.router_doctor import Check, diagnose
 from services.routers import target_of
 from services.unreadable_files import UnreadableFiles
-from services.wanted_files import files_in_doubt, wanted_files
 from utils.nlbwmon_parser import DeviceTotals, ObservedDevice, parse_nlbw_json
 from utils.time import Clock, Zone
 

@@ -1,7 +1,7 @@
 """How long routers could not read out files of nlbwmon's that a reading needs. The taker asks it with each reading.
 
 A daemon that is busy answers as one without a file does, and a file on worn flash may never be read again. So such a
-reading is put off, and after a while goes on without the file: services/accounting.py then counts nothing twice.
+reading is put off, and after a while goes on without the file: the accounting then counts nothing twice.
 """
 
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.accounting_notes import RANK, Quality
+from services.accounting.notes import RANK, Quality
 from services.buckets import Span
 
 #: Usage that was observed less of the time than this is not told without saying so.

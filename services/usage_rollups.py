@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from db_operations.rollups_db import RollupRow
-from services.accounted_usage import UsagePart, by_device
+from services.accounting.counters import NOTHING, Counters, plus
+from services.accounting.usage import UsagePart, by_device
 from services.buckets import Span, slots_between, spread
-from services.counters import NOTHING, Counters, plus
 from utils.time import Zone
 
 #: So many rows of the hourly rollup are written at once: a year away is millions of them.

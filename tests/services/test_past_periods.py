@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from db_operations.periods_db import NamedPeriod
-from services.accounting_periods import MOST_PERIODS, PeriodRule
+from services.accounting.periods import MOST_PERIODS, PeriodRule
 from services.past_periods import DEFAULT_GENERATIONS, earlier_periods
 from simulator.clock import ManualClock
 from simulator.home import empty_router

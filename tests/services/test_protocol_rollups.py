@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.accounted_usage import UsagePart
+from services.accounting.counters import Counters, RowKey
+from services.accounting.usage import UsagePart
 from services.buckets import Span
-from services.counters import Counters, RowKey
 from services.protocol_rollups import apportion, protocol_batches, protocol_names
 from services.usage_rollups import rollup_batches
-from tests.services.router_rows import LAPTOP, NOON, PHONE, key
+from tests.services.accounting.router_rows import LAPTOP, NOON, PHONE, key
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import CounterRow
 from utils.time import parse_zone

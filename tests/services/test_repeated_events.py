@@ -10,8 +10,8 @@ import pytest
 from db_operations import events_db
 from db_operations.database import Database
 from server import Runtime, create_app
-from services import accounting_notes as notes
-from services.accounting_notes import Note, Quality
+from services.accounting import notes
+from services.accounting.notes import Note, Quality
 from services.buckets import Span
 from services.context import RouterContext
 from services.reading_store import _store_note

@@ -13,7 +13,17 @@ from simulator.clock import ManualClock
 from simulator.nlbwmon import Nlbwmon
 from simulator.router import SimulatedRouter
 from tests.homes import PHONE, ask, covered, hourly, per_device
-from tests.services.router_rows import LAPTOP_WEB, NOVEMBER, OCTOBER, SSH, WEB, kinds, passed, reading, usage_between
+from tests.services.accounting.router_rows import (
+    LAPTOP_WEB,
+    NOVEMBER,
+    OCTOBER,
+    SSH,
+    WEB,
+    kinds,
+    passed,
+    reading,
+    usage_between,
+)
 from utils.errors import FileUnreadable
 
 MINUTE = timedelta(minutes=1)

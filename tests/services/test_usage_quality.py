@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from services.accounting_notes import Quality
+from services.accounting.notes import Quality
 from services.buckets import Span
 from services.usage_quality import Doubt, Trust, judge, overall
 

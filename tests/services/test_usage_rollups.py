@@ -3,10 +3,10 @@
 from collections import defaultdict
 from datetime import timedelta
 
-from services.accounted_usage import UsagePart
+from services.accounting.usage import UsagePart
 from services.buckets import Span
 from services.usage_rollups import is_long, rollup_batches
-from tests.services.router_rows import LAPTOP, NOON, PHONE, key
+from tests.services.accounting.router_rows import LAPTOP, NOON, PHONE, key
 from utils.time import parse_zone
 
 BERLIN = parse_zone("Europe/Berlin")

@@ -12,7 +12,7 @@ from db_operations.protocols_db import ProtocolRow
 from db_operations.rollups_db import RollupRow
 from db_operations.statements import execute
 from server import Runtime
-from services.accounting_notes import Quality
+from services.accounting.notes import Quality
 from services.asked_periods import ComparedPeriod, parse_period
 from services.change_parts import PART_OF_DAY
 from services.comparisons import ComparedUsage

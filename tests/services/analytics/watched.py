@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from db_operations import events_db, readings_db
 from db_operations.database import Database
 from db_operations.events_db import EventRecord
-from services.accounting_notes import long_interval
+from services.accounting.notes import long_interval
 from services.buckets import Span
 from services.context import RouterContext
 from utils.time import parse_zone

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import date
 
-from services import old_copies
-from services.accounted_usage import PassedPeriod
-from services.counters import Comparison
-from services.doubted_names import has_begun_again, is_file_in_doubt
-from services.restored_tables import Restart, find_restart
+from services.accounting import old_copies
+from services.accounting.counters import Comparison
+from services.accounting.doubted_names import has_begun_again, is_file_in_doubt
+from services.accounting.restored_tables import Restart, find_restart
+from services.accounting.usage import PassedPeriod
 
 
 def wanted_files(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.accounting_periods import MOST_PERIODS, AccountingPeriod, PeriodRule, current_period
+from services.accounting.periods import MOST_PERIODS, AccountingPeriod, PeriodRule, current_period
 from simulator.clock import ManualClock
 from simulator.home import empty_router
 from utils.time import parse_zone

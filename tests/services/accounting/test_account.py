@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from services.accounted_usage import Usage
-from services.accounting import FROZEN_AFTER
-from services.accounting_notes import NoteKind, Quality
+from services.accounting.account import FROZEN_AFTER
+from services.accounting.counters import Counters, index_rows
+from services.accounting.notes import NoteKind, Quality
+from services.accounting.quarantine import IMPLAUSIBLE_RATE
+from services.accounting.usage import Usage
 from services.buckets import Span
-from services.counters import Counters, index_rows
-from services.quarantine import IMPLAUSIBLE_RATE
-from tests.services.router_rows import (
+from tests.services.accounting.router_rows import (
     LAPTOP,
     LAPTOP_WEB,
     NOON,

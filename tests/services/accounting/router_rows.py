@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from services.accounted_usage import PassedPeriod, Usage
-from services.accounting import account, compare
-from services.accounting_notes import NoteKind
+from services.accounting.account import account, compare
+from services.accounting.counters import Counters, Reading, RowKey
+from services.accounting.notes import NoteKind
+from services.accounting.restored_tables import RouterFiles
+from services.accounting.usage import PassedPeriod, Usage
+from services.accounting.wanted_files import wanted_files
 from services.buckets import Span
-from services.counters import Counters, Reading, RowKey
-from services.restored_tables import RouterFiles
-from services.wanted_files import wanted_files
 from utils.nlbwmon_parser import CounterRow
 
 NOON = datetime(2026, 11, 10, 12, 0, tzinfo=UTC)

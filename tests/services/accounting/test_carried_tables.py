@@ -5,11 +5,11 @@ from datetime import date
 
 import pytest
 
-from services.accounted_usage import PassedPeriod
-from services.accounting_notes import NoteKind
+from services.accounting.counters import Counters, Reading, RowKey
+from services.accounting.notes import NoteKind
+from services.accounting.usage import PassedPeriod
 from services.buckets import Span
-from services.counters import Counters, Reading, RowKey
-from tests.services.router_rows import (
+from tests.services.accounting.router_rows import (
     LAPTOP_WEB,
     NOON,
     NOVEMBER,

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
-from services.accounted_usage import PassedPeriod, UsagePart
-from services.accounting_notes import Note
+from services.accounting.counters import Comparison, Table, index_rows, without_zeros
+from services.accounting.notes import Note
+from services.accounting.restored_tables import FILE_TIME_TOLERANCE_S, Restart, RouterFiles, find_restart
+from services.accounting.usage import PassedPeriod, UsagePart
 from services.buckets import Span
-from services.counters import Comparison, Table, index_rows, without_zeros
-from services.restored_tables import FILE_TIME_TOLERANCE_S, Restart, RouterFiles, find_restart
 
 #: A router starts its services within this time.
 _SLOWEST_BOOT_S = 180.0

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from services.accounting_notes import NoteKind, Quality
+from services.accounting.counters import Counters, Reading, RowKey
+from services.accounting.notes import NoteKind, Quality
 from services.buckets import Span
-from services.counters import Counters, Reading, RowKey
-from tests.services.router_rows import (
+from tests.services.accounting.router_rows import (
     LAPTOP_WEB,
     NOON,
     NOVEMBER,

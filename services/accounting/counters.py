@@ -1,7 +1,7 @@
 """A router's counters at one moment, and two such moments side by side. Pure.
 
 A row is told apart by family, protocol, port, MAC and IP. Differences are taken row by row, because a device's sum can
-shrink (eviction) although nothing restarted. services/accounting.py makes usage out of them.
+shrink (eviction) although nothing restarted. `account` makes usage out of them.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -5,10 +5,10 @@ Its name comes from the router's clock, and that can be wrong, set, or seconds a
 
 from datetime import date, datetime
 
-from services.counters import covers
-from services.doubted_names import was_archived
-from services.reading_step import ReadingStep
-from services.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S
+from services.accounting.counters import covers
+from services.accounting.doubted_names import was_archived
+from services.accounting.reading_step import ReadingStep
+from services.accounting.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S
 from utils.errors import RolloverInProgress
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from services.accounted_usage import UsagePart, added
-from services.counters import NOTHING, Comparison, Counters, RowKey
+from services.accounting.counters import NOTHING, Comparison, Counters, RowKey
+from services.accounting.usage import UsagePart, added
 
 #: Counters from here on can't be stored as BIGINT and are far beyond what a home link carries.
 IMPLAUSIBLE_COUNTER = 2**63

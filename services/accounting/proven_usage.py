@@ -1,4 +1,4 @@
-"""Usage where the names of the router's files prove nothing (services/doubted_names.py): from contents alone. Pure.
+"""Usage where the names of the router's files prove nothing (`doubted_names`): from contents alone. Pure.
 
 A table goes on from another one for certain if it has all of its rows, none of them smaller, and one that nobody used
 since is exactly what it was. What can't be proved is not counted, and noted as unknown.
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from services.counters import (
+from services.accounting.counters import (
     NOTHING,
     Counters,
     RowKey,
@@ -20,9 +20,9 @@ from services.counters import (
     may_go_on_from,
     most_of,
 )
-from services.doubted_names import has_begun_again, has_copy_by_another_clock, merged_files
-from services.reading_step import ReadingStep
-from services.restored_tables import FILE_TIME_TOLERANCE_S, Restart, is_written_by_one_before
+from services.accounting.doubted_names import has_begun_again, has_copy_by_another_clock, merged_files
+from services.accounting.reading_step import ReadingStep
+from services.accounting.restored_tables import FILE_TIME_TOLERANCE_S, Restart, is_written_by_one_before
 
 
 class Proven(NamedTuple):

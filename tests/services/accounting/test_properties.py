@@ -9,8 +9,18 @@ from itertools import pairwise
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.counters import Counters, Reading, RowKey, may_go_on_from
-from tests.services.router_rows import LAPTOP_WEB, NOVEMBER, SSH, WEB, WEB6, key, reading, usage_between, wanted
+from services.accounting.counters import Counters, Reading, RowKey, may_go_on_from
+from tests.services.accounting.router_rows import (
+    LAPTOP_WEB,
+    NOVEMBER,
+    SSH,
+    WEB,
+    WEB6,
+    key,
+    reading,
+    usage_between,
+    wanted,
+)
 
 KEYS = [WEB, SSH, WEB6, LAPTOP_WEB, key("00:00:00:00:00:00")]
 #: Together no more than a link of 100 Gbit/s carries in five minutes.

@@ -6,14 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from services.accounted_usage import PassedPeriod
-from services.accounting_notes import NoteKind, Quality
+from services.accounting.counters import Counters, Reading
+from services.accounting.notes import NoteKind, Quality
+from services.accounting.quarantine import IMPLAUSIBLE_RATE
+from services.accounting.usage import PassedPeriod
 from services.buckets import Span
-from services.counters import Counters, Reading
-from services.quarantine import IMPLAUSIBLE_RATE
-from tests.services.router_rows import NOON, NOVEMBER, OCTOBER, SSH, WEB, at, key, kinds, passed, reading, usage_between
+from tests.services.accounting.router_rows import (
+    NOON,
+    NOVEMBER,
+    OCTOBER,
+    SSH,
+    WEB,
+    at,
+    key,
+    kinds,
+    passed,
+    reading,
+    usage_between,
+)
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DECEMBER = date(2026, 12, 1)
 DNS = key(port=53)
 

@@ -4,20 +4,17 @@ Pure: `(previous reading, this reading, what was fetched besides) -> usage per r
 that property tests can drive it through anything a router may do. services/router_readings.py calls it;
 docs/accounting.md explains it to users, with the same numbers as the tests.
 
-Some cases need the router's older files: services/wanted_files.py names them, and `account` is called when they were
-fetched. Where one can't be, for a reason that may pass, the reading is given up as a whole and the previous one stays
-the base: nothing is guessed that can still be known.
+Some cases need the router's older files: `wanted_files` names them, and `account` is called when they were fetched.
+Where one can't be, for a reason that may pass, the reading is given up as a whole and the previous one stays the base:
+nothing is guessed that can still be known.
 """
 
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from services import accounting_notes as notes
-from services import old_copies
-from services.accounted_usage import PassedPeriod, Usage, UsagePart, merged
-from services.buckets import Span
-from services.counted_periods import find_period_start, may_be_before_rollover
-from services.counters import (
+from services.accounting import notes, old_copies
+from services.accounting.counted_periods import find_period_start, may_be_before_rollover
+from services.accounting.counters import (
     NOTHING,
     Comparison,
     Counters,
@@ -31,11 +28,11 @@ from services.counters import (
     may_go_on_from,
     most_of,
 )
-from services.doubted_names import are_doubtful
-from services.proven_usage import prove
-from services.quarantine import IMPLAUSIBLE_RATE, quarantine
-from services.reading_step import GatheredUsage, ReadingStep
-from services.restored_tables import (
+from services.accounting.doubted_names import are_doubtful
+from services.accounting.proven_usage import prove
+from services.accounting.quarantine import IMPLAUSIBLE_RATE, quarantine
+from services.accounting.reading_step import GatheredUsage, ReadingStep
+from services.accounting.restored_tables import (
     NO_FILES,
     Origin,
     Restart,
@@ -47,7 +44,9 @@ from services.restored_tables import (
     may_have_forgotten_rows,
     usage_since_restore,
 )
-from services.rollovers import account_rollover
+from services.accounting.rollovers import account_rollover
+from services.accounting.usage import PassedPeriod, Usage, UsagePart, merged
+from services.buckets import Span
 from utils.errors import RolloverInProgress
 
 #: Usage over a longer time than this is exact in sum, but nobody knows in which of its hours it was.

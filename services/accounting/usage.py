@@ -1,15 +1,15 @@
 """Usage between two readings as the accounting gives it: parts, each with its span and how far it is to be trusted.
 
-Pure. Made by services/accounting.py, stored by services/reading_store.py.
+Pure. Made by `account`, stored by services/reading_store.py.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from services.accounting_notes import RANK, Note, NoteKind, Quality
+from services.accounting.counters import NOTHING, Counters, RowKey, Table, plus
+from services.accounting.notes import RANK, Note, NoteKind, Quality
 from services.buckets import Span
-from services.counters import NOTHING, Counters, RowKey, Table, plus
 
 
 @dataclass(frozen=True, kw_only=True)

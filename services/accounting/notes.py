@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from services.accounting.counters import Table
 from services.buckets import Span
-from services.counters import Table
 from utils.time import iso
 from utils.units import readable_bytes
 

@@ -11,12 +11,8 @@ from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
 
-from services import accounting_notes as notes
-from services import old_copies
-from services.accounted_usage import PassedPeriod
-from services.accounting_notes import Note
-from services.buckets import Span
-from services.counters import (
+from services.accounting import notes, old_copies
+from services.accounting.counters import (
     NOTHING,
     Counters,
     RowKey,
@@ -28,9 +24,12 @@ from services.counters import (
     may_go_on_from,
     most_of,
 )
-from services.doubted_names import is_written_before, rolled_over_at, was_archived
-from services.reading_step import GatheredUsage, ReadingStep
-from services.restored_tables import FILE_TIME_TOLERANCE_S, Restart, is_taken_up, may_have_forgotten_rows
+from services.accounting.doubted_names import is_written_before, rolled_over_at, was_archived
+from services.accounting.notes import Note
+from services.accounting.reading_step import GatheredUsage, ReadingStep
+from services.accounting.restored_tables import FILE_TIME_TOLERANCE_S, Restart, is_taken_up, may_have_forgotten_rows
+from services.accounting.usage import PassedPeriod
+from services.buckets import Span
 
 
 class RolledOver(NamedTuple):
@@ -205,7 +204,7 @@ class _Rollover:
 
     def _counted_of(self, archive: Table, span: Span, began: datetime | None) -> Table:
         """What was counted of the archive's table. A restart since the last reading may have brought the rows of the
-        period before into it: services/old_copies.py.
+        period before into it: `old_copies`.
         """
         step = self._step
         if step.previous.period_start in step.previous.doubted:  # rows of a file may have been added to it

@@ -2,17 +2,17 @@
 
 nlbwmon names its period and its files by the router's clock at that moment, right or wrong. Where that was set, a file
 can carry the name of another period, and a period's name can change without its counters beginning again. Then
-services/proven_usage.py counts what contents prove.
+`proven_usage` counts what contents prove.
 """
 
 from dataclasses import replace
 from datetime import date, timedelta
 
-from services.accounted_usage import PassedPeriod
+from services.accounting.counters import Comparison, goes_on_from, has_unmoved, may_go_on_from
+from services.accounting.reading_step import ReadingStep
+from services.accounting.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S, Restart
+from services.accounting.usage import PassedPeriod
 from services.buckets import Span
-from services.counters import Comparison, goes_on_from, has_unmoved, may_go_on_from
-from services.reading_step import ReadingStep
-from services.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S, Restart
 
 
 def are_doubtful(step: ReadingStep) -> bool:
@@ -69,9 +69,9 @@ def _has_ended_none(step: ReadingStep) -> bool:
         return True
     age_s = step.current.period_age_s
     if not step.has_restarted and age_s is not None and age_s <= ROLLOVER_DELAY_S:
-        return False  # it may not have begun yet: services/counted_periods.py
+        return False  # it may not have begun yet: `counted_periods`
     if step.restart is not Restart.NONE:
-        return False  # one that was stopped around a period's start takes its table along: services/rollovers.py
+        return False  # one that was stopped around a period's start takes its table along: `rollovers`
     in_order = [was_archived(step, period) for period in step.passed]
     if _lacks_what_was_read(step):
         return True

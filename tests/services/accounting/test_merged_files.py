@@ -6,11 +6,11 @@ from datetime import date
 
 import pytest
 
-from services.accounting import compare
-from services.accounting_notes import NoteKind
-from services.counters import Reading
-from services.wanted_files import files_in_doubt
-from tests.services.router_rows import (
+from services.accounting.account import compare
+from services.accounting.counters import Reading
+from services.accounting.notes import NoteKind
+from services.accounting.wanted_files import files_in_doubt
+from tests.services.accounting.router_rows import (
     LAPTOP_WEB,
     NOVEMBER,
     OCTOBER,

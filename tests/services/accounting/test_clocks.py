@@ -5,9 +5,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.accounting_notes import NoteKind, Quality
+from services.accounting.notes import NoteKind, Quality
 from services.buckets import Span
-from tests.services.router_rows import (
+from tests.services.accounting.router_rows import (
     LAPTOP,
     LAPTOP_WEB,
     NOVEMBER,

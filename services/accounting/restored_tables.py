@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from services.counters import (
+from services.accounting.counters import (
     NOTHING,
     Comparison,
     Counters,

@@ -7,7 +7,7 @@ new period's name in the seconds before the rollover.
 
 from datetime import date, datetime, timedelta
 
-from services.counters import (
+from services.accounting.counters import (
     NOTHING,
     SMALLEST_PACKET,
     Comparison,
@@ -19,8 +19,8 @@ from services.counters import (
     has_unmoved,
     is_at_least,
 )
-from services.reading_step import ReadingStep
-from services.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S, Restart
+from services.accounting.reading_step import ReadingStep
+from services.accounting.restored_tables import FILE_TIME_TOLERANCE_S, ROLLOVER_DELAY_S, Restart
 
 #: In a whole period that nobody read, a row of fewer bytes may be what it was in the one before by chance.
 _NO_CHANCE = 65_536

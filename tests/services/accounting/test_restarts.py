@@ -6,11 +6,11 @@ from datetime import date
 
 import pytest
 
-from services.accounting_notes import NoteKind, Quality
+from services.accounting.counters import Counters, Reading, RowKey
+from services.accounting.notes import NoteKind, Quality
+from services.accounting.restored_tables import Restart, find_restart
 from services.buckets import Span
-from services.counters import Counters, Reading, RowKey
-from services.restored_tables import Restart, find_restart
-from tests.services.router_rows import (
+from tests.services.accounting.router_rows import (
     LAPTOP_WEB,
     NOON,
     NOVEMBER,

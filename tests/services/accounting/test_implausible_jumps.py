@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import date
 
-from services.counters import Reading
-from services.quarantine import IMPLAUSIBLE_RATE
-from tests.services.router_rows import NOVEMBER, SSH, WEB, passed, reading, usage_between
+from services.accounting.counters import Reading
+from services.accounting.quarantine import IMPLAUSIBLE_RATE
+from tests.services.accounting.router_rows import NOVEMBER, SSH, WEB, passed, reading, usage_between
 
 DECEMBER = date(2026, 12, 1)
 JUMP = IMPLAUSIBLE_RATE * 600
