@@ -8,8 +8,8 @@ from pydantic import Field
 
 from endpoints.common_schemas import Bytes, IsoDate, Mac, Out, RouterQuery, Share
 from endpoints.device_usage_schemas import NamedOut
+from services.analytics.unusual_usage import Anomaly, AnomalyKind, Direction, Sensitivity
 from services.anomalies import FoundAnomalies
-from services.unusual_usage import Anomaly, AnomalyKind, Direction, Sensitivity
 
 
 class AnomaliesQuery(RouterQuery):

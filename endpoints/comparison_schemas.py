@@ -16,11 +16,11 @@ from endpoints.device_usage_schemas import (
     UsageQuality,
     usage_out,
 )
+from services.analytics.change_parts import ChangePart, PartKind, Protocol
+from services.analytics.change_words import told_part
+from services.analytics.period_comparison import Change, Extent, PeriodComparison, PeriodUsage, both
 from services.asked_periods import AskedPeriod, ComparedPeriod, parse_period
-from services.change_parts import ChangePart, PartKind, Protocol
-from services.change_words import told_part
 from services.comparisons import ComparedUsage
-from services.period_comparison import Change, Extent, PeriodComparison, PeriodUsage, both
 from utils.errors import ValidationFailed
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import DeviceTotals

@@ -7,11 +7,11 @@ from pydantic import Field
 
 from endpoints.common_schemas import Bytes, Out, Share
 from endpoints.device_usage_schemas import NamedOut, PageQuery, SpanOut, TrendsOut
+from services.analytics.month_projection import LEAST_DAYS, PROJECTION_CONFIDENCE
+from services.analytics.usage_profiles import Profile
+from services.analytics.usage_trends import RANGE_CONFIDENCE, TREND_CONFIDENCE, TrendDirection, UsageTrend
 from services.month_outlook import MonthOutlook
-from services.month_projection import LEAST_DAYS, PROJECTION_CONFIDENCE
 from services.trends import PeriodTrends, Tendency, TrendPeriod
-from services.usage_profiles import Profile
-from services.usage_trends import RANGE_CONFIDENCE, TREND_CONFIDENCE, TrendDirection, UsageTrend
 
 
 class TrendsQuery(PageQuery):

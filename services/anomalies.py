@@ -10,6 +10,8 @@ from db_operations.device_usage_db import DeviceBucketRow, get_device_usage_hist
 from db_operations.devices_db import DeviceRecord
 from db_operations.rollups_db import HOURLY, list_macs_with_hour
 from db_operations.statements import Connection
+from services.analytics.unusual_usage import LEAST_HOUR, Anomaly, Direction, Sensitivity
+from services.analytics.usual_usage import BASELINE_WEEKS
 from services.buckets import Granularity, buckets_between
 from services.chosen_days import Days, chosen_days
 from services.context import RouterContext
@@ -18,9 +20,7 @@ from services.device_usage_analytics import detect_anomalies
 from services.device_usage_service import check_is_shown
 from services.history_range import HistoryRange, devices_by_mac, load_range, zone_of
 from services.merged_devices import shown_as
-from services.unusual_usage import LEAST_HOUR, Anomaly, Direction, Sensitivity
 from services.usage_quality import WELL_OBSERVED
-from services.usual_usage import BASELINE_WEEKS
 from utils.mac import ZERO_MAC
 from utils.time import Clock, Zone
 

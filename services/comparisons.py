@@ -1,4 +1,4 @@
-"""Periods of a router's usage beside each other: what is stored of both, and what period_comparison.py says of it."""
+"""Periods of a router's usage beside each other: what is stored of both, and what `period_comparison` says of it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from datetime import timedelta
 from db_operations import routers_db
 from db_operations.database import Database
 from db_operations.statements import read_one_moment
+from services.analytics.change_words import ComparisonWarning, told_change, warnings_of
+from services.analytics.period_comparison import PeriodComparison, PeriodUsage
 from services.asked_periods import AskedPeriod, spans_to_compare
-from services.change_words import ComparisonWarning, told_change, warnings_of
 from services.context import RouterContext
 from services.device_series import names_of, unranked
 from services.device_usage_analytics import compare_periods
 from services.history_range import devices_by_mac
-from services.period_comparison import PeriodComparison, PeriodUsage
 from services.period_usage import load_both
 from utils.errors import RouterNotFound
 from utils.time import Clock, parse_zone

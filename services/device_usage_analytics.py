@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter, itemgetter
 
-from services.change_parts import explain
-from services.change_words import told_parts
-from services.period_comparison import (
+from services.analytics.change_parts import explain
+from services.analytics.change_words import told_parts
+from services.analytics.period_comparison import (
     Change,
     PeriodComparison,
     PeriodUsage,
@@ -19,8 +19,10 @@ from services.period_comparison import (
     together,
     total_of,
 )
-from services.streaming_anomalies import StreamingAnomalyDetector as StreamingAnomalyDetector  # looked for here
-from services.unusual_usage import (
+from services.analytics.streaming_anomalies import (
+    StreamingAnomalyDetector as StreamingAnomalyDetector,  # looked for here
+)
+from services.analytics.unusual_usage import (
     LIMITS,
     Anomaly,
     Direction,
@@ -34,8 +36,8 @@ from services.unusual_usage import (
     in_zone,
     surprises,
 )
-from services.usage_trends import UsageTrends, by_direction, judge_trend
-from services.usual_usage import UsualUsage
+from services.analytics.usage_trends import UsageTrends, by_direction, judge_trend
+from services.analytics.usual_usage import UsualUsage
 from utils.units import readable_bytes
 
 

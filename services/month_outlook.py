@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from services.analytics.month_projection import BASELINE_DAYS, LEAST_DAYS, Projection, project
 from services.history_range import HistoryRange
-from services.month_projection import BASELINE_DAYS, LEAST_DAYS, Projection, project
 
 #: With less of the month so far observed nothing is said of all of it, unless less than LEAST_UNSEEN is missing.
 LEAST_SEEN = 0.5

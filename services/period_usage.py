@@ -11,9 +11,9 @@ from db_operations.rollups_db import DAILY, HOURLY, list_totals
 from db_operations.statements import Connection
 from services.accounting.counters import NOTHING, plus
 from services.accounting.notes import Quality
+from services.analytics.period_comparison import Extent, PeriodUsage
 from services.buckets import Span, covered_share, slot_of, spread
 from services.context import RouterContext
-from services.period_comparison import Extent, PeriodUsage
 from services.usage_quality import Doubt, judge
 from utils.nlbwmon_parser import DeviceTotals
 from utils.time import Zone

@@ -1,7 +1,7 @@
 """Usage by layer-7 protocol and address family over a range of days.
 
 Read from the rollup by protocol; totals and coverage are the daily history's, so that both answers agree. Usage of
-days from before there was that rollup has no protocol any more: it is `UNKNOWN`.
+days from before there was that rollup has no protocol any more: it is `UNKNOWN_PROTOCOL`.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from db_operations.device_usage_db import get_device_usage_history
 from db_operations.protocols_db import ProtocolTotal
 from db_operations.statements import Connection, read_one_moment
 from services.accounting.counters import NOTHING, Counters, plus
+from services.analytics.change_parts import UNKNOWN_PROTOCOL
 from services.buckets import Granularity, buckets_between
 from services.chosen_days import chosen_days
 from services.context import RouterContext
@@ -32,9 +33,6 @@ from utils.time import Clock
 
 #: The longest range of local days: that of a history by day.
 MAX_DAYS = 1_100
-
-#: What usage is called of which only the day's total was kept.
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +146,7 @@ def _usage(
         used[name] = (down4 + down6, up4 + up6), devices
     unknown = total[0] - ipv4[0] - ipv6[0], total[1] - ipv4[1] - ipv6[1]
     if any(unknown):  # should the router call one of its protocols so, both are one
-        used[UNKNOWN] = plus(used[UNKNOWN][0] if UNKNOWN in used else NOTHING, unknown), None
+        used[UNKNOWN_PROTOCOL] = plus(used[UNKNOWN_PROTOCOL][0] if UNKNOWN_PROTOCOL in used else NOTHING, unknown), None
     ranked = sorted(used.items(), key=lambda item: (-sum(item[1][0]), item[0]))
     return ProtocolUsage(
         days=days,

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from services.analytics.change_words import told_protocols
+from services.analytics.period_comparison import Change
 from services.buckets import Granularity
-from services.change_words import told_protocols
 from services.people import Person
-from services.period_comparison import Change
 from services.report_period import ReportPeriod
 from services.reports import ChartedUsage, PeriodReport
 from services.usage_quality import WELL_OBSERVED

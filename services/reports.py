@@ -10,6 +10,8 @@ from db_operations.devices_db import DeviceRecord
 from db_operations.readings_db import list_coverage
 from db_operations.rollups_db import HOURLY, BucketTotal, DeviceTotal, list_totals
 from db_operations.statements import Connection, read_one_moment
+from services.analytics.period_comparison import PeriodUsage
+from services.analytics.unusual_usage import Anomaly, Sensitivity
 from services.anomalies import MOST_DAYS_SEARCHED, AnomalyService
 from services.buckets import Bucket, Granularity, Span, buckets_between
 from services.context import RouterContext
@@ -18,10 +20,8 @@ from services.device_usage_analytics import UsageReport, generate_usage_reports
 from services.device_usage_service import display_name
 from services.history_range import BucketUsage, HistoryRange, devices_by_mac, fold, load_range
 from services.people import Person, group_by_person
-from services.period_comparison import PeriodUsage
 from services.period_usage import gaps_in, load_both
 from services.report_period import ReportedDays, ReportPeriod, ReportRequest, reported_days
-from services.unusual_usage import Anomaly, Sensitivity
 from services.usage_quality import Trust, overall
 from utils.errors import RouterNotFound
 from utils.time import Clock, Zone, parse_zone

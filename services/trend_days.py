@@ -13,12 +13,12 @@ from db_operations.device_usage_db import DeviceBucketRow, get_device_usage_hist
 from db_operations.devices_db import DeviceRecord
 from db_operations.rollups_db import DAILY
 from db_operations.statements import Connection
+from services.analytics.usage_trends import UsageTrend, UsageTrends, judge_trend
 from services.buckets import Bucket, Granularity, buckets_between
 from services.context import RouterContext
 from services.device_series import unranked
 from services.device_usage_analytics import calculate_usage_trends
 from services.history_range import HistoryRange, devices_by_mac, load_range
-from services.usage_trends import UsageTrend, UsageTrends, judge_trend
 from utils.time import Zone
 
 #: So many days before today tell what is usual: every weekday eight times.

@@ -8,14 +8,14 @@ from enum import StrEnum
 from db_operations import hourly_profile_db
 from db_operations.database import Database
 from db_operations.statements import Connection
+from services.analytics.usage_profiles import HourPart, Profile, hour_profile, observed_parts, weekday_profile
+from services.analytics.usage_trends import UsageTrend, UsageTrends, by_direction
 from services.buckets import Bucket, Granularity, buckets_between
 from services.context import RouterContext
 from services.device_series import names_of
 from services.history_range import HistoryRange, load_range, zone_of
 from services.month_outlook import MonthOutlook, MonthSoFar
 from services.trend_days import TrendDays, load_trend_days
-from services.usage_profiles import HourPart, Profile, hour_profile, observed_parts, weekday_profile
-from services.usage_trends import UsageTrend, UsageTrends, by_direction
 from utils.time import Clock
 
 

@@ -9,13 +9,13 @@ from db_operations.database import Database
 from db_operations.device_usage_db import get_device_usage_history
 from db_operations.devices_db import DeviceRecord
 from db_operations.statements import Connection
+from services.analytics.usage_trends import UsageTrends
 from services.buckets import Bucket, Granularity, buckets_between, slots_between
 from services.context import RouterContext
 from services.device_usage_service import display_name
 from services.history_range import HistoryRange, load_range, totals_of, zone_of
 from services.trend_days import load_trend_days
 from services.usage_quality import Trust, overall
-from services.usage_trends import UsageTrends
 from utils.mac import ZERO_MAC
 from utils.time import Clock, floor_hour
 

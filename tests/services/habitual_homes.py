@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
+from services.analytics.unusual_usage import Anomaly, Direction, Sensitivity
 from services.device_usage_analytics import detect_anomalies
-from services.unusual_usage import Anomaly, Direction, Sensitivity
 
 BERLIN = ZoneInfo("Europe/Berlin")
 UTC = ZoneInfo("UTC")

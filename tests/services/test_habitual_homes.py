@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.unusual_usage import Anomaly, Sensitivity
+from services.analytics.unusual_usage import Anomaly, Sensitivity
 from tests.services.habitual_homes import WEEKS, Home, Plant, home, hour
 
 SINCE = hour((WEEKS - 3) * 168)

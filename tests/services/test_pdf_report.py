@@ -8,12 +8,12 @@ from typing import Any
 import pypdf
 import pytest
 
+from services.analytics.period_comparison import PeriodUsage
 from services.buckets import Granularity, Span, buckets_between
 from services.chosen_days import Days
 from services.device_usage_analytics import generate_usage_reports
 from services.history_range import NOT_OBSERVED, BucketUsage
 from services.pdf_report import render_pdf
-from services.period_comparison import PeriodUsage
 from services.report_page import report_page, scale_of
 from services.report_period import ReportedDays, ReportPeriod
 from services.reports import ChartedUsage, PeriodReport

@@ -8,8 +8,9 @@ import pytest
 from db_operations.database import Database
 from db_operations.statements import execute
 from server import Runtime
+from services.analytics.change_parts import UNKNOWN_PROTOCOL
 from services.context import RouterContext
-from services.protocols import UNKNOWN, ProtocolUsage
+from services.protocols import ProtocolUsage
 from simulator.clock import ManualClock
 from simulator.home import typical_home
 from simulator.router import SimulatedRouter
@@ -111,7 +112,7 @@ def test_what_was_stored_before_there_were_protocols_is_unknown_and_the_totals_a
     read()
 
     for usage in (protocols(), protocols(PHONE)):
-        assert [one[:3] for one in told(usage)] == [(UNKNOWN, 70, 7), ("HTTPS", 5, 6)]
+        assert [one[:3] for one in told(usage)] == [(UNKNOWN_PROTOCOL, 70, 7), ("HTTPS", 5, 6)]
         assert usage.protocols[0].devices is None
         assert families(usage) == [(5, 6), (0, 0), (70, 7)]
         assert tuple(usage.totals) == (75, 13)

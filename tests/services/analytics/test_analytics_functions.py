@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import strategies as st
 
+from services.analytics.period_comparison import PeriodUsage
+from services.analytics.unusual_usage import AnomalyKind, Direction, Sensitivity
 from services.device_usage_analytics import detect_anomalies, generate_usage_reports
-from services.period_comparison import PeriodUsage
-from services.unusual_usage import AnomalyKind, Direction, Sensitivity
 from simulator.devices import Household
 from simulator.household import TYPICAL_DEVICES
 from utils.nlbwmon_parser import DeviceTotals

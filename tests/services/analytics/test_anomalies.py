@@ -7,10 +7,10 @@ import pytest
 from db_operations.database import Database
 from db_operations.device_usage_db import DeviceSighting, update_device_metadata
 from server import Runtime
+from services.analytics.unusual_usage import Direction, Sensitivity
 from services.anomalies import AnomalyService
 from services.chosen_days import Days
 from services.context import RouterContext
-from services.unusual_usage import Direction, Sensitivity
 from simulator.clock import ManualClock
 from tests.homes import BOB, LAPTOP, PHONE, TV
 from tests.services.analytics.watched import DAY, GB, HOUR, MB, NOW, Use, cover, spread_evenly

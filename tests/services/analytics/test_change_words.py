@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.change_words import told_change, told_part, warnings_of
-from services.period_comparison import Extent
+from services.analytics.change_words import told_change, told_part, warnings_of
+from services.analytics.period_comparison import Extent
 from tests.services.analytics.test_period_comparison import LAPTOP, MONDAY, PHONE, TV, compared, earlier, period
 from utils.nlbwmon_parser import DeviceTotals
 

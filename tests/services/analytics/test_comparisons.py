@@ -13,12 +13,11 @@ from db_operations.rollups_db import RollupRow
 from db_operations.statements import execute
 from server import Runtime
 from services.accounting.notes import Quality
+from services.analytics.change_parts import PART_OF_DAY, UNKNOWN_PROTOCOL
+from services.analytics.period_comparison import Extent, PeriodUsage
 from services.asked_periods import ComparedPeriod, parse_period
-from services.change_parts import PART_OF_DAY
 from services.comparisons import ComparedUsage
 from services.context import RouterContext
-from services.period_comparison import Extent, PeriodUsage
-from services.protocols import UNKNOWN
 from simulator.clock import ManualClock
 from tests.homes import BOB, LAPTOP, PHONE, TV
 from tests.services.analytics.watched import BERLIN, DAY, NOW, Use, cover
@@ -154,10 +153,10 @@ def test_whole_days_are_told_by_protocol_and_those_from_before_it_was_kept_are_u
     tell(PHONE, TUESDAY, "QUIC", 40)
     compared = compare("2031-11-04", "2031-11-11")
 
-    assert protocols(compared.before) == {"HTTPS": 10, UNKNOWN: 1_000}
+    assert protocols(compared.before) == {"HTTPS": 10, UNKNOWN_PROTOCOL: 1_000}
     assert protocols(compared.after) == {"HTTPS": 500, "QUIC": 40}
     assert {name: one.absolute for name, one in compared.comparison.protocols.items()} == {
-        UNKNOWN: -1_000,
+        UNKNOWN_PROTOCOL: -1_000,
         "HTTPS": 490,
         "QUIC": 40,
     }

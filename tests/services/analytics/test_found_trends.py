@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from services.month_projection import BASELINE_DAYS, PROJECTION_CONFIDENCE, project
-from services.usage_trends import judge_trend
+from services.analytics.month_projection import BASELINE_DAYS, PROJECTION_CONFIDENCE, project
+from services.analytics.usage_trends import judge_trend
 
 HOME = 50
 MB = 10**6

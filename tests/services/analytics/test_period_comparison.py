@@ -8,10 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.change_parts import MOST_DEVICES, MOST_PROTOCOLS, PART_OF_DAY, PartKind, explain
+from services.analytics.change_parts import (
+    MOST_DEVICES,
+    MOST_PROTOCOLS,
+    PART_OF_DAY,
+    UNKNOWN_PROTOCOL,
+    PartKind,
+    explain,
+)
+from services.analytics.period_comparison import PeriodComparison, PeriodUsage
 from services.device_usage_analytics import compare_periods
-from services.period_comparison import PeriodComparison, PeriodUsage
-from services.protocols import UNKNOWN
 from utils.nlbwmon_parser import DeviceTotals
 
 PHONE, LAPTOP, TV = "ac:bc:32:8e:51:72", "a4:34:d9:6f:0d:33", "8c:79:f5:21:40:0b"
@@ -73,20 +79,22 @@ def test_usage_of_no_known_protocol_is_unknown_and_that_of_a_cut_day_is_told_apa
         protocols={TV: {"HTTPS": DeviceTotals(60, 6)}},
         part_of_day={TV: DeviceTotals(30, 3)},
     )
-    assert usage.protocols_of(TV) == {"HTTPS": (60, 6), UNKNOWN: (10, 1), PART_OF_DAY: (30, 3)}
+    assert usage.protocols_of(TV) == {"HTTPS": (60, 6), UNKNOWN_PROTOCOL: (10, 1), PART_OF_DAY: (30, 3)}
     assert usage.protocols_of(PHONE) == {}
 
 
 def test_a_protocol_that_the_router_calls_unknown_is_one_with_the_rest() -> None:
-    usage = period({TV: DeviceTotals(100, 10)}, protocols={TV: {UNKNOWN: DeviceTotals(60, 6)}})
-    assert usage.protocols_of(TV) == {UNKNOWN: (100, 10)}
+    usage = period({TV: DeviceTotals(100, 10)}, protocols={TV: {UNKNOWN_PROTOCOL: DeviceTotals(60, 6)}})
+    assert usage.protocols_of(TV) == {UNKNOWN_PROTOCOL: (100, 10)}
 
 
 @st.composite
 def _periods(draw: st.DrawFn) -> PeriodUsage:
     """Any usage: of each device some protocols, some bytes of none, and some of a cut day."""
     protocols = draw(
-        st.dictionaries(MACS, st.dictionaries(st.sampled_from(["HTTPS", "QUIC", "DNS", "other", UNKNOWN, "客"]), BYTES))
+        st.dictionaries(
+            MACS, st.dictionaries(st.sampled_from(["HTTPS", "QUIC", "DNS", "other", UNKNOWN_PROTOCOL, "客"]), BYTES)
+        )
     )
     rest, part = draw(st.dictionaries(MACS, BYTES)), draw(st.dictionaries(MACS, BYTES))
     totals = {}

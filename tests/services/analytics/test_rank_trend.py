@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from services.rank_trend import chance_of_order, pair_slopes, slope_range
+from services.analytics.rank_trend import chance_of_order, pair_slopes, slope_range
 
 
 def chance(values: list[float]) -> float:

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from services.analytics.usage_profiles import hour_profile, observed_parts, weekday_profile
 from services.buckets import HOUR, Bucket, Granularity, Span, buckets_between
-from services.usage_profiles import hour_profile, observed_parts, weekday_profile
 from utils.time import Zone, parse_zone
 
 LONG_AGO, FAR_AHEAD = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.analytics.usage_trends import MIN_POINTS_ALONE, UsageTrends, judge_trend
 from services.device_usage_analytics import calculate_usage_trends
-from services.usage_trends import MIN_POINTS_ALONE, UsageTrends, judge_trend
 
 PHONE, LAPTOP, TV = "02:11:22:33:44:01", "02:11:22:33:44:02", "02:11:22:33:44:03"
 SERIES = st.lists(st.none() | st.integers(0, 2**63 - 1), max_size=31)

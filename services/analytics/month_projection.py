@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from math import exp, log, pow, sqrt
 from statistics import NormalDist
 
-from services.usage_trends import TrendDirection, judge_trend
-from services.weekly_rhythm import WEEK, weekly_rhythm
+from services.analytics.usage_trends import TrendDirection, judge_trend
+from services.analytics.weekly_rhythm import WEEK, weekly_rhythm
 
 #: The days that tell what is usual, and how old one is that counts half.
 BASELINE_DAYS = 56

@@ -11,8 +11,8 @@ from enum import StrEnum
 from math import exp, log, sqrt
 from statistics import NormalDist, correlation, fmean, median
 
-from services.rank_trend import MOST_COUNTED, Point, chance_of_order, pair_slopes, slope_range
-from services.weekly_rhythm import WEEK, WeeklyRhythm, weekly_rhythm
+from services.analytics.rank_trend import MOST_COUNTED, Point, chance_of_order, pair_slopes, slope_range
+from services.analytics.weekly_rhythm import WEEK, WeeklyRhythm, weekly_rhythm
 
 #: With fewer observed days nothing is said.
 MIN_POINTS = 4

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from services.streaming_anomalies import StreamingAnomalyDetector
-from services.usual_usage import Comparison, UsualUsage, name_of
+from services.analytics.streaming_anomalies import StreamingAnomalyDetector
+from services.analytics.usual_usage import Comparison, UsualUsage, name_of
 from utils.units import readable_bytes
 
 #: Bytes in an hour, and in a day, below which nothing is unusual enough to be told.

@@ -17,6 +17,9 @@ _MOST_OF_IT = 90
 Protocol = str | None
 PART_OF_DAY: Protocol = None
 
+#: What usage is called of which only the day's total was kept.
+UNKNOWN_PROTOCOL = "unknown"
+
 
 class PartKind(StrEnum):
     """What a part of a device's change is."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from services.analytics.weekly_rhythm import WEEK
 from services.buckets import HOUR, Bucket, Span
-from services.weekly_rhythm import WEEK
 from utils.time import Zone
 
 HOURS_OF_DAY = 24

@@ -6,8 +6,8 @@ Names are what people and devices call themselves: any text, shortened here so t
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from services.change_parts import ChangePart, PartKind, ProtocolPart
-from services.period_comparison import Extent, PeriodComparison, PeriodUsage, both
+from services.analytics.change_parts import ChangePart, PartKind, ProtocolPart
+from services.analytics.period_comparison import Extent, PeriodComparison, PeriodUsage, both
 from utils.printable import harmless
 from utils.units import readable_bytes, signed_bytes, signed_percent
 

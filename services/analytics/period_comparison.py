@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
 from services.accounting.counters import NOTHING, Counters, plus
-from services.change_parts import PART_OF_DAY, ChangePart, Protocol, add_up
-from services.protocols import UNKNOWN
+from services.analytics.change_parts import PART_OF_DAY, UNKNOWN_PROTOCOL, ChangePart, Protocol, add_up
 from services.usage_quality import WELL_OBSERVED, Trust
 from utils.nlbwmon_parser import DeviceTotals
 
@@ -59,7 +58,7 @@ class PeriodUsage:
             used[PART_OF_DAY] = part
         rest = minus((self.totals or {}).get(mac, NOTHING), add_up(used.values()))
         if any(rest):  # should the router call one of its protocols so, both are one
-            used[UNKNOWN] = plus(used.get(UNKNOWN, NOTHING), rest)
+            used[UNKNOWN_PROTOCOL] = plus(used.get(UNKNOWN_PROTOCOL, NOTHING), rest)
         return used
 
 
@@ -171,8 +170,10 @@ def protocols_that_came_and_went(
     before: PeriodUsage, after: PeriodUsage, protocols: Mapping[Protocol, Change]
 ) -> ComingsAndGoings:
     """Protocols with usage in one period alone; not told where the other has usage of no known protocol."""
-    came, gone = _in_one_alone({name: one for name, one in protocols.items() if name is not None and name != UNKNOWN})
-    unknown = protocols.get(UNKNOWN, Change(before=None, after=None))
+    came, gone = _in_one_alone(
+        {name: one for name, one in protocols.items() if name is not None and name != UNKNOWN_PROTOCOL}
+    )
+    unknown = protocols.get(UNKNOWN_PROTOCOL, Change(before=None, after=None))
     is_told = not both(unknown.before) and before.is_well_observed, not both(unknown.after) and after.is_well_observed
     return ComingsAndGoings(
         new=tuple(came) if is_told[0] else None, returned=None, gone=tuple(gone) if is_told[1] else None
