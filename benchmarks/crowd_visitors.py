@@ -105,9 +105,10 @@ class Visitor:
         home = self._random.choice(self._homes)
         router = f"routerId={home.id}"
         mac = quote(self._random.choice(home.macs))
+        # An account's five visitors refresh some ten times a minute, of thirty that it may.
         what = self._random.choices(
             ("stored", "account", "live", "refresh", "change", "token", "export", "report", "test", "foreign", "floor"),
-            (60, 6, 5, 5, 6, 2, 2, 1, 1, 3, 9),
+            (60, 6, 7, 3, 6, 2, 2, 1, 1, 3, 9),
         )[0]
         match what:
             case "stored":

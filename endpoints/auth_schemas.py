@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from endpoints.common_schemas import Body, In, Out
+from endpoints.common_schemas import Body, Out, Paged
 from services.api_tokens import TokenScope
 from services.audit import AuditAction
 
@@ -85,9 +85,8 @@ class TokensOut(Out):
     tokens: list[TokenOut] = Field(description="the newest first; also those that have run out")
 
 
-class AuditQuery(In):
-    page: int = Field(default=1, ge=1, le=1_000_000)
-    page_size: int = Field(default=50, ge=1, le=500)
+class AuditQuery(Paged):
+    """Which page of the audit log."""
 
 
 class AuditEntryOut(Out):

@@ -41,6 +41,17 @@ class RouterQuery(In):
     router_id: str | None = Field(default=None, max_length=255, description="which router")
 
 
+class Paged(In):
+    """Which page of a list, and how long its pages are."""
+
+    page: int = Field(default=1, ge=1, le=1_000_000)
+    page_size: int = Field(default=50, ge=1, le=500)
+
+
+class PageQuery(RouterQuery, Paged):
+    """A page of something of a router's."""
+
+
 class Pagination(Out):
     page: int
     page_size: int

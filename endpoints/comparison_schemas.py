@@ -6,10 +6,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from endpoints.common_schemas import Out, Share, Warned
+from endpoints.common_schemas import Out, PageQuery, Share, Warned
 from endpoints.device_usage_schemas import (
     NamedOut,
-    PageQuery,
     Reasons,
     SpanOut,
     UsageOrNothingOut,

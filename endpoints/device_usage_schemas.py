@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from endpoints.common_schemas import Bytes, IsoDate, NullableBytes, Out, RouterQuery, Share, Warned
+from endpoints.common_schemas import Bytes, IsoDate, NullableBytes, Out, PageQuery, RouterQuery, Share, Warned
 from services.accounting.notes import Quality
 from services.buckets import Granularity
 from services.usage_summary import Period
@@ -23,20 +23,14 @@ def _printable(value: str) -> str:
 SearchText = Annotated[str, AfterValidator(_printable)]
 
 
-class PageQuery(RouterQuery):
-    page: int = Field(default=1, ge=1, le=1_000_000)
-    page_size: int = Field(default=50, ge=1, le=500)
-
-
 class HistoryRangeQuery(RouterQuery):
     start_date: IsoDate | None = Field(default=None, description="first local day; 6 days before endDate if left out")
     end_date: IsoDate | None = Field(default=None, description="last local day, included; today if left out")
     granularity: Granularity = Granularity.DAY
 
 
-class HistoryQuery(HistoryRangeQuery):
-    page: int = Field(default=1, ge=1, le=1_000_000)
-    page_size: int = Field(default=50, ge=1, le=500)
+class HistoryQuery(HistoryRangeQuery, PageQuery):
+    """A range of days, and which page of its devices."""
 
 
 class SummaryQuery(RouterQuery):

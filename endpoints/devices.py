@@ -7,8 +7,7 @@ from endpoints import devices_schemas as schemas
 from endpoints.answers import answer
 from endpoints.app_services import app_services
 from endpoints.callers import doer, verify_session
-from endpoints.common_schemas import RouterQuery, checked_mac
-from endpoints.device_usage_schemas import PageQuery
+from endpoints.common_schemas import PageQuery, RouterQuery, checked_mac
 from endpoints.middleware import choose_router
 from services.context import RouterContext
 from utils.responses import pagination_of

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from endpoints.common_schemas import Body, Mac, Out, RouterQuery
-from endpoints.device_usage_schemas import PageQuery, SearchText, UsageOrNothingOut, usage_out
+from endpoints.common_schemas import Body, Mac, Out, PageQuery, RouterQuery
+from endpoints.device_usage_schemas import SearchText, UsageOrNothingOut, usage_out
 from services.device_categories import DeviceCategory
 from services.device_identity import Device, as_device
 from services.devices import DeviceInfo, DevicePage

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from endpoints.common_schemas import IsoDate, Mac, Out, RouterQuery
+from endpoints.common_schemas import IsoDate, Mac, Out, PageQuery
 from services.accounting.notes import NoteKind
 from services.device_events import DeviceEventKind
 from services.events import Event, EventPage
@@ -22,13 +22,11 @@ def _event_type(value: str) -> str:
 EventType = Annotated[str, AfterValidator(_event_type), Field(json_schema_extra={"enum": list(EVENT_TYPES)})]
 
 
-class EventsQuery(RouterQuery):
+class EventsQuery(PageQuery):
     start_date: IsoDate | None = Field(default=None, description="first local day; 29 days before endDate if left out")
     end_date: IsoDate | None = Field(default=None, description="last local day, included; today if left out")
     type: EventType | None = Field(default=None, description="only those of this type")
     mac: Mac | None = Field(default=None, description="only those of this device")
-    page: int = Field(default=1, ge=1, le=1_000_000)
-    page_size: int = Field(default=50, ge=1, le=500)
 
 
 class EventOut(Out):

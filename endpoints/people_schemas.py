@@ -4,8 +4,8 @@ from datetime import date
 
 from pydantic import Field
 
-from endpoints.common_schemas import IsoDate, Out, Share
-from endpoints.device_usage_schemas import NamedOut, PageQuery, Reasons, UsageOrNothingOut, UsageQuality
+from endpoints.common_schemas import IsoDate, Out, PageQuery, Share
+from endpoints.device_usage_schemas import NamedOut, Reasons, UsageOrNothingOut, UsageQuality
 from services.people import PeoplePage, Person, PersonDevice
 
 

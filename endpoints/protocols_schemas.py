@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from endpoints.common_schemas import IsoDate, Out, Share
-from endpoints.device_usage_schemas import NamedOut, PageQuery, Reasons, UsageOrNothingOut, UsageOut, UsageQuality
+from endpoints.common_schemas import IsoDate, Out, PageQuery, Share
+from endpoints.device_usage_schemas import NamedOut, Reasons, UsageOrNothingOut, UsageOut, UsageQuality
 from services.history_range import NOT_OBSERVED
 from services.protocols import ProtocolUsage, UsageShare
 from services.usage_quality import overall

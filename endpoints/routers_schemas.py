@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from endpoints.common_schemas import Body, In, Out, Warned
+from endpoints.common_schemas import Body, In, Out, Paged, Warned
 from services.credentials import Credentials
 from utils.config import COLLECT_INTERVALS, checked_host, checked_username
 from utils.time import parse_zone
@@ -150,9 +150,8 @@ class HostKeyIn(In):
     ]
 
 
-class RoutersQuery(In):
-    page: int = Field(default=1, ge=1, le=1_000_000)
-    page_size: int = Field(default=50, ge=1, le=500)
+class RoutersQuery(Paged):
+    """Which page of the account's routers."""
 
 
 class RouterOut(Out):

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from endpoints.common_schemas import Bytes, Out, Share
-from endpoints.device_usage_schemas import NamedOut, PageQuery, SpanOut, TrendsOut
+from endpoints.common_schemas import Bytes, Out, PageQuery, Share
+from endpoints.device_usage_schemas import NamedOut, SpanOut, TrendsOut
 from services.analytics.month_projection import LEAST_DAYS, PROJECTION_CONFIDENCE
 from services.analytics.usage_profiles import Profile
 from services.analytics.usage_trends import RANGE_CONFIDENCE, TREND_CONFIDENCE, TrendDirection, UsageTrend
