@@ -77,7 +77,9 @@ def extend_event(
     )
 
 
-def prolong_latest_event(conn: Connection, session_id: str, router_id: str, event_type: str, *, until: datetime) -> None:
+def prolong_latest_event(
+    conn: Connection, session_id: str, router_id: str, event_type: str, *, until: datetime
+) -> None:
     """Let the event of this type that was stored last go on ``until`` then; where there is none, nothing happens."""
     execute(
         conn,
