@@ -16,6 +16,7 @@ from services.accounting import notes
 from services.accounting.notes import Note
 from services.buckets import Span
 from services.context import RouterContext
+from services.period_totals import keep_what_was_seen
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ def give_up_base_ahead(database: Database, router: RouterRecord, at: datetime) -
 def _give_up(conn: Connection, owner: tuple[str, str]) -> datetime | None:
     """When the base was read; None without one."""
     base = readings_db.delete_last_reading(conn, *owner)
+    if base is not None:
+        keep_what_was_seen(conn, owner, base)
     routers_db.forget_last_success(conn, *owner)
     return base.read_at if base else None
 
