@@ -182,6 +182,8 @@ def _store(
         ]
         rollups_db.insert_period_totals(conn, *owner, totals, end_date=taken.period.end)
         periods_db.insert_pending_periods(conn, *owner, taken.earlier_periods)
+        # Where a base was given up (`given_up_bases`), nothing was seen from that gap's start up to this reading.
+        events_db.prolong_latest_event(conn, *owner, NoteKind.GAP, until=at)
     elif usage:
         for batch in rollup_batches(taken.usage.parts, ignored, taken.zone):
             rollups_db.add_to_hourly(conn, *owner, batch.hourly)

@@ -325,13 +325,15 @@ class RouterService:
         return checks + self._diagnose(router, target, rows)
 
     def _diagnose(self, router: RouterRecord, target: RouterTarget, rows: int | None) -> list[Check]:
-        """The doctor's checks, asked live. ``rows``: those of the running accounting period."""
+        """The doctor's checks, asked live. ``rows``: those of the running accounting period; None: nlbwmon is away, and
+        nothing can be said of its counters.
+        """
         try:
             answer = get_router_facts(self._connections, target)
         except RouterError as error:
             return [Check(check="settings", ok=False, message=error.message, fix=error.fix)]
         with self._database.transaction() as conn:
-            standstill = readings_db.get_standstill(conn, router.session_id, router.id)
+            standstill = None if rows is None else readings_db.get_standstill(conn, router.session_id, router.id)
         facts = read_facts(answer, read_at=self._clock(), rows=rows, timezone=router.timezone)
         checks = diagnose(with_standstill(facts, standstill))
         if facts.local_networks is None:
