@@ -107,8 +107,9 @@ def detect_anomalies(
         return []
     starts: dict[datetime, datetime] = {}
     hours: dict[datetime, int] = {}
+    minute = observed[-1][0].minute  # on Lord Howe Island clocks change by half an hour: what began at three is 03:30
     for at, value in observed:
-        wall = at.replace(tzinfo=None)
+        wall = at.replace(tzinfo=None, minute=minute)
         if value >= hours.get(wall, 0):  # of two hours that a clock change makes one, the larger
             starts[wall], hours[wall] = at, value
     begin = observed[0][0] if since is None else since.astimezone(observed[0][0].tzinfo) if since.tzinfo else since
