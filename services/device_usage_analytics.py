@@ -38,7 +38,7 @@ from services.analytics.unusual_usage import (
 )
 from services.analytics.usage_trends import UsageTrends, by_direction, judge_trend
 from services.analytics.usual_usage import UsualUsage
-from utils.units import readable_bytes
+from utils.units import readable_bytes, signed_percent
 
 
 def calculate_usage_trends(
@@ -203,8 +203,11 @@ def _highlights(
     if total.after is None:
         yield "Nothing of this period was observed."
         return
-    more = "" if total.percent is None else f", {abs(total.percent):g} % {'less' if total.percent < 0 else 'more'}"
-    yield f"{readable_bytes(both(total.after))} were used{more and more + ' than in the period before'}."
+    more = ""
+    if total.percent is not None:
+        change = signed_percent(abs(total.percent)).lstrip("+")
+        more = f", {change} {'less' if total.percent < 0 else 'more'} than in the period before"
+    yield f"{readable_bytes(both(total.after))} were used{more}."
     if parts := told_parts(comparison, names):
         yield f"What changed most: {parts}."
     for device in top_devices[:1]:

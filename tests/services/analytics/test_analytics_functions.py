@@ -237,6 +237,13 @@ def test_a_report_ranks_devices_and_says_the_most_important_in_sentences() -> No
     )
 
 
+def test_a_report_tells_how_much_more_however_much_that_is() -> None:
+    report = generate_usage_reports(
+        period({TV: DeviceTotals(100 * GB, 0)}), period({TV: DeviceTotals(1_000, 0)}), [], {}, first_seen={}
+    )
+    assert report.highlights[0] == "100.0 GB were used, 9,999,999,900 % more than in the period before."
+
+
 def test_a_report_says_that_the_period_before_was_hardly_observed() -> None:
     used = {TV: DeviceTotals(GB, 0)}
     report = generate_usage_reports(period(used), period(used, 0.08), [], {}, first_seen={})
