@@ -30,8 +30,8 @@ _TITLES = {
 }
 #: What the page has to say of usage that is not simply measured; `recovered` is exact as well.
 _MEANINGS = {
-    Quality.ESTIMATED: "usage is partly an estimate: it is exact in sum, but the router was not read for hours or days, "
-    "or only its archives tell of it.",
+    Quality.ESTIMATED: "usage is partly an estimate: it is exact in sum, but the router was not read for hours or "
+    "days, or only its archives tell of it.",
     Quality.UNKNOWN: "more may have been used than could be counted.",
 }
 _BARS = {Granularity.HOUR: "hour", Granularity.DAY: "day", Granularity.WEEK: "week", Granularity.MONTH: "month"}
