@@ -49,7 +49,7 @@ YOUNG_S = 0.3
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """A request's head. One whose end could be taken for elsewhere by what is in front of this server is refused, and the
+    """A request's head. One whose end may lie elsewhere for what is in front of this server is refused, and the
     connection closed: what follows would be a request that nobody there has seen (RFC 9112, 6.1)."""
 
     def parse_header(self, header_plus: bytes) -> None:
