@@ -10,8 +10,12 @@ import paramiko
 #: SSH servers have to take 35,000 bytes (RFC 4253) and send no more than 32,768 of a channel in one packet.
 _LARGEST_PACKET = 256 * 1024
 
-#: Banner, key exchange and sign-in are some kilobytes, as is what comes beside the output of a command.
+#: Banner, key exchange and sign-in are some kilobytes.
 _MOST_BEFORE_SIGN_IN = 1024 * 1024
+
+#: What comes beside the output of a command is next to nothing. But a router that complains without an end of something
+#: else is read all the same, as long as it costs no more than a second.
+_MOST_BESIDE_OUTPUT = 64 * 1024 * 1024
 
 
 class RouterSocket(socket.socket):
@@ -27,7 +31,7 @@ class RouterSocket(socket.socket):
         What nobody reads, such as errors and messages to be ignored, would else come for as long as the command may
         take, and after it: it costs little memory, but a core.
         """
-        self._left = 2 * max_output_bytes + _MOST_BEFORE_SIGN_IN
+        self._left = 2 * max_output_bytes + _MOST_BESIDE_OUTPUT
 
     @property
     def has_had_enough(self) -> bool:

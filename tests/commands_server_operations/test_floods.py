@@ -101,6 +101,15 @@ def test_an_answer_of_many_megabytes_is_no_flood(
     assert manager().run(target(router(says(large)).port), "cmd").stdout == large
 
 
+def test_a_router_that_complains_for_megabytes_is_read_all_the_same(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+) -> None:
+    server = router(says(b"fine", stderr=CHUNK * (32 * MIB // len(CHUNK))))
+    assert manager(max_output_bytes=MIB).run(target(server.port), "cmd").stdout == b"fine"
+
+
 def ignored() -> paramiko.Message:
     message = paramiko.Message()
     message.add_byte(bytes([MSG_IGNORE]))

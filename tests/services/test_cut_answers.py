@@ -245,10 +245,10 @@ def test_a_whole_answer_of_a_shell_that_says_it_failed_is_refused(
     ("faults", "code"),
     [
         (Faults(drip_s=0.02), "ROUTER_TIMEOUT"),
-        (Faults(drip_s=0.02, stderr_flood=1_000_000), "ROUTER_TIMEOUT"),
-        (Faults(drip_s=0.02, stderr_flood=9_000_000), "OUTPUT_TOO_LARGE"),
+        (Faults(drip_s=0.02, stderr_flood=3_000_000), "ROUTER_TIMEOUT"),
+        (Faults(drip_s=0.02, stderr_flood=90_000_000), "OUTPUT_TOO_LARGE"),
         (Faults(endless=True), "OUTPUT_TOO_LARGE"),
-        (Faults(endless=True, stderr_flood=1_000_000), "OUTPUT_TOO_LARGE"),
+        (Faults(endless=True, stderr_flood=3_000_000), "OUTPUT_TOO_LARGE"),
     ],
     ids=["drip", "drip and errors", "drip and flood", "endless", "endless and errors"],
 )
