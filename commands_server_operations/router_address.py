@@ -26,6 +26,9 @@ _HOST_NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.IGNORE
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
 _BROADCAST = IPv4Address("255.255.255.255")
+#: Where the machines of a cloud (AWS) find its services, their own credentials among them: like 169.254.169.254, but
+#: within the networks that homes take their addresses from.
+_CLOUD_SERVICES = IPv6Network("fd00:ec2::/32")
 #: NAT64 (RFC 6052 and 8215) and the old IPv4-compatible form: an IPv4 address stands at the end.
 _TRANSLATING = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
 
@@ -129,7 +132,8 @@ def _candidates(target: RouterTarget, lookup: NameLookup, deadline: float) -> Se
 
 
 def _judgeable(text: str) -> IPAddress | None:
-    """The address that a connection to ``text`` really reaches, or None where a network can't tell."""
+    """The address that a connection to ``text`` really reaches, or None where a network can't tell or it is never a
+    router's."""
     try:
         ip = ip_address(text)
     except ValueError:
@@ -141,7 +145,8 @@ def _judgeable(text: str) -> IPAddress | None:
         if ip.ipv4_mapped is not None:
             ip = ip.ipv4_mapped
     # 0.0.0.0 and :: reach this machine itself, whatever network they are part of.
-    return None if ip.is_unspecified or ip.is_multicast or ip == _BROADCAST else ip
+    is_nobodys = ip.is_unspecified or ip.is_multicast or ip == _BROADCAST
+    return None if is_nobodys or ip in _CLOUD_SERVICES else ip
 
 
 def _is_allowed(ip: IPAddress, allowed_networks: Sequence[IPNetwork]) -> bool:

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network
 
 from commands_server_operations.contacts import Contacts
@@ -98,6 +99,14 @@ class RouterConnectionManager:
                 slot.in_use.release()
         finally:
             self._leave(target.key, slot)
+
+    def check_address(self, target: RouterTarget) -> None:
+        """Look up where the router is; nothing is sent. Raises RouterAddressNotAllowed where it may not be.
+
+        A name that can't be looked up just now is no answer: `run` looks it up again, and judges it then.
+        """
+        with suppress(RouterUnreachable, RouterTimeout):
+            allowed_addresses(target, self._allowed_networks, self._lookup, time.monotonic() + self._connect_timeout_s)
 
     def close_idle(self) -> None:
         """Close the connections that nobody used for ``idle_close_s``, and those that routers ended."""

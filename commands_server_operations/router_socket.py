@@ -13,25 +13,36 @@ _LARGEST_PACKET = 256 * 1024
 #: Banner, key exchange and sign-in are some kilobytes.
 _MOST_BEFORE_SIGN_IN = 1024 * 1024
 
+#: What comes beside the output of a command is next to nothing. But a router that complains without an end of something
+#: else is read all the same, as long as it costs no more than a second.
+_MOST_BESIDE_OUTPUT = 64 * 1024 * 1024
+
 
 class RouterSocket(socket.socket):
     """What is too much is an SSHException, which ends the connection."""
 
     def __init__(self, family: int) -> None:
         super().__init__(family, socket.SOCK_STREAM)
-        self._left: int | None = _MOST_BEFORE_SIGN_IN
+        self._left = _MOST_BEFORE_SIGN_IN
 
-    def has_signed_in(self) -> None:
-        """From now on commands answer, whose output has a limit of its own."""
-        self._left = None
+    def begin_command(self, max_output_bytes: int) -> None:
+        """What is taken from now on: the output in small packets, which are twice as many bytes, and what comes beside.
+
+        What nobody reads, such as errors and messages to be ignored, would else come for as long as the command may
+        take, and after it: it costs little memory, but a core.
+        """
+        self._left = 2 * max_output_bytes + _MOST_BESIDE_OUTPUT
+
+    @property
+    def has_had_enough(self) -> bool:
+        return self._left < 0
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """paramiko asks for the rest of a packet in one piece, so ``size`` is what its header says."""
         if size > _LARGEST_PACKET:
             raise paramiko.SSHException(f"an SSH packet of more than {_LARGEST_PACKET} bytes")
         data = super().recv(size, flags)
-        if self._left is not None:
-            self._left -= len(data)
-            if self._left < 0:
-                raise paramiko.SSHException(f"more than {_MOST_BEFORE_SIGN_IN} bytes before the sign-in")
+        self._left -= len(data)
+        if self._left < 0:
+            raise paramiko.SSHException("far more bytes than a sign-in or a command needs")
         return data

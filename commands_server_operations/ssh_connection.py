@@ -28,6 +28,7 @@ from commands_server_operations.ssh_keys import (
 )
 from utils.errors import (
     HostKeyChanged,
+    OutputTooLarge,
     RouterAuthFailed,
     RouterError,
     RouterTimeout,
@@ -91,7 +92,6 @@ class SshConnection:
             self._check_host_key(transport, pin_host_key)
             with self._deadline(deadline, timeout_s, "signing in"):
                 self._sign_in(transport, private_key)
-            sock.has_signed_in()
             transport.set_keepalive(_KEEPALIVE_S)
             # How often its thread wakes for nothing; paramiko's default is ten times a second a connection.
             transport.sock.settimeout(_THREAD_WAKES_S)
@@ -221,11 +221,12 @@ class SshConnection:
         ``open_timeout_s`` bounds the wait for the channel. Raises BrokenBeforeOutput, RouterUnreachable,
         RouterTimeout, OutputTooLarge; after any of them the connection is closed.
         """
-        transport = self._transport
-        if transport is None:
+        transport, sock = self._transport, self._sock
+        if transport is None or sock is None:
             raise BrokenBeforeOutput(f"There is no connection to the router {self.target.where}.")
         started = time.monotonic()
         answer = Answer(self.target, max_output_bytes)
+        sock.begin_command(max_output_bytes)
         try:
             with self._deadline(deadline, timeout_s, "the command", answer):
                 channel = self._channel = transport.open_session(timeout=open_timeout_s)
@@ -265,6 +266,8 @@ class SshConnection:
                     raise RouterUnreachable(
                         f"The SSH server of the router {where} knows only outdated algorithms; update it."
                     ) from error
+                if answer is not None and self._sock is not None and self._sock.has_had_enough:
+                    raise OutputTooLarge(f"The router {where} sends far more than the answer.") from error
                 if answer is not None and answer.is_empty:
                     raise BrokenBeforeOutput(
                         f"The connection to the router {where} broke off, or the router refused the command."

@@ -77,6 +77,23 @@ def extend_event(
     )
 
 
+def prolong_latest_event(
+    conn: Connection, session_id: str, router_id: str, event_type: str, *, until: datetime
+) -> None:
+    """Let the event of this type that was stored last go on ``until`` then; where there is none, nothing happens."""
+    execute(
+        conn,
+        """
+        UPDATE events SET end_at = greatest(end_at, %(until)s)
+        WHERE router_id = %(router_id)s AND id = (
+            SELECT max(id) FROM events
+            WHERE session_id = %(session_id)s AND router_id = %(router_id)s AND type = %(type)s
+        )
+        """,
+        {"session_id": session_id, "router_id": router_id, "type": event_type, "until": until},
+    )
+
+
 def repeat_event(
     conn: Connection, session_id: str, router_id: str, event: EventRecord, *, within: timedelta, own: int
 ) -> bool:

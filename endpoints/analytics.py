@@ -26,7 +26,7 @@ def _context() -> RouterContext:
 def get_trends(query: trends_schemas.TrendsQuery) -> Response:
     """Where usage goes, of all devices together and of each: direction, habits, and what the month will come to.
 
-    With too few observed days a value is null, and a reason says so.
+    With too few known days a value is null, and a reason says so.
     """
     told = app_services().trends.get_trends(_context(), query.period, page=query.page, page_size=query.page_size)
     pagination = pagination_of(page=query.page, page_size=query.page_size, total_items=told.device_count)

@@ -1,7 +1,9 @@
 """The web application: endpoints over the services, and around them what every request passes through, in order."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from apiflask import APIFlask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -17,6 +19,10 @@ from endpoints.resources import BLUEPRINTS
 from endpoints.security_headers import register_security_headers
 from endpoints.sign_in import register_sign_in
 from utils.config import Config
+from utils.networks import address_in
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 def make_application(services: AppServices, config: Config) -> APIFlask:
@@ -68,8 +74,21 @@ def _register_proxies(app: APIFlask, count: int, *, has_name: bool) -> None:
     """
     if count:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=count, x_proto=1, x_host=int(has_name)
+            _only_addresses(app.wsgi_app), x_for=count, x_proto=1, x_host=int(has_name)
         )
+
+
+def _only_addresses(application: "WSGIApplication") -> "WSGIApplication":
+    """What a proxy calls the client without its port, or each of its connections would count for itself; where it names
+    no address, the proxy's own: else whoever gets past it would be anything that he writes, of any length.
+    """
+
+    def handle(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        proxy = environ["werkzeug.proxy_fix.orig"]["REMOTE_ADDR"]
+        environ["REMOTE_ADDR"] = address_in(environ["REMOTE_ADDR"]) or proxy
+        return application(environ, start_response)
+
+    return handle
 
 
 def _let_people_sign_in(app: APIFlask, config: Config) -> None:

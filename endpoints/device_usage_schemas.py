@@ -20,7 +20,7 @@ def _printable(value: str) -> str:
     return value
 
 
-SearchText = Annotated[str, AfterValidator(_printable)]
+SearchText = Annotated[str, Field(max_length=255), AfterValidator(_printable)]
 
 
 class HistoryRangeQuery(RouterQuery):

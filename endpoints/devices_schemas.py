@@ -87,9 +87,7 @@ class MergeIn(Body):
 class DevicesQuery(PageQuery):
     monitored: bool = Field(default=True, description="false: those out of monitoring instead")
     active: bool | None = Field(default=None, description="only those active, or only those not")
-    search: SearchText | None = Field(
-        default=None, max_length=255, description="in name, hostname, person, MACs, addresses"
-    )
+    search: SearchText | None = Field(default=None, description="in name, hostname, person, MACs, addresses")
     sort: Literal["name", "mac", "lastSeen", "firstSeen"] = "name"
 
 

@@ -9,7 +9,6 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
-from contextlib import nullcontext
 from threading import Lock
 from typing import cast
 
@@ -19,6 +18,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
 from limits.storage import MemoryStorage
 
+from endpoints.rate_limit_sweep import sweep_seldom
 from utils.errors import RateLimited
 from utils.networks import network_of
 
@@ -107,10 +107,6 @@ class RateLimits:
     def __init__(self, limiter: Limiter, *, is_local: bool) -> None:
         self._limiter = limiter
         self._is_local = is_local
-        # In this process's memory, limits starts a thread now and then that forgets what is over. Two requests that
-        # start it at the same time start one of them twice, and that is an error.
-        is_in_memory = limiter.enabled and isinstance(limiter.storage, MemoryStorage)
-        self._turn = Lock() if is_in_memory else nullcontext()
         self._familiar = _Familiar()
 
     def spend_for_address(self) -> None:
@@ -154,8 +150,7 @@ class RateLimits:
 
     def _hit(self, limit: RateLimitItem, *what: str) -> bool:
         try:
-            with self._turn:
-                return self._limiter.limiter.hit(limit, *what)
+            return self._limiter.limiter.hit(limit, *what)
         except StorageError as error:
             return _let_through(error)
 
@@ -186,6 +181,8 @@ def register_rate_limits(app: Flask, *, storage_uri: str, is_enabled: bool, is_l
         enabled=is_enabled,
     )
     limiter.init_app(app)
+    if is_enabled and isinstance(limiter.storage, MemoryStorage):
+        sweep_seldom(limiter.storage)
     limits = RateLimits(limiter, is_local=is_local)
     app.extensions[_EXTENSION] = limits
     app.before_request(limits.spend_for_address)

@@ -10,9 +10,11 @@ from typing import cast
 
 from flask import Flask, Response, current_app, g
 
+from endpoints.web_server import WEB_THREADS
 from utils.errors import RateLimited
 
-#: A sixth of the web threads. A dashboard asks for a dozen things when it is opened.
+#: A sixth of the web threads. A dashboard asks for a dozen things when it is opened. And never more than there are
+#: threads free: so many accounts as may come, those that want all leave as many free as each of them has.
 MOST_AT_ONCE = 16
 
 _EXTENSION = "netpilot-requests-at-once"
@@ -29,8 +31,9 @@ class RequestsAtOnce:
     def enter(self, session_id: str) -> None:
         """One more of the account, until this request ends. Raises RateLimited where it has as many as it may."""
         with self._lock:
-            if self._is_limited and self._served[session_id] >= MOST_AT_ONCE:
-                message = f"{MOST_AT_ONCE} requests of yours are being served. Try again when one of them is done."
+            theirs, free = self._served[session_id], WEB_THREADS - self._served.total()
+            if self._is_limited and theirs >= min(MOST_AT_ONCE, max(1, free)):
+                message = f"{theirs} request(s) of yours are being served. Try again when one of them is done."
                 raise RateLimited(message, retry_after_s=1)
             self._served[session_id] += 1
         g.served_account = session_id

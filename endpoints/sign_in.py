@@ -119,6 +119,8 @@ def _claims(provider: Any) -> Identity:
     """What the provider says of who comes back. Raises ValidationFailed, SignInUnavailable."""
     try:
         token = provider.authorize_access_token()
+        if not provider.load_server_metadata().get("issuer"):
+            raise RuntimeError("the issuer of the token was not compared with anything")
     except (requests.RequestException, RuntimeError) as error:  # the latter: it leaves out what it has to say
         logger.warning("the sign-in provider does not answer as it should: %s", type(error).__name__)
         raise SignInUnavailable from None

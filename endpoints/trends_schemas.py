@@ -30,7 +30,7 @@ class ChangeRangeOut(Out):
 class TrendOut(Out):
     direction: TrendDirection | None = Field(
         description="increasing or decreasing where the fitted line ends at least a quarter above or a fifth below its "
-        f"beginning and confidence is at least {TREND_CONFIDENCE:g}; else stable. Null with too few observed days"
+        f"beginning and confidence is at least {TREND_CONFIDENCE:g}; else stable. Null with too few known days"
     )
     confidence: float | None = Field(
         ge=0,
@@ -60,7 +60,7 @@ class MonthOut(Out):
     used: Bytes = Field(description="observed in the month so far: what it comes to at least")
     projected: int | None = Field(
         description="what the whole month is expected to come to, after the last 56 days and their weekdays; time of "
-        f"the month that nobody observed counts like time to come. Null with fewer than {LEAST_DAYS} observed days, "
+        f"the month that nobody observed counts like time to come. Null with fewer than {LEAST_DAYS} known days, "
         "or with less than half of the month so far observed"
     )
     low: int | None = Field(

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic_core import to_json
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error
 
@@ -45,6 +46,17 @@ IDLE_S = 5.0
 
 #: A connection younger than this may bring a request that is on its way.
 YOUNG_S = 0.3
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """A request's head. One whose end may lie elsewhere for what is in front of this server is refused, and the
+    connection closed: what follows would be a request that nobody there has seen (RFC 9112, 6.1)."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        # HTTP/1.0 knows no chunks: there the header is left, and a body would be read by its length.
+        if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
+            raise ParsingError("Transfer-Encoding beside Content-Length, or in HTTP/1.0")
 
 
 class _Stopping(Error):  # type: ignore[misc]
@@ -93,6 +105,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     be prepared for it (RFC 9112, 9.3.2), and a thread for the second would wait until the first answer is read.
     """
 
+    parser_class = _Parser
     task_class = _Task
     error_task_class = _EnvelopeErrorTask
 

@@ -4,6 +4,7 @@ web_connections.py."""
 import errno
 import socket
 import time
+from collections import defaultdict
 from threading import Event
 from typing import Any
 
@@ -23,6 +24,9 @@ MAX_CONNECTIONS = 900
 #: Of one address (of IPv6 one /64), where clients connect themselves. An office behind one address has thirty
 #: dashboards open, and a browser keeps up to six connections.
 MAX_PER_ADDRESS = 200
+
+#: So many before the last one, connections of who has most end for new ones: at the limit itself nobody is heard.
+_SPARE = 20
 
 #: Of an answer that is made as it is sent: so much waits in memory for a slow client, then its making waits.
 MAX_WAITING_BYTES = 2**18
@@ -126,18 +130,34 @@ class WebServer:
     def _welcome(
         self, server: BaseWSGIServer, sock: socket.socket, address: tuple[Any, ...], adj: Any, map: Any
     ) -> None:
-        """A client has connected. Where its address has all the connections it may have, the one of them that has been
-        idle for longest ends for this one; without one that is, this one does."""
-        if self._most_per_address is not None:
-            network = network_of(str(address[0]))
-            theirs = [one for one in self._connections() if one.network == network and not one.will_close]
-            if len(theirs) >= self._most_per_address:
-                idle = [one for one in theirs if one.is_idle]
-                if not idle:
-                    sock.close()
-                    return
-                min(idle, key=lambda one: one.last_activity).will_close = True
-        Connection(server, sock, address, adj, map)
+        """A client has connected; where there is no room for it, it is told so by nothing but the end."""
+        if self._most_per_address is None or self._make_room(network_of(str(address[0])), self._most_per_address):
+            Connection(server, sock, address, adj, map)
+        else:
+            sock.close()
+
+    def _make_room(self, network: str, most: int) -> bool:
+        """Whether ``network`` may have one more connection. Where it has ``most``, the one of them that has been idle
+        for longest ends for it. Where nearly all are taken, one ends of the network that has most of them: an idle one,
+        else one that is asking; who has most himself gets no more."""
+        of_network: defaultdict[str, list[Connection]] = defaultdict(list)
+        for one in self._connections():
+            if not one.will_close:
+                of_network[one.network].append(one)
+        ours = of_network[network]
+        if len(ours) >= most:
+            crowd = ours
+        elif sum(map(len, of_network.values())) >= MAX_CONNECTIONS - _SPARE:
+            crowd = max(of_network.values(), key=lambda theirs: (len(theirs), theirs is ours))
+        else:
+            return True
+        ending = [one for one in crowd if one.is_idle]
+        if crowd is not ours:
+            ending = ending or [one for one in crowd if not one.requests]
+        if not ending:
+            return False
+        min(ending, key=lambda one: one.last_activity).will_close = True
+        return True
 
     def _connections(self) -> list[Connection]:
         return [one for one in self._sockets.values() if isinstance(one, Connection)]

@@ -8,11 +8,12 @@ it but for the router's one connection, and no failure here is the reading's.
 
 import logging
 import threading
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 
 from commands_server_operations.nlbw_answers import Connections
 from commands_server_operations.period_files import get_earlier_archives
@@ -75,30 +76,47 @@ class ArchiveBackfill:
         self._limits = limits
         self._executor = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="backfill")
         self._lock = threading.Lock()
-        self._running: dict[str, Future[None]] = {}
+        #: Routers of which a step is under way or waits.
+        self._running: set[str] = set()
+        #: Of each account the steps that wait; the account whose turn it is comes first.
+        self._waiting: dict[str, deque[Callable[[], None]]] = {}
         self._is_stopping = False
         self._troubles: dict[str, _Trouble] = {}
 
     def start(self, router: RouterRecord, taken: TakenReading) -> None:
-        """Have a step made, unless one is under way. ``taken``: the reading that was just stored. Returns at once."""
+        """Have a step made, unless one is under way. ``taken``: the reading that was just stored. Returns at once.
+
+        Accounts take turns: one with many slow routers is waited for as long as one with a single one.
+        """
         if _has_just_begun(taken):
             return
+        # Not the reading itself: behind slow routers many wait here.
+        step = partial(self._run, router, taken.zone, taken.router_zone, taken.database_directory)
         with self._lock:
             if not self._is_stopping and router.id not in self._running:
-                # Not the reading itself: behind slow routers many wait here.
-                self._running[router.id] = self._executor.submit(
-                    self._run, router, taken.zone, taken.router_zone, taken.database_directory
-                )
+                self._running.add(router.id)
+                self._waiting.setdefault(router.session_id, deque()).append(step)
+                self._executor.submit(self._run_next)
 
     def stop(self) -> None:
         """Begin nothing more. A step under way ends with its archive, or with the connections."""
         with self._lock:
             self._is_stopping = True
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor.shutdown(wait=False)
+
+    def _run_next(self) -> None:
+        with self._lock:
+            account = next(iter(self._waiting))
+            steps = self._waiting.pop(account)
+            step = steps.popleft()
+            if steps:
+                self._waiting[account] = steps  # behind the others
+        step()
 
     def _run(self, router: RouterRecord, zone: Zone, router_zone: Zone, directory: str | None) -> None:
         try:
-            self.read_some(router, zone=zone, router_zone=router_zone, directory=directory)
+            if not self._is_stopping:
+                self.read_some(router, zone=zone, router_zone=router_zone, directory=directory)
         except NetPilotError as error:
             if not self._is_stopping:
                 logger.info("router %s: archives are left for later: %s", router.id, error.message)
@@ -106,7 +124,7 @@ class ArchiveBackfill:
             logger.exception("router %s: reading its archives failed", router.id)
         finally:
             with self._lock:
-                self._running.pop(router.id, None)
+                self._running.discard(router.id)
 
     # --- a step ------------------------------------------------------------------------------------------
 

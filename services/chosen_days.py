@@ -29,7 +29,7 @@ def chosen_days(start_date: date | None, end_date: date | None, *, today: date, 
     if days.first > days.last:
         message = f"startDate is after endDate ({days.last.isoformat()})"
     elif (days.last - days.first).days >= most:
-        message = f"startDate to endDate may be at most {most} days{limits}"
+        message = f"startDate to endDate may be at most {most:,} days{limits}"
     if message:
         raise ValidationFailed(f"The request can't be used: {message}.", details={"startDate": [message]})
     return days

@@ -38,7 +38,7 @@ from services.analytics.unusual_usage import (
 )
 from services.analytics.usage_trends import UsageTrends, by_direction, judge_trend
 from services.analytics.usual_usage import UsualUsage
-from utils.units import readable_bytes
+from utils.units import readable_bytes, signed_percent
 
 
 def calculate_usage_trends(
@@ -107,8 +107,9 @@ def detect_anomalies(
         return []
     starts: dict[datetime, datetime] = {}
     hours: dict[datetime, int] = {}
+    minute = observed[-1][0].minute  # on Lord Howe Island clocks change by half an hour: what began at three is 03:30
     for at, value in observed:
-        wall = at.replace(tzinfo=None)
+        wall = at.replace(tzinfo=None, minute=minute)
         if value >= hours.get(wall, 0):  # of two hours that a clock change makes one, the larger
             starts[wall], hours[wall] = at, value
     begin = observed[0][0] if since is None else since.astimezone(observed[0][0].tzinfo) if since.tzinfo else since
@@ -202,8 +203,11 @@ def _highlights(
     if total.after is None:
         yield "Nothing of this period was observed."
         return
-    more = "" if total.percent is None else f", {abs(total.percent):g} % {'less' if total.percent < 0 else 'more'}"
-    yield f"{readable_bytes(both(total.after))} were used{more and more + ' than in the period before'}."
+    more = ""
+    if total.percent is not None:
+        change = signed_percent(abs(total.percent)).lstrip("+")
+        more = f", {change} {'less' if total.percent < 0 else 'more'} than in the period before"
+    yield f"{readable_bytes(both(total.after))} were used{more}."
     if parts := told_parts(comparison, names):
         yield f"What changed most: {parts}."
     for device in top_devices[:1]:

@@ -1,6 +1,7 @@
 """Giving up the base, the stored reading that usage is counted from, where the next reading can't start from it.
 
-The next reading is a first one then, and a gap says what is unknown. Host keys and the collector call it.
+The next reading is a first one then, and a gap says what is unknown; it lasts until that reading, whose storing
+(services/reading_store.py) says so. Host keys and the collector call it.
 """
 
 import logging
@@ -15,6 +16,7 @@ from services.accounting import notes
 from services.accounting.notes import Note
 from services.buckets import Span
 from services.context import RouterContext
+from services.period_totals import keep_what_was_seen
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ def give_up_base_ahead(database: Database, router: RouterRecord, at: datetime) -
 def _give_up(conn: Connection, owner: tuple[str, str]) -> datetime | None:
     """When the base was read; None without one."""
     base = readings_db.delete_last_reading(conn, *owner)
+    if base is not None:
+        keep_what_was_seen(conn, owner, base)
     routers_db.forget_last_success(conn, *owner)
     return base.read_at if base else None
 

@@ -1,6 +1,6 @@
 """A range of time as a history reads it: its buckets, how much of each was observed, and which rollup serves it."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -28,8 +28,10 @@ class BucketUsage(NamedTuple):
     bytes_up: int | None
 
 
-#: People are not punctual: a shorter time without a reading still tells of its hours, if roughly.
-LONGEST_TOLD = timedelta(hours=4)
+#: People are not punctual: a shorter time without a reading still tells of its hours, or of its days, if roughly.
+LONGEST_TOLD_BY_HOURS, LONGEST_TOLD_BY_DAYS = timedelta(hours=4), timedelta(hours=36)
+#: A day is still told where no more of it than this lies in a longer time. An hour that touches one is not.
+_MOST_OF_A_DAY = 0.5
 
 NOT_OBSERVED = BucketUsage(bytes_down=None, bytes_up=None)
 
@@ -91,7 +93,7 @@ def load_range(
         span=span,
         buckets=buckets,
         coverages=coverages,
-        told_coverages=_told_coverages(buckets, coverages, qualities),
+        told_coverages=_told_coverages(buckets, coverages, qualities, now, is_hourly=is_hourly),
         coverage=covered_share(span, stretches, now),
         trusts=judge([bucket.span for bucket in buckets], coverages, doubts),
         firsts=[bucket.span.start if is_hourly else bucket.first_day for bucket in buckets],
@@ -99,15 +101,24 @@ def load_range(
 
 
 def _told_coverages(
-    buckets: Sequence[Bucket], coverages: Sequence[float], qualities: Iterable[QualitySpan]
+    buckets: Sequence[Bucket],
+    coverages: Sequence[float],
+    qualities: Iterable[QualitySpan],
+    now: datetime,
+    *,
+    is_hourly: bool,
 ) -> Sequence[float]:
-    told = list(coverages)
-    starts, ends = [bucket.span.start for bucket in buckets], [bucket.span.end for bucket in buckets]
-    for event in qualities:
-        if event.type == NoteKind.LONG_INTERVAL and event.end_at - event.start_at > event.times * LONGEST_TOLD:
-            for index in range(bisect_right(ends, event.start_at), bisect_left(starts, event.end_at)):
-                told[index] = 0.0
-    return told
+    longest = LONGEST_TOLD_BY_HOURS if is_hourly else LONGEST_TOLD_BY_DAYS
+    untold = [
+        Span(event.start_at, event.end_at)
+        for event in qualities
+        if event.type == NoteKind.LONG_INTERVAL and event.end_at - event.start_at > event.times * longest
+    ]
+    most = 0.0 if is_hourly else _MOST_OF_A_DAY
+    return [
+        0.0 if covered_share(bucket.span, untold, now) > most else coverage
+        for bucket, coverage in zip(buckets, coverages, strict=True)
+    ]
 
 
 def zone_of(conn: Connection, context: RouterContext) -> Zone:

@@ -77,7 +77,7 @@ class MonthSoFar:
         unknown = [(place - begin, share) for place, share in self.unknown if place >= first_day]
         projection = project(used, rates[begin:], unknown)
         if projection is None:
-            observed = sum(rate is not None for rate in rates[begin:])
-            days = f"not enough data: {observed} of the last {BASELINE_DAYS} days observed"
+            known = sum(rate is not None for rate in rates[begin:])
+            days = f"not enough data: {known} of the last {BASELINE_DAYS} days known"
             return MonthOutlook(used=used, projection=None, reason=f"{days}, {LEAST_DAYS} are needed")
         return MonthOutlook(used=used, projection=projection, reason=None)

@@ -1,8 +1,8 @@
 """Totals of accounting periods that are over, as they are stored: from archives of before monitoring, and of periods
 that ended since.
 
-Both take a transaction that the caller has opened: the back-fill one an archive, the store that of the reading which
-found the period over. Nothing here asks a router.
+They take a transaction that the caller has opened: the back-fill one an archive, the store that of the reading which
+found the period over, `given_up_bases` that in which it gives one up. Nothing here asks a router.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from db_operations import devices_db, events_db, periods_db, protocols_db, readings_db
 from db_operations.events_db import EventRecord
 from db_operations.periods_db import NamedPeriod, PeriodState
+from db_operations.readings_db import ReadingRecord
 from db_operations.statements import Connection
 from services.accounting.counters import index_rows
 from services.accounting.notes import NoteKind, Quality
@@ -70,6 +71,13 @@ def record_finished_periods(conn: Connection, owner: tuple[str, str], finished: 
             is_known = periods_db.has_period_totals(conn, *owner, start=period.start)
             state = PeriodState.PARTIAL if is_known else PeriodState.MISSING
         periods_db.upsert_period(conn, *owner, named, state=state)
+
+
+def keep_what_was_seen(conn: Connection, owner: tuple[str, str], base: ReadingRecord) -> None:
+    """Keep what a reading that is given up saw of its period: at least so much was used in it."""
+    if base.period_start not in base.doubted:
+        period = NamedPeriod(base.period_start, base.period_end, base.period_name or str(base.period_start))
+        periods_db.upsert_period_totals(conn, *owner, period, parse_nlbw_json(base.usage_json).totals, is_final=False)
 
 
 def _last_seen(conn: Connection, owner: tuple[str, str], period: AccountingPeriod) -> Mapping[str, DeviceTotals]:

@@ -38,7 +38,7 @@ from services.period_totals import record_finished_periods
 from services.protocol_rollups import protocol_batches
 from services.router_readings import TakenReading
 from services.schedule import next_collect_at
-from services.usage_rollups import is_long, rollup_batches
+from services.usage_rollups import patience_s, rollup_batches
 from utils.errors import RouterNotFound, TooManyDevices
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import ObservedDevice, identify_device_changes
@@ -59,9 +59,6 @@ MOST_DEVICES, MOST_SNAPSHOTS_A_DAY = 200_000, 1_000_000
 
 #: Addresses kept of one device, IPv4 first; what a router makes up besides fills no disk.
 _MOST_IPS = 32
-
-#: For usage of weeks and months, which is spread over each of their hours.
-_LONG_TIMEOUT_S = 300.0
 
 
 class StaleBase(Exception):
@@ -115,7 +112,7 @@ class ReadingStore:
         if previous_at is not None and previous_at >= at:
             raise StaleBase
         self._ensure_partition(at.date())
-        with self._database.transaction(timeout_s=_LONG_TIMEOUT_S if is_long(taken.usage.parts) else None) as conn:
+        with self._database.transaction(timeout_s=patience_s(taken.usage.parts)) as conn:
             current = routers_db.lock_router(conn, router.session_id, router.id)
             if current is None:
                 raise RouterNotFound
@@ -182,6 +179,8 @@ def _store(
         ]
         rollups_db.insert_period_totals(conn, *owner, totals, end_date=taken.period.end)
         periods_db.insert_pending_periods(conn, *owner, taken.earlier_periods)
+        # Where a base was given up (`given_up_bases`), nothing was seen from that gap's start up to this reading.
+        events_db.prolong_latest_event(conn, *owner, NoteKind.GAP, until=at)
     elif usage:
         for batch in rollup_batches(taken.usage.parts, ignored, taken.zone):
             rollups_db.add_to_hourly(conn, *owner, batch.hourly)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from services.accounting.notes import Quality
 from services.analytics.change_words import told_protocols
 from services.analytics.period_comparison import Change
 from services.buckets import Granularity
@@ -26,6 +27,12 @@ _TITLES = {
     ReportPeriod.WEEK: "Network usage of a week",
     ReportPeriod.MONTH: "Network usage of a month",
     ReportPeriod.RANGE: "Network usage",
+}
+#: What the page has to say of usage that is not simply measured; `recovered` is exact as well.
+_MEANINGS = {
+    Quality.ESTIMATED: "usage is partly an estimate: it is exact in sum, but the router was not read for hours or "
+    "days, or only its archives tell of it.",
+    Quality.UNKNOWN: "more may have been used than could be counted.",
 }
 _BARS = {Granularity.HOUR: "hour", Granularity.DAY: "day", Granularity.WEEK: "week", Granularity.MONTH: "month"}
 
@@ -55,6 +62,7 @@ def report_page(report: PeriodReport) -> Section:
         "charts": _charts(report) if is_known else [],
         "sections": [section for section in _sections(report) if section["rows"]] if is_known else [],
         "gaps": _gaps(report),
+        "doubts": list(_doubts(report)),
     }
 
 
@@ -273,6 +281,14 @@ def _gaps(report: PeriodReport) -> Section:
         ],
         "more": f"And {len(report.gaps) - MOST_ROWS} shorter ones." if len(report.gaps) > MOST_ROWS else "",
     }
+
+
+def _doubts(report: PeriodReport) -> Iterable[str]:
+    """In how many of the chart's bars usage is not simply measured, and what that means."""
+    qualities = [one.trust.quality for one in report.chart]
+    for quality, meaning in _MEANINGS.items():
+        if count := qualities.count(quality):
+            yield f"In {count} of {len(qualities)} {_BARS[report.granularity]}s {meaning}"
 
 
 # --- words -----------------------------------------------------------------------------------------------

@@ -136,8 +136,8 @@ class RouterService:
         """Store a router and contact it once, which pins its host key.
 
         One that can't be reached just now is kept, with a warning: it may be switched off. That is its first failed
-        attempt. One whose address is not allowed is not kept: the audit log tells that it was added and deleted. Raises
-        Conflict where the account has a router at this host and port, or as many as it may have.
+        attempt. Raises RouterAddressNotAllowed before anything is stored, and Conflict where the account has a router
+        at this host and port, or as many as it may have.
         """
         _check_private_key(registration.credentials)
         new = RouterRecord(
@@ -151,18 +151,18 @@ class RouterService:
             timezone=registration.timezone,
             collect_interval_minutes=registration.collect_interval_minutes or self._default_interval,
         )
+        try:
+            self._connections.check_address(target_of(new, self._vault))
+        except RouterAddressNotAllowed as error:
+            logger.warning("no router registered at %s port %d: %s", new.host, new.port, error.code)
+            raise
         with self._database.transaction() as conn:
             users_db.lock_user(conn, session_id)  # of two registrations at once the second counts the first
             if routers_db.count_routers(conn, session_id) >= self._most_routers:
                 raise Conflict(f"An account may have {self._most_routers} routers here (ACCOUNT_MAX_ROUTERS).")
             router = routers_db.insert_router(conn, new)
             write_down(conn, session_id, AuditAction.ROUTER_ADDED, router.id, by=by, at=self._clock())
-        try:
-            warning = self._first_contact(router)
-        except RouterAddressNotAllowed as error:
-            self._remove(RouterContext(session_id, router.id), by=by)
-            logger.warning("no router registered at %s port %d: %s", router.host, router.port, error.code)
-            raise
+        warning = self._first_contact(router)
         logger.info("router %s registered: %s port %d", router.id, router.host, router.port)
         context = RouterContext(session_id, router.id)
         if warning is not None:
@@ -325,13 +325,15 @@ class RouterService:
         return checks + self._diagnose(router, target, rows)
 
     def _diagnose(self, router: RouterRecord, target: RouterTarget, rows: int | None) -> list[Check]:
-        """The doctor's checks, asked live. ``rows``: those of the running accounting period."""
+        """The doctor's checks, asked live. ``rows``: those of the running accounting period; None: nlbwmon is away, and
+        nothing can be said of its counters.
+        """
         try:
             answer = get_router_facts(self._connections, target)
         except RouterError as error:
             return [Check(check="settings", ok=False, message=error.message, fix=error.fix)]
         with self._database.reading() as conn:
-            standstill = readings_db.get_standstill(conn, router.session_id, router.id)
+            standstill = None if rows is None else readings_db.get_standstill(conn, router.session_id, router.id)
         facts = read_facts(answer, read_at=self._clock(), rows=rows, timezone=router.timezone)
         checks = diagnose(with_standstill(facts, standstill))
         if facts.local_networks is None:
@@ -358,8 +360,6 @@ class RouterService:
     def _first_contact(self, router: RouterRecord) -> RouterError | None:
         try:
             status = validate_nlbwmon_status(self._connections, target_of(router, self._vault))
-        except RouterAddressNotAllowed:
-            raise
         except RouterError as error:
             return error
         return None if status.running else _status_error(status)

@@ -79,11 +79,12 @@ class TrendDays:
         return [span.start + (span.end - span.start) / 2 for span in spans]
 
     def series(self, sums: Sequence[int], first_day: int = 0) -> Series:
-        """The finished days; None where one was hardly observed, or before the device was first seen."""
+        """The finished days; None where one was hardly observed, or only in a sum with others, or before the device
+        was first seen."""
         return [
             value if place >= first_day and coverage >= TREND_COVERAGE else None
             for place, (value, coverage) in enumerate(
-                zip(sums[: self.today], self.wanted.coverages[: self.today], strict=True)
+                zip(sums[: self.today], self.wanted.told_coverages[: self.today], strict=True)
             )
         ]
 

@@ -33,7 +33,8 @@ DAYS_OF = {TrendPeriod.LAST_7_DAYS: 7, TrendPeriod.LAST_30_DAYS: 30}
 class Tendency:
     """What the days of one device, or of all, say."""
 
-    #: Bytes in each finished day; None where less than half of it was observed, or before the device was first seen.
+    #: Bytes in each finished day; None where less than half of it was observed, where only the sum of several days is
+    #: known, or before the device was first seen.
     values: Sequence[int | None]
     trend: UsageTrend
     hours: Profile

@@ -7,14 +7,17 @@ from typing import NamedTuple
 from db_operations.rollups_db import RollupRow
 from services.accounting.counters import NOTHING, Counters, plus
 from services.accounting.usage import UsagePart, by_device
-from services.buckets import Span, slots_between, spread
+from services.buckets import HOUR, Span, slots_between, spread
 from utils.time import Zone
 
 #: So many rows of the hourly rollup are written at once: a year away is millions of them.
 _ROWS_AT_ONCE = 20_000
 
-#: Usage over more than this is much to write.
+#: Usage over more than this is much to write: in seconds how long that may take in any case, and how many rows of the
+#: hourly rollup even a slow machine writes in one, what belongs to them in others included.
 _LONG = timedelta(days=7)
+_LEAST_PATIENCE_S = 300.0
+_ROWS_A_SECOND = 2_000
 
 
 class RollupBatch(NamedTuple):
@@ -33,9 +36,17 @@ class _CutPart(NamedTuple):
     used: dict[str, Counters]
 
 
-def is_long(parts: Sequence[UsagePart]) -> bool:
-    """Whether writing the usage takes far longer than usual: it is that of weeks."""
-    return sum((part.span.end - part.span.start for part in parts), timedelta()) > _LONG
+def patience_s(parts: Sequence[UsagePart]) -> float | None:
+    """Seconds that writing the usage may take where it is that of weeks, which is spread over each hour of each device;
+    else None: no longer than anything.
+    """
+    lengths = [part.span.end - part.span.start for part in parts]
+    if sum(lengths, timedelta()) <= _LONG:
+        return None
+    rows = sum(
+        len({key[3] for key in part.rows}) * (length // HOUR) for part, length in zip(parts, lengths, strict=True)
+    )
+    return _LEAST_PATIENCE_S + rows / _ROWS_A_SECOND
 
 
 def rollup_batches(parts: Sequence[UsagePart], ignored: set[str], zone: Zone) -> Iterator[RollupBatch]:

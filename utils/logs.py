@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -16,7 +17,11 @@ _QUIET = ("apscheduler", "alembic", "authlib", "simulator", "waitress.queue")
 def set_up_logging(level: str, log_format: str) -> None:
     """``level``: LOG_LEVEL, ``log_format``: LOG_FORMAT (text or json). Everything goes to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(_JSON) if log_format == "json" else logging.Formatter(_TEXT))
+    formatter = JsonFormatter(_JSON) if log_format == "json" else logging.Formatter(_TEXT)
+    # ISO 8601 in UTC, as everywhere else: lines of two machines can be put in order, also when clocks go back.
+    formatter.converter = time.gmtime
+    formatter.default_time_format, formatter.default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
+    handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.ERROR if name == "waitress.queue" else logging.WARNING)

@@ -1,6 +1,7 @@
 """What an accounting step noticed besides bytes, in words for a person; how far usage is to be trusted. Pure."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -87,11 +88,13 @@ def archive_recovered(span: Span, period_start: date) -> Note:
     return _about(span, NoteKind.RECOVERED, message, Quality.RECOVERED)
 
 
-def archive_missing(span: Span, period_start: date) -> Note:
-    message = (
-        f"The router has no archive of its accounting period of {period_start} that can be read: what was used in it "
-        "after the last reading is unknown."
-    )
+def archives_missing(span: Span, starts: Sequence[date]) -> Note:
+    """``starts``: of the periods that ended one after another and have no archive."""
+    if len(starts) == 1:
+        whose, them = f"archive of its accounting period of {starts[0]}", "it"
+    else:
+        whose, them = f"archives of its {len(starts)} accounting periods of {starts[0]} to {starts[-1]}", "them"
+    message = f"The router has no {whose} that can be read: what was used in {them} after the last reading is unknown."
     return _about(span, NoteKind.ARCHIVE_MISSING, message, Quality.UNKNOWN)
 
 

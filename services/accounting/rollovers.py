@@ -80,6 +80,8 @@ class _Rollover:
         self._is_cut = False
         #: What is unknown unless the next table is the same one.
         self._pending: list[Note] = []
+        #: The same of periods without an archive, which are told in one: there may be hundreds. By their first days.
+        self._missing: dict[date, Span] = {}
         self.archived: set[date] = set()
         self.in_good_order: set[date] = set()
 
@@ -93,7 +95,7 @@ class _Rollover:
         self._gathered.notes.append(notes.rollover(span.end, period.start))
         if archive is None:
             ended = looked
-            self._pending.append(notes.archive_missing(looked, period.start))
+            self._missing[period.start] = looked
         elif is_written_before(step, period):
             if step.restarted_at < span.end:  # else nothing ran in it, and the gap before the restart says so
                 self._pending.append(notes.archive_overwritten(span, period.start))
@@ -138,8 +140,12 @@ class _Rollover:
         if carried is not _Carried.YES:
             for note in self._pending:
                 self._gathered.add_gap(note)
+            if spans := list(self._missing.values()):
+                gap = Span(spans[0].start, max(span.end for span in spans))
+                self._gathered.add_gap(notes.archives_missing(gap, list(self._missing)))
             self._since = max(self._since, self._ended)
         self._pending.clear()
+        self._missing.clear()
         if carried is _Carried.NO:
             self._counted = {}
             return dict(table)

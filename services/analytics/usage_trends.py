@@ -1,4 +1,4 @@
-"""Where usage goes. Pure: series of days in, verdicts out; None is a day that nobody observed.
+"""Where usage goes. Pure: series of days in, verdicts out; None is a day that is not known by itself.
 
 Usage is judged by its logarithm, as it varies by factors, not by bytes; a day without any counts as a very quiet one.
 What a weekday does is taken out. The days before the period, where there are some, tell how much the device varies
@@ -91,7 +91,7 @@ def judge_trend(values: Sequence[float | None], earlier: Sequence[float | None] 
     needed = MIN_POINTS if observed_earlier >= LEAST_EARLIER else MIN_POINTS_ALONE
     if observed < needed:
         days = "1 day" if len(values) == 1 else f"{len(values)} days"
-        return UsageTrend(reason=f"not enough data: {observed} of {days} observed, {needed} are needed")
+        return UsageTrend(reason=f"not enough data: {observed} of {days} known, {needed} are needed")
     level = _level(values) or _level(earlier) or 1.0
     logs = [None if value is None else log(value / level + _FLOOR) for value in (*earlier, *values)]
     rhythm = weekly_rhythm(logs)

@@ -68,8 +68,8 @@ class TcpPeer(ABC):
             self.serve(sock)
 
     def cut(self) -> None:
-        """End all connections at once, without a word of SSH."""
-        for sock in self.sockets:
+        """End all connections at once, without a word of SSH; one that comes meanwhile stays."""
+        for sock in tuple(self.sockets):
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 

@@ -13,7 +13,7 @@ import pytest
 from commands_server_operations.router_connection_manager import RouterConnectionManager, RouterTarget
 from tests.commands_server_operations.leftovers import GENEROUS_S
 from tests.commands_server_operations.paramiko_router import ParamikoRouter, RawPeer, says
-from utils.errors import RouterError, RouterUnreachable
+from utils.errors import OutputTooLarge, RouterError, RouterUnreachable
 
 MIB = 1024 * 1024
 CHUNK = b"x" * 64 * 1024
@@ -99,3 +99,77 @@ def test_an_answer_of_many_megabytes_is_no_flood(
 ) -> None:
     large = os.urandom(MIB) * 8
     assert manager().run(target(router(says(large)).port), "cmd").stdout == large
+
+
+def test_a_router_that_complains_for_megabytes_is_read_all_the_same(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+) -> None:
+    server = router(says(b"fine", stderr=CHUNK * (32 * MIB // len(CHUNK))))
+    assert manager(max_output_bytes=MIB).run(target(server.port), "cmd").stdout == b"fine"
+
+
+def ignored() -> paramiko.Message:
+    message = paramiko.Message()
+    message.add_byte(bytes([MSG_IGNORE]))
+    message.add_string(b"x" * 30_000)
+    return message
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda channel: channel.sendall_stderr(CHUNK),
+        lambda channel: channel.get_transport()._send_user_message(ignored()),
+    ],
+    ids=["errors", "messages to be ignored"],
+)
+def test_a_flood_of_what_nobody_reads_is_given_up_long_before_the_deadline(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+    send: Callable[[paramiko.Channel], None],
+) -> None:
+    def flood(channel: paramiko.Channel, command: str) -> None:
+        while True:
+            send(channel)
+
+    with pytest.raises(OutputTooLarge, match="far more"):
+        manager(command_timeout_s=100, max_output_bytes=MIB).run(target(router(flood).port), "cmd")
+
+
+def test_a_flood_on_a_connection_that_is_kept_for_the_next_command_ends_it(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+) -> None:
+    ended = threading.Event()
+
+    def flood(channel: paramiko.Channel, command: str) -> None:
+        transport = channel.get_transport()
+        says(b"fine")(channel, command)
+        try:
+            while transport.is_active():
+                transport._send_user_message(ignored())
+        finally:
+            ended.set()
+
+    server = router(flood)
+    connections = manager(max_output_bytes=MIB)
+    assert connections.run(target(server.port), "cmd").stdout == b"fine"
+    assert ended.wait(GENEROUS_S)
+    assert connections.run(target(server.port), "cmd").stdout == b"fine"
+    assert server.connections == 2
+
+
+def test_command_after_command_there_is_room_for_each(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+) -> None:
+    server = router(says(b"x" * MIB))
+    connections = manager(max_output_bytes=MIB)
+    for _ in range(8):
+        assert len(connections.run(target(server.port), "cmd").stdout) == MIB
+    assert server.connections == 1

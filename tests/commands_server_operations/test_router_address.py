@@ -45,6 +45,7 @@ def test_private_addresses_are_allowed_by_default(host: str) -> None:
         "::ffff:7f00:1",
         "2002:7f00:1::1",
         "64:ff9b::a9fe:a9fe",
+        "fd00:ec2::254",  # a cloud's 169.254.169.254 of IPv6
     ],
 )
 def test_other_addresses_are_not_allowed(host: str) -> None:

@@ -81,15 +81,6 @@ def test_endless_output_ends_at_the_limit(manager: Manager, router: Router, targ
     fails_within_reason(connections, target(router(endless).port), OutputTooLarge)
 
 
-def test_endless_stderr_ends_at_the_deadline(manager: Manager, router: Router, target: Target) -> None:
-    def endless(channel: paramiko.Channel, command: str) -> None:
-        while True:
-            channel.sendall_stderr(b"x" * 30_000)
-
-    connections = manager(command_timeout_s=0.5)
-    fails_within_reason(connections, target(router(endless).port), RouterTimeout)
-
-
 # --- deadlines ---------------------------------------------------------------------------------------------
 
 

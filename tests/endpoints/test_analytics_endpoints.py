@@ -169,7 +169,7 @@ def test_with_too_few_days_a_trend_has_no_direction(api: Api, context: RouterCon
     told = api.data(TRENDS)
     assert told["devices"] == []
     assert (told["total"]["direction"], told["total"]["changeRange"]) == (None, None)
-    assert told["total"]["reason"] == "not enough data: 0 of 6 days observed, 6 are needed"
+    assert told["total"]["reason"] == "not enough data: 0 of 6 days known, 6 are needed"
     assert told["total"]["month"]["projected"] is None
     assert set(told["total"]["hourProfile"]["bytes"]) == {None}
     assert api.error(TRENDS, query_string={"period": "5days"})[2].keys() == {"period"}

@@ -48,6 +48,13 @@ def test_a_parameter_that_means_nothing_is_named(api: Api, context: RouterContex
         assert all(isinstance(line, str) and line for line in details[name])
 
 
+def test_what_is_too_long_or_too_wide_is_told_in_words(api: Api, context: RouterContext) -> None:
+    details = api.error(f"{BASE}/devices", query_string={"search": "x" * 256})[2]
+    assert details == {"search": ["String should have at most 255 characters"]}
+    details = api.error(f"{BASE}/people", query_string={"startDate": "2020-01-01", "endDate": "2031-11-01"})[2]
+    assert details == {"startDate": ["startDate to endDate may be at most 1,100 days"]}
+
+
 def test_the_start_of_a_range_is_not_after_its_end(api: Api, context: RouterContext) -> None:
     query = {"startDate": "2031-11-02", "endDate": "2031-11-01"}
     assert api.error(HISTORY, query_string=query)[2].keys() == {"startDate"}

@@ -99,7 +99,7 @@ def test_a_range_has_a_limit_that_names_itself(used: None, api: Api) -> None:
     for path in ("protocols", f"device/{PHONE}/protocols"):
         status, code, details = api.error(f"{BASE}/{path}", query_string=query)
         assert (status, code) == (400, "VALIDATION_ERROR")
-        assert details == {"startDate": ["startDate to endDate may be at most 1100 days"]}
+        assert details == {"startDate": ["startDate to endDate may be at most 1,100 days"]}
 
 
 def test_a_mac_has_to_be_one_that_the_router_knows(used: None, api: Api) -> None:

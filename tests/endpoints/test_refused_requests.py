@@ -46,6 +46,26 @@ def test_what_the_web_server_refuses_has_the_envelope_too(app: APIFlask) -> None
             assert (body["success"], set(body)) == (False, {"success", "error", "metadata"})
 
 
+@pytest.mark.parametrize(
+    ("version", "lengths"),
+    [
+        ("1.1", "Content-Length: 5\r\nTransfer-Encoding: chunked"),
+        ("1.1", "Transfer-Encoding: chunked\r\nContent-Length: 0"),
+        ("1.1", "Content-Length: 0\r\nContent-Length: 5"),
+        ("1.0", "Connection: keep-alive\r\nTransfer-Encoding: chunked"),
+    ],
+)
+def test_a_request_whose_end_can_be_seen_in_two_places_is_refused_and_nothing_after_it_read(
+    app: APIFlask, version: str, lengths: str
+) -> None:
+    """What is in front of the server may have taken the rest for the body."""
+    with serving(app) as url, socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as sock:
+        head = f"POST /api/routers HTTP/{version}\r\nHost: localhost\r\n{lengths}\r\n\r\n"
+        sock.sendall(f"{head}0\r\n\r\nGET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: sock.recv(65_536), b""))
+        assert (answer.split()[1], answer.count(b"HTTP/1.")) == (b"400", 1)
+
+
 def post_with_requests(url: str, body: bytes) -> tuple[int, bytes]:
     response = requests.post(url, data=body, headers=JSON, timeout=30)
     return response.status_code, response.content

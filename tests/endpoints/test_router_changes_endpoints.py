@@ -107,6 +107,24 @@ def test_a_changed_host_key_is_shown_and_accepted_by_its_fingerprint(
     api.data("/api/device-usage/refresh", "POST")
 
 
+def test_an_accepted_key_takes_nothing_away_from_the_period_that_was_running(
+    api: Api, context: RouterContext, hosted: HostedRouter, router: SimulatedRouter, clock: ManualClock
+) -> None:
+    for used in (1_000, 4_000):
+        router.traffic(PHONE, rx=used)
+        api.data("/api/device-usage/refresh", "POST")
+        clock.advance(timedelta(minutes=5))
+    (november, *_) = api.data("/api/device-usage/periods")["periods"]
+    hosted.faults = Faults(other_host_key=True)
+    hosted.drop_connections()
+    api.error("/api/device-usage/refresh", "POST")
+    shown = {"fingerprint": hosted.shown_key().fingerprint}
+    api.data(f"/api/routers/{context.router_id}/host-key", "POST", json=shown)
+    (kept, *_) = api.data("/api/device-usage/periods")["periods"]
+    assert november["bytesDown"] >= 5_000
+    assert kept == {**november, "isCurrent": False}
+
+
 def test_a_key_that_was_never_shown_can_not_be_accepted(
     api: Api, context: RouterContext, hosted: HostedRouter, database: Database
 ) -> None:

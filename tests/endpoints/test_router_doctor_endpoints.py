@@ -71,6 +71,21 @@ def test_the_doctor_finds_frozen_counters_and_a_commit_interval_that_wears_flash
     assert status["warnings"][0]["fix"] == "/etc/init.d/nlbwmon restart"
 
 
+@pytest.mark.parametrize("state", ["stopped", "not installed"])
+def test_of_counters_that_nobody_keeps_the_doctor_does_not_say_that_they_move(
+    api: Api, context: RouterContext, router: SimulatedRouter, state: str
+) -> None:
+    api.data("/api/device-usage/refresh", "POST")
+    if state == "stopped":
+        router.stop()
+    else:
+        router.missing = {"nlbw"}
+    checks = {check["check"]: check for check in api.data(f"/api/routers/{context.router_id}/test", "POST")["checks"]}
+    assert not checks["nlbwmon"]["ok"]
+    assert checks["nlbwmon"]["fix"]
+    assert "ROWS_FROZEN" not in checks
+
+
 @pytest.mark.parametrize(
     ("output", "failed"),
     [

@@ -43,11 +43,12 @@ class Small:
         connection.request("GET", path)
         return connection
 
-    def connect(self, sent: bytes = b"") -> socket.socket:
-        """A connection that has sent just that, and reads little by itself."""
+    def connect(self, sent: bytes = b"", address: str = "127.0.0.1") -> socket.socket:
+        """A connection from ``address`` that has sent just that, and reads little by itself."""
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         sock.settimeout(10)
+        sock.bind((address, 0))
         sock.connect(("127.0.0.1", self.port))
         sock.sendall(sent)
         return sock
@@ -228,6 +229,22 @@ def test_an_idle_connection_makes_room_for_another_one_of_its_address(
             time.sleep(0.2)  # the server is done with it
         assert is_answered(strict)
         assert read_all(kept[0]) in (b"", b"quick"), "the one that has been idle for longest"
+
+
+def test_addresses_that_take_all_connections_make_room_for_those_that_have_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where none of theirs is idle: they are asking, letter by letter."""
+    monkeypatch.setattr(web_server, "MAX_CONNECTIONS", 40)
+    server = Small(most_per_address=10)
+    try:
+        with contextlib.ExitStack() as stack:
+            for number in range(60):
+                with contextlib.suppress(ConnectionError):
+                    stack.enter_context(server.connect(lines("GET /quick HTTP/1.1"), f"127.0.1.{number % 6}"))
+            asked = lines("GET /quick HTTP/1.1", "Host: localhost", "Connection: close", "")
+            served = [stack.enter_context(server.connect(asked, "127.0.2.1")) for _ in range(3)]
+            assert [read_all(client).endswith(b"quick") for client in served] == [True] * 3
+    finally:
+        server.stop()
 
 
 def test_without_such_a_limit_there_is_none(slow: Small) -> None:

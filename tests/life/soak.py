@@ -99,19 +99,20 @@ def soak(
     database: MortalDatabase,
     seed: int,
     *,
-    steps: int,
+    steps: int | None = None,
     minutes: float | None = None,
     say: Callable[[str], None] = lambda text: print(text, flush=True),  # noqa: T201
     say_every_s: float = 10.0,
     keep_on: bool = False,
     without: Collection[str] = (),
 ) -> tuple[Tally, list[Failure]]:
-    """Lives until ``steps`` operations were done or ``minutes`` are over. Ends at the first difference unless
-    ``keep_on``."""
+    """Lives until ``steps`` operations were done or ``minutes`` are over, whichever comes first; for ever where neither
+    is named. Ends at the first difference unless ``keep_on``.
+    """
     tally, failures = Tally(), []
     started = said = time.monotonic()
     life = 0
-    while tally.steps < steps and (minutes is None or time.monotonic() - started < 60 * minutes):
+    while (steps is None or tally.steps < steps) and (minutes is None or time.monotonic() - started < 60 * minutes):
         script = Script.drawn(seed, life, steps=STEPS_A_LIFE, without=without)
         found = live(database, script, tally)
         if found:

@@ -246,10 +246,11 @@ def test_a_whole_answer_of_a_shell_that_says_it_failed_is_refused(
     [
         (Faults(drip_s=0.02), "ROUTER_TIMEOUT"),
         (Faults(drip_s=0.02, stderr_flood=3_000_000), "ROUTER_TIMEOUT"),
+        (Faults(drip_s=0.02, stderr_flood=90_000_000), "OUTPUT_TOO_LARGE"),
         (Faults(endless=True), "OUTPUT_TOO_LARGE"),
         (Faults(endless=True, stderr_flood=3_000_000), "OUTPUT_TOO_LARGE"),
     ],
-    ids=["drip", "drip and flood", "endless", "endless and flood"],
+    ids=["drip", "drip and errors", "drip and flood", "endless", "endless and errors"],
 )
 def test_an_answer_without_an_end_is_given_up_and_the_next_reading_brings_it_all(
     make_runtime: Callable[..., Runtime],

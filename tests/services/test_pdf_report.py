@@ -8,6 +8,7 @@ from typing import Any
 import pypdf
 import pytest
 
+from services.accounting.notes import Quality
 from services.analytics.period_comparison import PeriodUsage
 from services.buckets import Granularity, Span, buckets_between
 from services.chosen_days import Days
@@ -214,3 +215,17 @@ def test_the_minutes_since_the_last_reading_are_not_hatched() -> None:
     gap = Span(SPAN.start + timedelta(hours=1), SPAN.start + timedelta(hours=4))
     (shown, _) = report_page(report_of(["phone"], chart=chart, gaps=[gap]))["charts"]
     assert [bar["isDoubtful"] for bar in shown["bars"]] == [True] + 6 * [False]
+
+
+def test_days_of_which_only_the_sum_is_known_are_told() -> None:
+    qualities = [Quality.MEASURED, Quality.RECOVERED, None, *3 * [Quality.ESTIMATED], Quality.UNKNOWN]
+    chart = [
+        replace(bar, trust=Trust(quality=quality))
+        for bar, quality in zip(report_of(["phone"]).chart, qualities, strict=True)
+    ]
+    report = report_of(["phone"], chart=chart, gaps=[])
+    estimated, unknown = report_page(report)["doubts"]
+    assert estimated.startswith("In 3 of 7 days usage is partly an estimate: it is exact in sum, ")
+    assert unknown == "In 1 of 7 days more may have been used than could be counted."
+    assert unknown in text_of(pdf_of(report)).replace("\n", " ")
+    assert report_page(report_of(["phone"]))["doubts"] == []

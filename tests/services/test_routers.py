@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from commands_server_operations.router_address import NameLookup
 from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
@@ -97,15 +98,34 @@ def test_a_first_contact_that_succeeds_is_no_reading(runtime: Runtime, context: 
     assert runtime.services.status.get_status(context).is_reachable is None
 
 
-def test_a_router_whose_address_is_not_allowed_is_not_told_as_registered_or_deleted(
-    make_runtime: Callable[..., Runtime], hosted: HostedRouter, caplog: pytest.LogCaptureFixture
+def test_a_router_whose_address_is_not_allowed_is_not_stored_even_for_a_moment(
+    make_runtime: Callable[..., Runtime],
+    hosted: HostedRouter,
+    database: Database,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Who tries addresses costs the database nothing."""
     runtime = make_runtime(router_allowed_networks="10.0.0.0/8")
     caplog.set_level("INFO")
-    with pytest.raises(RouterAddressNotAllowed):
-        register(runtime, hosted)
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "transaction", lambda *_, **__: pytest.fail("the database was asked"))
+        with pytest.raises(RouterAddressNotAllowed):
+            register(runtime, hosted)
+    assert ask(database, "SELECT * FROM routers") == ask(database, "SELECT * FROM audit_log") == []
     (line,) = [record.getMessage() for record in caplog.records if record.name == "services.routers"]
     assert line == f"no router registered at {hosted.host} port {hosted.port}: ROUTER_ADDRESS_NOT_ALLOWED"
+
+
+def test_a_name_that_changes_its_mind_while_it_is_registered_is_contacted_nowhere(
+    runtime: Runtime, hosted: HostedRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([["127.0.0.1"], ["169.254.169.254"]])
+    monkeypatch.setattr(runtime.connections, "_lookup", NameLookup(lambda _: next(answers)))
+    registered = runtime.routers.register(ALICE, registration(hosted, host="rebinding.example"))
+    assert registered.warning is not None
+    assert registered.warning.code == "ROUTER_ADDRESS_NOT_ALLOWED"
+    assert registered.router.host_key is None
 
 
 def test_a_new_interval_is_the_configured_one_unless_it_is_said(

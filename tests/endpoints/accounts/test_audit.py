@@ -152,7 +152,7 @@ def test_a_change_that_can_not_be_written_down_is_not_made(
     before = dump(database)
     monkeypatch.setattr(audit_db, "insert_audit", fail)
     routers, devices = runtime.routers, runtime.services.devices
-    other = RouterRegistration(name="Other", host="192.0.2.1", credentials=Credentials(password="x"))
+    other = RouterRegistration(name="Other", host="127.0.0.99", credentials=Credentials(password="x"))
     for change in (
         lambda: routers.register(ALICE, other),
         lambda: routers.update(context, {"name": "Flat"}),
@@ -163,12 +163,6 @@ def test_a_change_that_can_not_be_written_down_is_not_made(
         with pytest.raises(DatabaseUnavailable):
             change()
         assert dump(database) == before
-
-
-def test_a_router_that_is_not_kept_was_added_and_deleted(anna: BrowserOf) -> None:
-    body = {"name": "Metadata", "host": "169.254.169.254", "password": "x"}
-    assert anna.call("POST", "/api/routers", json=body).status_code == 502
-    assert [one["action"] for one in entries(anna)] == ["router_deleted", "router_added", "signed_in"]
 
 
 def test_the_newest_are_kept_of_each_account(

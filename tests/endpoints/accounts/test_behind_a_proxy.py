@@ -49,6 +49,14 @@ def behind(make_runtime: Callable[..., Runtime], provider: str) -> Open:
         (2, "6.6.6.6, 192.0.2.1, 10.0.0.2", "192.0.2.1"),
         (2, "192.0.2.1", "127.0.0.1"),  # it came past one of them
         (1, "", "127.0.0.1"),
+        (1, "192.0.2.1:50123", "192.0.2.1"),  # as some write it
+        (1, "[2001:DB8::1]:50123", "2001:db8::1"),
+        (1, "[2001:db8::1]", "2001:db8::1"),
+        (1, "fe80::1%" + "x" * 5_000, "fe80::1"),
+        (1, "unknown", "127.0.0.1"),  # what is no address is not taken for one
+        (1, "<script>", "127.0.0.1"),
+        (1, "192.0.2.1:x", "127.0.0.1"),
+        (1, "x" * 5_000, "127.0.0.1"),
     ],
 )
 def test_the_address_is_what_the_trusted_proxies_say(behind: Open, proxies: int, forwarded: str, believed: str) -> None:

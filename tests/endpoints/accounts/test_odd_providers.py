@@ -55,13 +55,17 @@ def describing(provider: str, *, without: str) -> Iterator[str]:
     """The discovery URL of a provider that leaves something out."""
     app = Flask("provider")
     described = requests.get(provider).json()
-    app.add_url_rule(urlsplit(provider).path, view_func=lambda: described | {without: None})
+    del described[without]
+    app.add_url_rule(urlsplit(provider).path, view_func=lambda: described)
     with serving(app) as url:
         yield url + urlsplit(provider).path
 
 
-def test_a_provider_that_does_not_say_where_its_keys_are_is_unavailable(open_server: OpenServer, provider: str) -> None:
-    with describing(provider, without="jwks_uri") as odd, open_server(oidc_discovery_url=odd) as url:
+@pytest.mark.parametrize("without", ["jwks_uri", "issuer"])
+def test_a_provider_that_does_not_say_what_its_tokens_are_known_by_is_unavailable(
+    open_server: OpenServer, provider: str, without: str
+) -> None:
+    with describing(provider, without=without) as odd, open_server(oidc_discovery_url=odd) as url:
         browser = BrowserOf(url)
         answer = browser.http.get(browser.come_back(ANNA))
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SIGN_IN_UNAVAILABLE")

@@ -1,6 +1,8 @@
 """How often one may ask: per account, per address, and how often with what is no token."""
 
+import gc
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +14,13 @@ import requests
 from apiflask import APIFlask
 from flask import Flask
 from flask.testing import FlaskClient
-from limits import RateLimitItemPerSecond
+from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.errors import StorageError
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from werkzeug.test import TestResponse
 
-from endpoints import rate_limits
+from endpoints import rate_limit_sweep, rate_limits
 from server import Runtime, create_app
 from services.api_tokens import TokenScope
 from services.context import RouterContext
@@ -24,6 +28,7 @@ from simulator.ssh_server import HostedRouter
 from tests.endpoints.accounts.provider import ANNA, BrowserOf
 from tests.endpoints.accounts.tenants import as_browser, tenant
 from tests.homes import Api, register
+from tests.services.collector_observation import until
 from utils.errors import RateLimited
 
 BASE = "/api/device-usage"
@@ -227,22 +232,59 @@ def test_without_their_storage_the_server_goes_on_and_says_so_without_its_passwo
     assert "hunter2" not in caplog.text
 
 
-def test_requests_at_the_same_time_are_each_counted_once() -> None:
-    """Two that start the clean-up of limits' memory at once made one of them fail."""
+@pytest.fixture
+def limited() -> Flask:
+    """An application of one page, whose requests are counted."""
     app = Flask(__name__)
     rate_limits.register_rate_limits(app, storage_uri="memory://", is_enabled=True, is_local=False)
     app.add_url_rule("/", view_func=lambda: "")
     app.register_error_handler(RateLimited, lambda _: ("", 429))
+    return app
+
+
+def test_requests_at_the_same_time_are_each_counted_once(limited: Flask) -> None:
+    """Two that start the clean-up of limits' memory at once made one of them fail."""
     turn = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(16) as pool:
             addresses = [f"192.0.2.{number % 5}" for number in range(4_000)]
-            statuses = list(pool.map(lambda one: asked_from(app.test_client(), one, "/").status_code, addresses))
+            statuses = list(pool.map(lambda one: asked_from(limited.test_client(), one, "/").status_code, addresses))
     finally:
         sys.setswitchinterval(turn)
     assert statuses.count(200) == min(4_000, 5 * rate_limits.ADDRESS.amount)
     assert set(statuses) <= {200, 429}
+
+
+def test_counting_starts_no_threads(limited: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """limits would have one clean up behind nearly every request."""
+    started: list[threading.Thread] = []
+    monkeypatch.setattr(threading.Thread, "start", started.append)
+    for number in range(20):
+        assert asked_from(limited.test_client(), f"192.0.2.{number}", "/").status_code == 200
+    assert started == []
+
+
+def test_addresses_that_are_over_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """limits kept an empty list of each."""
+    monkeypatch.setattr(rate_limit_sweep, "_EVERY_S", 0.02)
+    storage = MemoryStorage()
+    rate_limit_sweep.sweep_seldom(storage)
+    counting = MovingWindowRateLimiter(storage)
+    assert counting.hit(RateLimitItemPerMinute(1), "busy")
+    assert all(counting.hit(RateLimitItemPerSecond(1), f"{number}") for number in range(50))
+    until(lambda: len(storage.events) == 1, "those are gone that are over")
+    assert not counting.test(RateLimitItemPerMinute(1), "busy")  # the other is there still
+
+
+def test_an_application_that_is_gone_is_swept_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit_sweep, "_EVERY_S", 0.02)
+    storage = MemoryStorage()
+    rate_limit_sweep.sweep_seldom(storage)
+    thread = storage.timer
+    del storage
+    gc.collect()
+    until(lambda: not thread.is_alive(), "its thread has ended")
 
 
 def test_every_dear_endpoint_is_one(app: APIFlask) -> None:

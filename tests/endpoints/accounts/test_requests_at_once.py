@@ -9,10 +9,13 @@ import pytest
 from apiflask import APIFlask
 
 from endpoints import requests_at_once
+from endpoints.requests_at_once import RequestsAtOnce
+from endpoints.web_server import WEB_THREADS
 from server import Runtime, create_app
 from simulator.ssh_server import HostedRouter
 from tests.endpoints.accounts.tenants import as_browser, tenant
 from tests.homes import Api, register
+from utils.errors import RateLimited
 
 BASE = "/api/device-usage"
 
@@ -49,6 +52,31 @@ def test_an_account_has_so_many_and_the_others_are_served_all_the_same(
         may_end.set()
         assert {future.result().status_code for future in asked} == {200}
     assert ask(anna.secret).status_code == 200
+
+
+def test_many_accounts_that_take_all_they_can_leave_threads_for_others(server: APIFlask) -> None:
+    """However many there are: as requests end, those that have many get fewer."""
+    at_once = RequestsAtOnce(is_limited=True)
+    greedy = [f"greedy-{number}" for number in range(6)]
+
+    def try_to_enter(session_id: str) -> bool:
+        with server.test_request_context():
+            try:
+                at_once.enter(session_id)
+            except RateLimited:
+                return False
+            return True
+
+    for name in greedy:
+        while try_to_enter(name):
+            pass
+    assert sum(try_to_enter(f"newcomer-{number}") for number in range(8)) == 8
+    for _ in range(200):
+        for name in greedy:
+            if at_once._served[name]:
+                at_once._leave(name)
+            try_to_enter(name)
+    assert at_once._served.total() < WEB_THREADS - 8
 
 
 @pytest.mark.usefixtures("one_at_once")

@@ -1,12 +1,13 @@
 """Browsers that are signed in: how long, from where, and signed out from anywhere."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 import requests
 from apiflask import APIFlask
 
-from server import Runtime
+from server import Runtime, create_app
 from services.sessions import Browser
 from simulator.clock import ManualClock
 from tests.endpoints.accounts.provider import ANNA, BrowserOf
@@ -58,6 +59,19 @@ def test_it_ends_unused_after_a_week_and_used_after_a_month(
         clock.advance(step)
         status = anna.call("GET", "/api/auth/me").status_code
     assert status == (200 if holds else 401)
+
+
+def test_where_that_is_seconds_who_asks_all_the_time_stays(
+    make_runtime: Callable[..., Runtime], signed_in: Runtime, clock: ManualClock
+) -> None:
+    config = signed_in.config.model_copy(update={"session_idle_hours": 10 / 3_600})
+    brief = make_runtime(**config.model_dump(exclude_unset=True))
+    secret = tenant(brief, create_app(brief), "anna").secret
+    for _ in range(20):
+        clock.advance(timedelta(seconds=5))
+        assert brief.services.sessions.find(secret) is not None
+    clock.advance(timedelta(seconds=10))
+    assert brief.services.sessions.find(secret) is None
 
 
 def test_of_many_browsers_those_that_were_not_used_for_longest_go(

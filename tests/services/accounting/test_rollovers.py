@@ -92,6 +92,21 @@ def test_a_missing_archive_is_said_and_the_new_period_still_counts() -> None:
     assert "2026-10-01" in usage.notes[1].message
 
 
+def test_archives_missing_one_after_another_are_told_in_one() -> None:
+    before, after = reading({WEB: (1_000, 100)}, period=AUGUST), reading({WEB: (1, 1)}, minutes=5)
+
+    periods = [passed(AUGUST, until=1), passed(SEPTEMBER, until=2), passed(OCTOBER, until=3)]
+    for archives, gap, told in (
+        ({}, Span(NOON, at(3.5)), "no archives of its 3 accounting periods of 2026-08-01 to 2026-10-01"),
+        ({OCTOBER: {WEB: (50, 5)}}, Span(NOON, at(2.5)), "no archives of its 2 accounting periods of 2026-08-01 to"),
+    ):
+        usage = usage_between(before, after, archives, periods)
+
+        (missing,) = [note for note in usage.notes if note.kind is NoteKind.ARCHIVE_MISSING]
+        assert (missing.span, usage.gaps) == (gap, (gap,))
+        assert told in missing.message
+
+
 def test_archives_in_between_count_where_the_old_periods_own_is_gone() -> None:
     before, after = reading({WEB: (1_000, 100)}, period=SEPTEMBER), reading({WEB: (1, 1)}, minutes=5)
 

@@ -1,6 +1,6 @@
 """The pure functions behind anomalies and reports."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -51,6 +51,17 @@ def test_a_planted_hour_is_found_told_in_a_sentence_and_nothing_else_is() -> Non
     assert 125 * MB <= found.expected_low <= found.expected_high <= 375 * MB
     assert found.score > 50
     assert found.message == "14.2 GB up on Tuesday 03:00; 21 working days before: 0.1 to 0.4 GB"
+
+
+@pytest.mark.parametrize("first", [datetime(2031, 2, 3, tzinfo=UTC), datetime(2031, 8, 4, tzinfo=UTC)])
+def test_clocks_that_change_by_half_an_hour_leave_the_hours_what_they_were(first: datetime) -> None:
+    rng, lord_howe = Random(1), ZoneInfo("Australia/Lord_Howe")
+    hours = [(first + number * HOUR).astimezone(lord_howe) for number in range(24 * 70)]
+    series: Series = [(at, rng.randrange(MB) if at.hour != 3 else rng.randrange(100, 300) * MB) for at in hours]
+    change = next(at for at in hours if at.utcoffset() != hours[0].utcoffset())
+    for at in [at for at in hours if at.hour == 3 and abs((at - change).days) < 4]:
+        (found,) = detect_anomalies(planted(series, at, 2 * GB))
+        assert (found.at, found.until, found.kind) == (at, at + HOUR, AnomalyKind.HOURS)
 
 
 def test_the_same_hour_later_does_not_make_the_first_one_usual() -> None:
@@ -224,6 +235,13 @@ def test_a_report_ranks_devices_and_says_the_most_important_in_sentences() -> No
         "客厅电视 used most: 6.0 GB, 60 % of it.",
         "Only 80 % of the time was observed; what was used in the rest is not known.",
     )
+
+
+def test_a_report_tells_how_much_more_however_much_that_is() -> None:
+    report = generate_usage_reports(
+        period({TV: DeviceTotals(100 * GB, 0)}), period({TV: DeviceTotals(1_000, 0)}), [], {}, first_seen={}
+    )
+    assert report.highlights[0] == "100.0 GB were used, 9,999,999,900 % more than in the period before."
 
 
 def test_a_report_says_that_the_period_before_was_hardly_observed() -> None:

@@ -60,7 +60,7 @@ def test_a_day_nobody_observed_is_null_in_a_trend(
     (phone,) = runtime.services.trends.get_trends(context, TrendPeriod.LAST_7_DAYS).devices.values()
     assert list(phone.values) == [None, None, None, None, 0, 5]
     assert phone.trend.change_percent is None
-    assert phone.trend.reason == "not enough data: 2 of 6 days observed, 6 are needed"
+    assert phone.trend.reason == "not enough data: 2 of 6 days known, 6 are needed"
 
 
 def test_a_router_is_only_its_owners(trends: TrendService, home: RouterContext, bob: str) -> None:
@@ -98,10 +98,10 @@ def test_a_new_device_has_not_enough_days(
 
     assert list(tablet.values) == [None, None, None, None, 10_000, 10_000]
     assert tablet.trend.direction is None
-    assert tablet.trend.reason == "not enough data: 2 of 6 days observed, 6 are needed"
+    assert tablet.trend.reason == "not enough data: 2 of 6 days known, 6 are needed"
     assert tablet.month.used == 40_000
     assert tablet.month.projection is None
-    assert tablet.month.reason == "not enough data: 2 of the last 56 days observed, 7 are needed"
+    assert tablet.month.reason == "not enough data: 2 of the last 56 days known, 7 are needed"
     assert tablet.hours.averages[NOON] == 10_000
     assert tablet.hours.observed[NOON] == 3
 
@@ -134,6 +134,46 @@ def test_an_even_share_of_a_longer_time_says_nothing_of_an_hour(
     spread_evenly(database, home, noon - 3 * DAY - 2 * HOUR, noon - 3 * DAY + 4 * HOUR)
     hours = trends.get_trends(home, TrendPeriod.LAST_7_DAYS).devices[PHONE].hours
     assert (hours.observed[12], hours.averages[12]) == (3, 1_000)
+
+
+def test_days_of_which_only_the_sum_is_known_say_nothing_of_a_trend(
+    trends: TrendService, runtime: Runtime, home: RouterContext, use: Use, database: Database
+) -> None:
+    """A router that is read once a week, at noon: each week's days are even, and so is the half of each Wednesday."""
+    noon = NOW.replace(hour=11, minute=0)
+    for back in range(56):
+        use(PHONE, noon - back * DAY, 1_000 + 1_000 * (back < 7), 0)
+    spread_evenly(database, home, noon - 7 * DAY, noon)
+    spread_evenly(database, home, noon - 63 * DAY, noon - 7 * DAY, times=8)
+    told = trends.get_trends(home, TrendPeriod.LAST_30_DAYS)
+    phone = told.devices[PHONE]
+
+    assert told.coverage == 1
+    assert set(phone.values) == {None}
+    assert phone.trend.reason == "not enough data: 0 of 29 days known, 6 are needed"
+    assert set(phone.weekdays.averages) == {None}
+    assert told.trends.increasing == told.trends.stable == ()
+    assert phone.month.used == 7 * 2_000 + 5 * 1_000
+    assert phone.month.reason == "not enough data: 0 of the last 56 days known, 7 are needed"
+    summary = runtime.services.summary.get_summary(home, Period.LAST_30_DAYS, top=10)
+    assert (summary.trends, summary.total_usage) == (told.trends, 7 * 2_000 + 23 * 1_000)
+
+
+def test_a_weekend_without_a_reading_leaves_the_days_around_it(
+    trends: TrendService, home: RouterContext, use: Use, database: Database
+) -> None:
+    for back in range(57):
+        use(PHONE, NOW.replace(minute=0) - back * DAY, 1_000, 0)
+    friday_evening = NOW.replace(hour=18, minute=0) - 5 * DAY
+    spread_evenly(database, home, friday_evening, friday_evening + 60 * HOUR)
+    spread_evenly(database, home, NOW - 30 * HOUR, NOW - 6 * HOUR)  # a night and the day before it are told, if roughly
+    phone = trends.get_trends(home, TrendPeriod.LAST_7_DAYS).devices[PHONE]
+
+    assert list(phone.values) == [1_000, 1_000, None, None, 1_000, 1_000]
+    assert phone.trend.direction == "stable"
+    assert phone.month.used == 12_000
+    assert phone.month.projection is not None
+    assert phone.month.projection.expected == pytest.approx(30_000, rel=0.02)
 
 
 def test_a_month_comes_to_what_was_used_and_days_like_those_before(

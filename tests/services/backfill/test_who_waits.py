@@ -5,10 +5,14 @@ from datetime import timedelta
 from threading import Event
 from typing import Any
 
+import pytest
+
 from db_operations.database import Database
+from db_operations.routers_db import RouterRecord
 from server import Runtime
 from services.backfill import ARCHIVES_AT_ONCE
 from simulator.clock import ManualClock
+from simulator.home import empty_router
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import SshServer
 from tests.archived_homes import OF_MONTHS, Ahead, archived, asked_for, collect, settle, states
@@ -45,6 +49,26 @@ def test_scheduled_collections_bring_them_too(
         settle(runtime)
         clock.advance(5 * MINUTE)
     assert archived(database) == OF_MONTHS
+
+
+def test_an_account_waits_for_its_turn_and_not_for_all_routers_of_another_one(
+    runtime: Runtime, ssh: SshServer, clock: ManualClock, bob: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_alice = [register(runtime, ssh.add(empty_router(clock)), name=f"{number}") for number in range(6)]
+    of_bob = register(runtime, ssh.add(empty_router(clock)), bob)
+    go_on, begun = Event(), []
+
+    def hang(router: RouterRecord, **_: object) -> None:
+        begun.append(router.session_id)
+        assert go_on.wait(20)
+
+    monkeypatch.setattr(runtime.backfill, "read_some", hang)
+    for context in (*of_alice, of_bob):
+        runtime.collector.collect(context)
+    go_on.set()
+    settle(runtime)
+    assert len(begun) == 7
+    assert bob in begun[:4], "two had begun, and one of the other account was next before it came"
 
 
 def test_stopping_ends_it_and_another_server_goes_on(

@@ -157,6 +157,25 @@ def test_an_accepted_key_leaves_a_gap_from_the_last_reading_on(
     assert all("2031-11-01" in message and "monitoring" not in message for (message,) in firsts)
 
 
+def test_the_gap_lasts_until_the_router_is_read_again(
+    runtime: Runtime, read_once: RouterContext, hosted: HostedRouter, clock: ManualClock, database: Database
+) -> None:
+    read_at = runtime.routers.get(read_once).last_success_at
+    show_another_key(hosted)
+    refresh(runtime, read_once)
+    runtime.routers.accept_host_key(read_once, hosted.shown_key().fingerprint)
+    clock.advance(7 * 60 * MINUTE)  # it was switched off meanwhile
+    assert refresh(runtime, read_once) is None
+    first_at = clock.now()
+    clock.advance(5 * MINUTE)
+    assert refresh(runtime, read_once) is None
+    assert [gap[:3] for gap in gaps(database)] == [(read_at, first_at, "unknown")]
+    day = {"startDate": "2031-11-11", "endDate": "2031-11-11", "granularity": "hour"}
+    buckets = Api(create_app(runtime).test_client()).data(f"{BASE}/history", query_string=day)["buckets"]
+    told = {bucket["start"][11:13]: (bucket["quality"], bucket["reasons"]) for bucket in buckets}
+    assert [told[f"{hour:02}"] for hour in range(10, 17)] == [("unknown", ["gap"])] * 7
+
+
 def test_another_key_at_another_address_leaves_a_gap_and_the_same_key_none(
     runtime: Runtime,
     read_once: RouterContext,
