@@ -49,12 +49,12 @@ class AccountService:
 
     def check_storage(self) -> None:
         """Raises DatabaseUnavailable unless accounts can be read: the database answers and is migrated."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             users_db.get_user(conn, LOCAL_SESSION_ID)
 
     def get(self, session_id: str) -> UserRecord:
         """Raises NotFound."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             user = users_db.get_user(conn, session_id)
         if user is None:
             raise NotFound("There is no such account.")

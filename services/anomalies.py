@@ -59,7 +59,7 @@ class AnomalyService:
         ``mac``: of one device alone; of one that is merged into another, the other's. Raises RouterNotFound,
         ValidationFailed, and DeviceNotFound for a device that is not shown.
         """
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             zone = zone_of(conn, context)
             now = self._clock()
             days = chosen_days(start_date, end_date, today=zone.day_of(now), most=MOST_DAYS_SEARCHED)

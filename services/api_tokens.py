@@ -66,20 +66,21 @@ class TokenService:
     def find(self, secret: str) -> TokenRecord | None:
         """Whose token this is, while it holds and whose it is may be here."""
         now = self._clock()
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             found = tokens_db.find_token(conn, hash_of(secret))
-            if found is None:
-                return None
-            token, email = found
-            if token.expires_at <= now or not self._admission.lets_in(token.session_id, email):
-                return None
-            if token.last_used_at is None or now - token.last_used_at >= _TOUCH_EVERY:
+        if found is None:
+            return None
+        token, email = found
+        if token.expires_at <= now or not self._admission.lets_in(token.session_id, email):
+            return None
+        if token.last_used_at is None or now - token.last_used_at >= _TOUCH_EVERY:
+            with self._database.transaction() as conn:
                 tokens_db.touch_token(conn, token.session_id, token.id, at=now)
         return token
 
     def list_all(self, session_id: str) -> list[TokenRecord]:
         """The newest first, those that have run out too."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             return tokens_db.list_tokens(conn, session_id)
 
     def revoke(self, session_id: str, id: str, *, by: Doer = THE_SERVER) -> None:

@@ -81,7 +81,7 @@ class AuditLog:
             write_down(conn, session_id, action, subject, by=by, at=self._clock())
 
     def page(self, session_id: str, *, page: int, page_size: int) -> AuditPage:
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             return AuditPage(
                 records=audit_db.list_audit(conn, session_id, limit=page_size, offset=(page - 1) * page_size),
                 count=audit_db.count_audit(conn, session_id),

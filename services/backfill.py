@@ -136,7 +136,7 @@ class ArchiveBackfill:
         pending.
         """
         owner = (router.session_id, router.id)
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             pending = periods_db.list_pending_periods(conn, *owner)
         if not pending:
             self._troubles.pop(router.id, None)

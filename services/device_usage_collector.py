@@ -133,7 +133,7 @@ class DeviceUsageCollector:
         return collection
 
     def _get_router(self, context: RouterContext) -> RouterRecord:
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             router = routers_db.get_router(conn, context.session_id, context.router_id)
         if router is None:
             raise RouterNotFound

@@ -98,7 +98,7 @@ class DeviceUsageService:
         A reading from before the router's last failure is not shared any more. Raises what kept it from being read
         where nothing is stored yet.
         """
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             router = routers_db.get_router(conn, context.session_id, context.router_id)
         if router is None:
             raise RouterNotFound
@@ -117,7 +117,7 @@ class DeviceUsageService:
         for device in current.devices:
             if mac in device.macs:
                 return current, device
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             record = devices_db.get_device_by_mac(conn, context.session_id, context.router_id, mac)
         record = check_is_shown(record)
         return current, _current_device(record.mac, record, DeviceTotals(0, 0), usage=(0, 0), seconds=None)
@@ -154,7 +154,7 @@ class DeviceUsageService:
 
     def _stored_current(self, context: RouterContext, error: RouterError) -> CurrentUsage:
         owner = (context.session_id, context.router_id)
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             last = readings_db.get_last_reading(conn, *owner)
             if last is None:
                 raise error
@@ -180,7 +180,7 @@ class DeviceUsageService:
         )
 
     def _known_devices(self, context: RouterContext) -> dict[str, DeviceRecord]:
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             devices = devices_db.list_all_devices(conn, context.session_id, context.router_id)
         return {device.mac: device for device in devices}
 

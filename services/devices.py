@@ -80,7 +80,7 @@ class DeviceService:
         """One page of the monitored devices, or of the others; ``search`` is looked for in names, MACs, addresses."""
         needle = _needle(search) if search else None
         owner = (context.session_id, context.router_id)
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             counts = devices_db.count_devices(conn, *owner, monitored=monitored, active=active, search=needle)
             records = devices_db.list_devices(
                 conn,
@@ -102,7 +102,7 @@ class DeviceService:
     def get_device_info(self, context: RouterContext, mac: str) -> DeviceInfo:
         """One device; of one that is merged, what it is merged into. Raises DeviceNotFound."""
         owner = (context.session_id, context.router_id)
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             record = devices_db.get_device_by_mac(conn, *owner, mac)
             router = routers_db.get_router(conn, *owner)
             if record is None or router is None:
@@ -155,7 +155,7 @@ class DeviceService:
             changed = _get_device(conn, owner, mac)
         if is_back and not has_failed(router):
             self._read_since(context, now)
-            with self._database.transaction() as conn:
+            with self._database.reading() as conn:
                 return _get_device(conn, owner, mac)
         return changed
 

@@ -60,7 +60,7 @@ class EventService:
     ) -> EventPage:
         """Those that touch a range of local days, 30 days up to today by default. Raises RouterNotFound."""
         owner = (context.session_id, context.router_id)
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             zone = zone_of(conn, context)
             last = end_date or max(zone.day_of(self._clock()), start_date or date.min)
             first = start_date or last - timedelta(days=DEFAULT_DAYS - 1)

@@ -73,7 +73,7 @@ class MergedDeviceService:
     def suggest(self, context: RouterContext, *, page: int, page_size: int) -> tuple[list[MergeSuggestion], int]:
         """One page of what may be one device, and how many there are."""
         owner = (context.session_id, context.router_id)
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             lifetimes = devices_db.list_lifetimes(conn, *owner)
             suggestions = suggest_merges(devices_db.list_all_devices(conn, *owner), lifetimes)
         return suggestions[(page - 1) * page_size : page * page_size], len(suggestions)

@@ -87,7 +87,7 @@ class PeopleService:
         self, context: RouterContext, *, start_date: date | None, end_date: date | None, page: int, page_size: int
     ) -> PeoplePage:
         """Usage per person over a range of local days, the last 7 by default. Raises RouterNotFound."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             zone = zone_of(conn, context)
             now = self._clock()
             first, last = chosen_days(start_date, end_date, today=zone.day_of(now), most=MOST_DAYS)

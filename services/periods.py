@@ -95,7 +95,7 @@ class PeriodService:
             raise ValidationFailed(f"The request can't be used: {message}.", details={"top": [message]})
         owner = (context.session_id, context.router_id)
         first = (page - 1) * page_size
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             last = readings_db.get_last_reading(conn, *owner)
             running = last.period_start if last else None
             current = 1 if last else 0

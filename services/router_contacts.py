@@ -51,7 +51,7 @@ class RouterContacts:
         """
         if target.by_request:
             return
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             router = routers_db.get_router(conn, target.session_id, target.router_id)
         again_at = next_sign_in_at(router) if router else None
         if router is not None and again_at is not None and self._clock() < again_at:

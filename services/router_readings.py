@@ -110,7 +110,7 @@ class ReadingTaker:
         started = time.monotonic()
         target = target_of(router, self._vault)
         # Before the router is asked: were a newer reading stored meanwhile, this one must not pass for its follower.
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             previous = readings_db.get_last_reading(conn, router.session_id, router.id)
         answer = get_current_bandwidth_data(
             self._connections,

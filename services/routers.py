@@ -184,19 +184,19 @@ class RouterService:
 
     def list_page(self, session_id: str, *, page: int, page_size: int) -> tuple[list[RouterRecord], int]:
         """One page of the account's routers by name, and how many there are."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             routers = routers_db.list_routers(conn, session_id, limit=page_size, offset=(page - 1) * page_size)
             return routers, routers_db.count_routers(conn, session_id)
 
     def list_all(self, session_id: str) -> list[RouterRecord]:
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             return routers_db.list_routers(conn, session_id, limit=None, offset=0)
 
     def get(self, context: RouterContext) -> RouterRecord:
         """Raises RouterNotFound, for another account's router as for none."""
         if not _ROUTER_ID.fullmatch(context.router_id):
             raise RouterNotFound
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             router = routers_db.get_router(conn, context.session_id, context.router_id)
         if router is None:
             raise RouterNotFound
@@ -281,7 +281,7 @@ class RouterService:
         """
         if router_id is not None:
             return self.get(RouterContext(session_id, router_id))
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             routers = routers_db.list_routers(conn, session_id, limit=2, offset=0)
         if len(routers) == 1:
             return routers[0]
@@ -332,7 +332,7 @@ class RouterService:
             answer = get_router_facts(self._connections, target)
         except RouterError as error:
             return [Check(check="settings", ok=False, message=error.message, fix=error.fix)]
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             standstill = None if rows is None else readings_db.get_standstill(conn, router.session_id, router.id)
         facts = read_facts(answer, read_at=self._clock(), rows=rows, timezone=router.timezone)
         checks = diagnose(with_standstill(facts, standstill))

@@ -73,22 +73,23 @@ class SessionService:
     def find(self, secret: str) -> SessionRecord | None:
         """Whose cookie this is, while it holds and whose it is may be here."""
         now = self._clock()
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             found = sessions_db.find_session(conn, hash_of(secret))
-            if found is None:
-                return None
-            session, email = found
-            if not self._admission.lets_in(session.session_id, email):
-                return None
-            if session.expires_at <= now or session.last_seen_at + self._idle <= now:
-                return None
-            if now - session.last_seen_at >= self._touch_every:
+        if found is None:
+            return None
+        session, email = found
+        if not self._admission.lets_in(session.session_id, email):
+            return None
+        if session.expires_at <= now or session.last_seen_at + self._idle <= now:
+            return None
+        if now - session.last_seen_at >= self._touch_every:
+            with self._database.transaction() as conn:
                 sessions_db.touch_session(conn, session.session_id, session.id, at=now)
         return session
 
     def list_all(self, session_id: str) -> list[SessionRecord]:
         now = self._clock()
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             return sessions_db.list_sessions(conn, session_id, alive_at=now, seen_since=now - self._idle)
 
     def revoke(self, session_id: str, id: str, *, by: Doer = THE_SERVER) -> None:

@@ -76,7 +76,7 @@ class StatusService:
         owner = (context.session_id, context.router_id)
         now = self._clock()
         day = Span(now - timedelta(days=1), now)
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             router = routers_db.get_router(conn, *owner)
             if router is None:
                 raise RouterNotFound

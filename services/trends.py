@@ -74,7 +74,7 @@ class TrendService:
         self, context: RouterContext, period: TrendPeriod, *, page: int = 1, page_size: int = 50
     ) -> PeriodTrends:
         """Where all devices' usage goes, and one page of them in detail. Raises RouterNotFound."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             zone = zone_of(conn, context)
             now = self._clock()
             first_day = zone.day_of(now) - timedelta(days=DAYS_OF[period] - 1)

@@ -85,7 +85,7 @@ class UsageHistoryService:
     ) -> History:
         """All devices together, and one page of them, largest first. Default range: the last 7 days."""
         owner = (context.session_id, context.router_id)
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             wanted = self._range(conn, context, start_date, end_date, granularity)
             names = devices_by_mac(conn, context)
             if page == 1 and len(names) <= page_size:
@@ -123,7 +123,7 @@ class UsageHistoryService:
         Of one that is merged into another, the other's.
         """
         owner = (context.session_id, context.router_id)
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             wanted = self._range(conn, context, start_date, end_date, granularity)
             record = devices_db.get_device_by_mac(conn, *owner, mac)
             shown = mac if mac == ZERO_MAC else check_is_shown(record).mac

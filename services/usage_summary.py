@@ -70,7 +70,7 @@ class UsageSummaryService:
     def get_summary(self, context: RouterContext, period: Period, *, top: int) -> Summary:
         """Totals, the ``top`` devices and trends. The router's own and unresolved traffic count in the total alone."""
         owner = (context.session_id, context.router_id)
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             now = self._clock()
             wanted = self._period(conn, context, period, now)
             today = wanted.zone.day_of(now)
