@@ -8,7 +8,7 @@ from flask import Response, g, request
 from endpoints import auth_schemas as schemas
 from endpoints.answers import answer
 from endpoints.app_services import app_services
-from endpoints.callers import cookie_name, doer, verify_session
+from endpoints.callers import cookie_name, doer, require_recent_sign_in, verify_session
 from endpoints.common_schemas import In
 from endpoints.refusals import request_in_words
 from services.api_tokens import TokenScope
@@ -105,7 +105,8 @@ def list_tokens(query: In) -> Response:
 @auth.input(schemas.TokenIn, location="json", arg_name="body")
 @auth.output(schemas.IssuedTokenOut, status_code=201)
 def create_token(query: In, body: schemas.TokenIn) -> Response:
-    """Make a token for a program. Its secret is in this answer and nowhere else."""
+    """Make a token for a program, within an hour of signing in. Its secret is in this answer and nowhere else."""
+    require_recent_sign_in()
     issued = app_services().tokens.create(
         g.session_id, name=body.name, scope=TokenScope(body.scope), lifetime=body.lifetime, by=doer()
     )
@@ -139,9 +140,13 @@ def list_audit(query: schemas.AuditQuery) -> Response:
 @auth.input(In, location="query", arg_name="query")
 @auth.output(schemas.Nothing)
 def delete_account(query: In) -> Response:
-    """Delete your account: its routers with all their usage, browsers, tokens and its audit log. It can't be undone."""
+    """Delete your account: its routers with all their usage, browsers, tokens and its audit log. It can't be undone.
+
+    Within an hour of signing in.
+    """
     if g.caller.kind != "browser":
         raise InsufficientScope("An account is deleted by who is signed in to it, in a browser.")
+    require_recent_sign_in()
     app_services().accounts.delete(g.session_id)
     logger.info("account %s deleted with everything of it (%s)", g.session_id, request_in_words())
     return _without_cookie(answer(schemas.Nothing()))

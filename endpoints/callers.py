@@ -12,7 +12,7 @@ from endpoints.rate_limits import rate_limits
 from endpoints.requests_at_once import requests_at_once
 from services.api_tokens import TokenScope
 from services.audit import AuditAction, Doer
-from utils.errors import CredentialsRefused, CsrfFailed, InsufficientScope, Unauthenticated
+from utils.errors import CredentialsRefused, CsrfFailed, InsufficientScope, SignedInTooLongAgo, Unauthenticated
 
 #: Behind https the name says to browsers that no other host or path may set it.
 COOKIE_NAME = "netpilot_session"
@@ -36,6 +36,8 @@ class Caller:
     id: str = ""
     may_write: bool = True
     csrf_token: str | None = field(default=None, repr=False)
+    #: Of a browser, a short while ago; who needs no sign-in always has.
+    has_just_signed_in: bool = True
 
 
 def verify_session() -> None:
@@ -89,10 +91,23 @@ def _by_token(secret: str) -> Caller | None:
 
 
 def _by_cookie(secret: str) -> Caller | None:
-    session = app_services().sessions.find(secret)
+    sessions = app_services().sessions
+    session = sessions.find(secret)
     if session is None:
         return None
-    return Caller(session_id=session.session_id, kind="browser", id=session.id, csrf_token=_csrf_token(secret))
+    return Caller(
+        session_id=session.session_id,
+        kind="browser",
+        id=session.id,
+        csrf_token=_csrf_token(secret),
+        has_just_signed_in=sessions.has_just_signed_in(session),
+    )
+
+
+def require_recent_sign_in() -> None:
+    """Raises SignedInTooLongAgo."""
+    if not g.caller.has_just_signed_in:
+        raise SignedInTooLongAgo
 
 
 def cookie_name() -> str:

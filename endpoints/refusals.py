@@ -18,13 +18,19 @@ from utils.errors import (
     NetPilotError,
     RateLimited,
     RequestRefused,
+    RouterNotFound,
+    SignedInTooLongAgo,
     SignInRefused,
 )
 from utils.printable import harmless
 
 logger = logging.getLogger(__name__)
 
-_WORTH_A_LINE = (CredentialsRefused, RequestRefused, InsufficientScope, SignInRefused, RateLimited)
+#: A router that is not found may be another account's.
+_WORTH_A_LINE = (
+    *(CredentialsRefused, SignedInTooLongAgo, InsufficientScope, SignInRefused),
+    *(RequestRefused, RouterNotFound, RateLimited),
+)
 
 #: Addresses that are told to wait, of which so many are remembered.
 _MOST_WAITING = 10_000

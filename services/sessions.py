@@ -19,6 +19,9 @@ __all__ = ["Browser", "SessionRecord", "SessionService"]
 #: An account has at most so many; of more, those that were not used for longest go.
 MOST_SESSIONS = 100
 
+#: So long after it, a sign-in tells that it is still the person himself who asks.
+_JUST_NOW = timedelta(hours=1)
+
 #: A browser's last use is written down this often at most: not every request should write.
 _TOUCH_EVERY = timedelta(minutes=1)
 
@@ -86,6 +89,10 @@ class SessionService:
             with self._database.transaction() as conn:
                 sessions_db.touch_session(conn, session.session_id, session.id, at=now)
         return session
+
+    def has_just_signed_in(self, session: SessionRecord) -> bool:
+        """Whether it may do what outlasts it or can't be undone: nobody who comes upon an old cookie should."""
+        return self._clock() - session.created_at <= _JUST_NOW
 
     def list_all(self, session_id: str) -> list[SessionRecord]:
         now = self._clock()

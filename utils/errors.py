@@ -60,6 +60,10 @@ class CredentialsRefused(Unauthenticated):
     """The token or the session is unknown, has ended or has run out."""
 
 
+class SignedInTooLongAgo(Unauthenticated):
+    """Sign in again and repeat it: this is done only within an hour of a sign-in."""
+
+
 class AccountGone(Unauthenticated):
     """This account was deleted just now."""
 

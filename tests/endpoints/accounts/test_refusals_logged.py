@@ -42,6 +42,7 @@ def test_what_the_caller_may_not(anna: BrowserOf, lines: Callable[[], list[str]]
     token = make(anna)["token"]
     call(anna, token, "DELETE", "/api/routers/x")
     call(anna, token, "GET", "/api/auth/audit")
+    call(anna, token, "GET", "/api/routers/0123456789abcdef")
     anna.csrf = None
     anna.call("POST", "/api/auth/logout")
     requests.post(f"{anna.base_url}/api/routers", headers={"Origin": "https://evil.example"})
@@ -49,6 +50,7 @@ def test_what_the_caller_may_not(anna: BrowserOf, lines: Callable[[], list[str]]
     assert [line.split(" ")[:3] for line in said] == [
         ["DELETE", "/api/routers/<router_id>:", "INSUFFICIENT_SCOPE"],
         ["GET", "/api/auth/audit:", "INSUFFICIENT_SCOPE"],
+        ["GET", "/api/routers/<router_id>:", "ROUTER_NOT_FOUND"],
         ["POST", "/api/auth/logout:", "CSRF_FAILED"],
         ["POST", "/api/routers:", "CSRF_FAILED"],
     ]

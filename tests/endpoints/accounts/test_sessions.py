@@ -61,6 +61,26 @@ def test_it_ends_unused_after_a_week_and_used_after_a_month(
     assert status == (200 if holds else 401)
 
 
+def test_what_outlasts_a_sign_in_or_can_not_be_undone_needs_one_within_the_hour(
+    anna: BrowserOf, clock: ManualClock
+) -> None:
+    def statuses() -> list[int]:
+        token = anna.call("POST", "/api/auth/tokens", json={"name": "script"})
+        return [token.status_code, anna.call("GET", "/api/auth/tokens").status_code]
+
+    clock.advance(timedelta(minutes=59))
+    assert statuses() == [201, 200]
+    clock.advance(timedelta(minutes=2))
+    assert statuses() == [401, 200]
+    refused = anna.call("DELETE", "/api/auth/account")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "UNAUTHENTICATED")
+    assert "Sign in again" in refused.json()["error"]["message"]
+    assert anna.call("GET", "/api/auth/me").status_code == 200, "all else goes on"
+    anna.sign_in(ANNA)
+    assert statuses() == [201, 200]
+    assert anna.call("DELETE", "/api/auth/account").status_code == 200
+
+
 def test_where_that_is_seconds_who_asks_all_the_time_stays(
     make_runtime: Callable[..., Runtime], signed_in: Runtime, clock: ManualClock
 ) -> None:
