@@ -111,7 +111,7 @@ def test_a_range_has_a_limit_that_names_itself(used: None, api: Api, granularity
     for path in ("history", f"device/{PHONE}/history"):
         status, code, details = api.error(f"{BASE}/{path}", query_string=query)
         assert (status, code, list(details)) == (400, "VALIDATION_ERROR", ["startDate"])
-        assert str(longest) in str(details)
+        assert f"{longest:,}" in str(details)
 
 
 def test_a_history_of_many_devices_is_paged_and_its_totals_are_of_all(

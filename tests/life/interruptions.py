@@ -50,6 +50,9 @@ class WatchedConnections:
         self.interlude: Callable[[], None] | None = None
         self.round_trips = 0
 
+    def check_address(self, target: RouterTarget) -> None:
+        """Any will do."""
+
     def run(self, target: RouterTarget, command: str) -> CommandResult:
         self.round_trips += 1
         number, cut = self.round_trips, self.cut
