@@ -93,7 +93,7 @@ def _only_addresses(application: "WSGIApplication") -> "WSGIApplication":
     return handle
 
 
-class _SignInCookies(SecureCookieSessionInterface):
+class SignInCookies(SecureCookieSessionInterface):
     """Signed with SHA-256; Flask's own are signed with SHA-1."""
 
     digest_method = staticmethod(hashlib.sha256)
@@ -111,7 +111,7 @@ def _let_people_sign_in(app: APIFlask, config: Config) -> None:
         PERMANENT_SESSION_LIFETIME=timedelta(days=config.session_max_days),
     )
     if config.has_sign_in and config.secret_key and config.google_client_secret:
-        app.session_interface = _SignInCookies()
+        app.session_interface = SignInCookies()
         app.secret_key = config.secret_key.get_secret_value()
         register_sign_in(
             app,

@@ -10,9 +10,9 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from flask import Flask
-from flask.sessions import SecureCookieSessionInterface
 
 from db_operations.database import Database
+from endpoints.application import SignInCookies
 from simulator.clock import SystemClock
 from simulator.faults import Faults
 from simulator.home import empty_router
@@ -140,7 +140,7 @@ def code_verifier(browser: BrowserOf) -> str:
     """What proves to the provider that it is we who come back with its code: in the cookie of the way there."""
     app = Flask("reader")
     app.secret_key = SECRET_KEY
-    serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+    serializer = SignInCookies().get_signing_serializer(app)
     assert serializer is not None
     (state,) = [
         kept["data"]
