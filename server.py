@@ -21,6 +21,7 @@ from apiflask import APIFlask
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from commands_server_operations.router_connection_manager import RouterConnectionManager
+from credentials_keys import configured_keys, reread_keys_on_signal
 from db_operations.database import Database
 from db_operations.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from db_operations.migrations import migrate
@@ -36,7 +37,7 @@ from services.api_tokens import TokenService
 from services.audit import AuditLog
 from services.backfill import ArchiveBackfill
 from services.comparisons import ComparisonService
-from services.credentials import CredentialVault, load_or_create_keys
+from services.credentials import CredentialVault
 from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
@@ -101,7 +102,7 @@ def build_runtime(config: Config, database_url: str, *, clock: Clock = utc_now) 
     """Pools and services over a database that is migrated already. Nothing runs by itself yet."""
     # Transactions take milliseconds: threads and workers take turns, and two processes stay below the server's limit.
     database = Database(database_url, max_connections=MAX_DATABASE_CONNECTIONS)
-    vault = CredentialVault(_credentials_keys(config))
+    vault = CredentialVault(configured_keys(config))
     connections = RouterConnectionManager(
         allowed_networks=config.router_allowed_networks,
         connect_timeout_s=config.router_connect_timeout_s,
@@ -199,14 +200,6 @@ def create_app(runtime: Runtime) -> APIFlask:
     return make_application(runtime.services, runtime.config)
 
 
-def _credentials_keys(config: Config) -> list[str]:
-    """CREDENTIALS_KEYS, or the keys that the local mode keeps in DATA_DIR."""
-    if config.credentials_keys:
-        return [key.get_secret_value() for key in config.credentials_keys]
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    return load_or_create_keys(config.data_dir)
-
-
 # --- commands --------------------------------------------------------------------------------------------
 
 
@@ -255,6 +248,7 @@ def serve(config: Config, *, demo: bool) -> None:
         registering = (config, runtime.routers)
         Thread(target=register_configured_router, args=registering, name="register", daemon=True).start()
         _say(welcome(config, runtime.routers))
+        reread_keys_on_signal(config, runtime.vault)
         wind_down_on_signal(web, runtime.backfill, runtime.collector, runtime.connections)
         look_for_garbage_seldom()
         web.run()  # until a signal stops it; then it answers the requests that it has
@@ -273,6 +267,7 @@ def collect(config: Config) -> None:
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        reread_keys_on_signal(config, runtime.vault)
         look_for_garbage_seldom()
         stop.wait()
         runtime.collector.stop(STOP_GRACE_S)
@@ -284,7 +279,7 @@ def rotate(config: Config) -> int:
         url, _ = stack.enter_context(open_database(config))
         database = Database(url, max_connections=1)
         stack.callback(database.close)
-        rotation = rotate_keys(database, CredentialVault(_credentials_keys(config)))
+        rotation = rotate_keys(database, CredentialVault(configured_keys(config)))
     _say(rotation.in_words())
     return 0 if rotation.is_clean else 1
 

@@ -31,17 +31,23 @@ class CredentialVault:
 
     def __init__(self, keys: Sequence[str]) -> None:
         """``keys``: Fernet keys, newest first. Raises ValueError for one that is none."""
+        self._first = ""
+        self.use(keys)
+
+    def use(self, keys: Sequence[str]) -> bool:
+        """Take these in place of those that it has; whether the newest is another one. Raises ValueError as above."""
         fernets = [Fernet(key) for key in keys]
-        self._fernet = MultiFernet(fernets)
-        self._newest = fernets[0]
+        self._any, self._newest = MultiFernet(fernets), fernets[0]
+        was, self._first = self._first, keys[0]
+        return was != keys[0]
 
     def seal(self, credentials: Credentials) -> bytes:
         text = json.dumps({"password": credentials.password, "privateKey": credentials.private_key})
-        return self._fernet.encrypt(text.encode())
+        return self._newest.encrypt(text.encode())
 
     def open(self, sealed: bytes) -> Credentials:
         try:
-            values = json.loads(self._fernet.decrypt(sealed))
+            values = json.loads(self._any.decrypt(sealed))
         except InvalidToken:
             raise CredentialsUnreadable from None
         return Credentials(password=values["password"], private_key=values["privateKey"])
@@ -52,10 +58,13 @@ class CredentialVault:
             self._newest.decrypt(sealed)
         except InvalidToken:
             try:
-                return self._fernet.rotate(sealed)
+                return self._any.rotate(sealed)
             except InvalidToken:
                 raise CredentialsUnreadable from None
         return None
+
+
+_FILE = "credentials.key"
 
 
 def load_or_create_keys(data_dir: Path) -> list[str]:
@@ -64,22 +73,28 @@ def load_or_create_keys(data_dir: Path) -> list[str]:
     Written whole before it gets its name, one process at a time: a crash leaves no half key, and two servers that
     start at once share one. Raises ConfigurationError for a line that is no key.
     """
-    path = data_dir / "credentials.key"
+    path = data_dir / _FILE
     folder = os.open(data_dir, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        if not path.exists() or not path.read_text().strip():
+        if not path.exists() or not path.read_bytes().strip():
             descriptor, name = mkstemp(dir=data_dir, prefix="credentials.")  # mode 0600
             with os.fdopen(descriptor, "w") as file:
                 file.write(Fernet.generate_key().decode())
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(path)
-        keys = path.read_text().split()
+        return stored_keys(data_dir)
     finally:
         os.close(folder)
+
+
+def stored_keys(data_dir: Path) -> list[str]:
+    """The same where they are there already. Raises ConfigurationError for none or a line that is no key, OSError."""
+    path = data_dir / _FILE
     try:
+        keys = path.read_text().split()
         CredentialVault(keys)
-    except ValueError:
+    except ValueError:  # bytes that are no text, too
         raise ConfigurationError(f"{path}: holds something that is no key; put the old file back") from None
     return keys

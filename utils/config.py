@@ -349,6 +349,8 @@ def load_config(**overrides: Any) -> Config:
         return Config(**overrides)
     except ValidationError as error:
         raise ConfigurationError("\n".join(_explain(problem) for problem in error.errors())) from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f".env: not UTF-8 at byte {error.start + 1}; save it as UTF-8") from None
 
 
 def _explain(problem: Any) -> str:

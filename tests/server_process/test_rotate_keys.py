@@ -1,6 +1,8 @@
 """`server.py rotate-keys` beside running servers."""
 
+import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import requests
 from cryptography.fernet import Fernet
@@ -46,3 +48,41 @@ def test_a_key_is_changed_while_two_servers_run(
     assert rotate(f"{NEW},{OLD}")[1].startswith("1 "), "the server with the old key first stored it"
     assert rotate(NEW)[0] == 0
     both_get_in()
+
+
+def test_a_server_takes_other_keys_while_it_runs(
+    data_dir: Path,
+    start: Callable[..., Server],
+    home: tuple[SimulatedRouter, HostedRouter, dict[str, str]],
+) -> None:
+    _, hosted, env = home
+    file = data_dir / "credentials.key"
+    file.write_text(OLD)
+    server = start("serve", ROUTER_ALLOWED_NETWORKS=env["ROUTER_ALLOWED_NETWORKS"]).until_ready()
+    address = f"http://127.0.0.1:{server.port}/api/routers"
+    router = {"name": "Home", "host": hosted.host, "port": hosted.port, "password": hosted.password}
+    id_ = requests.post(address, json=router, timeout=30).json()["data"]["id"]
+
+    def reread(says: str) -> None:
+        told = len(server.lines)
+        server.process.send_signal(signal.SIGUSR1)
+        server.until(lambda: any(says in line for line in server.lines[told:]), says)
+        (first, *_) = server.post(f"/api/routers/{id_}/test").json()["data"]["checks"]
+        assert first["ok"], first
+
+    file.write_text(f"{NEW}\n{OLD}\n")
+    reread("keys read again: 2, and the first is another one than before")
+    assert start("rotate-keys").wait() == 0
+    file.write_text(NEW)
+    reread("keys read again: 1, and the first is the same as before")
+    again = requests.put(f"{address}/{id_}", json={"password": hosted.password}, timeout=30)
+    assert again.status_code == 200
+    for nothing_to_use in (f"{NEW}\nhunter2\n", "", "é"):
+        file.write_text(nothing_to_use)
+        reread("the credentials keys stay as they were: ")
+    file.unlink()
+    reread("the credentials keys stay as they were: ")
+    assert not file.exists()
+    assert "hunter2" not in server.output
+    file.write_text(NEW)
+    assert start("rotate-keys").wait() == 0

@@ -127,6 +127,9 @@ def test_a_key_file_with_something_else_in_it_is_refused_and_not_quoted(tmp_path
     with pytest.raises(ConfigurationError, match=r"credentials\.key") as caught:
         load_or_create_keys(tmp_path)
     assert "hunter2" not in str(caught.value)
+    (tmp_path / "credentials.key").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match=r"credentials\.key"):
+        load_or_create_keys(tmp_path)
 
 
 def test_resealing_changes_the_key_and_not_the_secret() -> None:

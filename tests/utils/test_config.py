@@ -270,6 +270,13 @@ def test_the_file_env_is_read_and_the_environment_goes_before_it(monkeypatch: py
     assert (config.port, config.log_format, config.router_host) == (7000, "json", None)
 
 
+def test_a_dotenv_in_another_encoding_is_refused_and_not_quoted() -> None:
+    Path(".env").write_bytes("ROUTER_PASSWORD=käse\n".encode("latin-1"))
+
+    with pytest.raises(ConfigurationError, match=r"^\.env: not UTF-8 at byte 18; save it as UTF-8$"):
+        load_config()
+
+
 def test_the_command_line_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "7000")
 
