@@ -33,8 +33,22 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-#: A file of its own, so that the page needs no inline script and the content security policy can forbid it.
-_START = """SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true });
+#: A file of its own, so that the page needs no inline script and the content security policy can forbid it. What is
+#: tried out there is sent with the CSRF token of whoever is signed in.
+_START = """async function addCsrfToken(request) {
+  if (!["GET", "HEAD"].includes((request.method || "GET").toUpperCase())) {
+    const me = await (await fetch("/api/auth/me")).json();
+    if (me.data?.csrfToken) request.headers["X-CSRFToken"] = me.data.csrfToken;
+  }
+  return request;
+}
+
+SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  requestInterceptor: addCsrfToken,
+});
 """
 
 

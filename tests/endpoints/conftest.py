@@ -1,7 +1,8 @@
-"""A home whose usage the endpoints' tests know, and readings of it on demand."""
+"""A home whose usage the endpoints' tests know, readings of it on demand, and a real browser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,24 @@ from tests.endpoints.device_usage_shapes import BASE
 from tests.homes import LAPTOP, PHONE, Api
 
 MINUTE = timedelta(minutes=1)
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
+
+
+@pytest.fixture
+def page() -> Iterator[Any]:
+    """A tab of Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser.new_page()
+        browser.close()
 
 
 @pytest.fixture
