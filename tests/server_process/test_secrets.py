@@ -142,12 +142,8 @@ def code_verifier(browser: BrowserOf) -> str:
     app.secret_key = SECRET_KEY
     serializer = SignInCookies().get_signing_serializer(app)
     assert serializer is not None
-    (state,) = [
-        kept["data"]
-        for name, kept in serializer.loads(browser.http.cookies["netpilot_sign_in"]).items()
-        if name.startswith("_state_")
-    ]
-    return str(state["code_verifier"])
+    (begun,) = serializer.loads(browser.http.cookies["netpilot_sign_in"])["sign_ins"]
+    return str(begun["code_verifier"])
 
 
 def found_in(text: str, secrets: dict[str, str]) -> list[str]:
