@@ -16,6 +16,7 @@ from endpoints.common_schemas import In
 from endpoints.identity_provider import IdentityProvider, NotBegunHere
 from endpoints.rate_limits import rate_limits
 from endpoints.refusals import log_refusal
+from endpoints.requests_at_once import requests_at_once
 from services.audit import Doer
 from services.sessions import Browser
 from utils.errors import NotFound, ValidationFailed
@@ -23,6 +24,9 @@ from utils.errors import NotFound, ValidationFailed
 sign_in = APIBlueprint("sign_in", __name__, url_prefix="/api/auth", tag="Sign-in")
 
 _EXTENSION = "netpilot-oidc"
+
+#: As an account of their own all who sign in at the same time: a provider that hangs must not hold every web thread.
+_ALL_WHO_SIGN_IN = "sign-in"
 
 _MOST_NEXT = 2_000
 
@@ -55,6 +59,7 @@ def login(query: LoginQuery) -> Response:
     if not _OWN_PATH.fullmatch(query.next) or len(path) > _MOST_NEXT:
         message = "must be a path of this server, such as /"
         raise ValidationFailed(f"next {message}.", details={"next": [message]})
+    requests_at_once().enter(_ALL_WHO_SIGN_IN)
     url, begun = provider.begin(path)
     keep_sign_in(begun)
     return cast(Response, redirect(url))
@@ -70,6 +75,7 @@ def callback() -> Response:
         # Begun in another browser, used before, refused, or made up: all the same to who comes back.
         log_refusal("no way back of a sign-in begun here" if begun is None else "the provider sends back no code")
         raise NotBegunHere
+    requests_at_once().enter(_ALL_WHO_SIGN_IN)
     who = provider.identify(begun, code)
     services = app_services()
     user = services.accounts.sign_in(who)

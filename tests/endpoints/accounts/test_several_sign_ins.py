@@ -1,13 +1,14 @@
 """Several sign-ins at once: in the tabs of one browser, and of many people at a provider that hangs."""
 
 from collections.abc import Iterator
-from threading import Event
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Semaphore
 
 import pytest
 import requests
 from flask import Response
 
-from endpoints import begun_sign_ins, identity_provider
+from endpoints import begun_sign_ins, identity_provider, requests_at_once
 from tests.endpoints.accounts.conftest import OpenServer
 from tests.endpoints.accounts.made_up_provider import DESCRIPTION, MadeUpProvider, made_up_provider
 from tests.endpoints.accounts.provider import ANNA, BrowserOf
@@ -86,3 +87,27 @@ def test_a_provider_that_never_answers_is_unavailable(
         finally:
             may_end.set()
         assert made_up.sign_in(browser, url).status_code == 302
+
+
+def test_all_who_sign_in_at_one_hold_a_part_of_the_web_threads(
+    open_server: OpenServer, made_up: MadeUpProvider
+) -> None:
+    asked, may_end = Semaphore(0), Event()
+
+    def hang() -> Response:
+        asked.release()
+        may_end.wait(30)
+        return Response("{}")
+
+    made_up.answers[DESCRIPTION] = hang
+    with open_server(oidc_discovery_url=made_up.discovery_url) as url, ThreadPoolExecutor(30) as pool:
+        begun = [pool.submit(requests.get, f"{url}/api/auth/login") for _ in range(requests_at_once.MOST_AT_ONCE)]
+        try:
+            for _ in begun:
+                assert asked.acquire(timeout=30)
+            answer = requests.get(f"{url}/api/auth/login", timeout=30)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (429, "RATE_LIMITED")
+            assert requests.get(f"{url}/health/live", timeout=30).status_code == 200
+        finally:
+            may_end.set()
+        assert {one.result(30).status_code for one in begun} == {503}
