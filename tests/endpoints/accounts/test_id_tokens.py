@@ -97,14 +97,48 @@ def test_new_keys_are_fetched_also_where_they_have_the_old_ones_name(url: str, m
     assert told(made_up.sign_in(requests.Session(), url)) == GETS_IN, "the next one asks for the keys"
 
 
+# --- claims that are elsewhere ---------------------------------------------------------------------------
+
+ELSEWHERE = {"email": None, "email_verified": None, "name": None}
+MIA = {"sub": "mia", "email": "Mia@example.org", "email_verified": True, "name": "Mia"}
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "outcome"),
+    [
+        (MIA, GETS_IN),
+        (MIA | {"sub": "eve"}, UNAVAILABLE),
+        ({name: value for name, value in MIA.items() if name != "sub"}, UNAVAILABLE),
+        (MIA | {"email_verified": False}, (403, "SIGN_IN_REFUSED")),
+        (MIA | {"email": None}, (403, "SIGN_IN_REFUSED")),
+    ],
+)
+def test_who_it_is_may_be_told_at_the_userinfo_endpoint_alone(
+    url: str, made_up: MadeUpProvider, userinfo: dict[str, Any], outcome: tuple[int, str]
+) -> None:
+    made_up.claims, made_up.userinfo = ELSEWHERE, userinfo
+    browser = requests.Session()
+    assert told(made_up.sign_in(browser, url)) == outcome
+    if outcome == GETS_IN:
+        user = browser.get(f"{url}/api/auth/me").json()["data"]["user"]
+        assert (user["email"], user["name"]) == ("mia@example.org", "Mia")
+
+
+def test_an_address_and_that_it_was_verified_are_told_at_the_same_place(url: str, made_up: MadeUpProvider) -> None:
+    made_up.claims = {"email": "boss@example.org", "email_verified": None}
+    made_up.userinfo = MIA | {"email": None}
+    assert told(made_up.sign_in(requests.Session(), url)) == (403, "SIGN_IN_REFUSED")
+
+
 # --- answers that are none -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/token", "/keys"])
+@pytest.mark.parametrize("path", ["/token", "/keys", "/userinfo"])
 @pytest.mark.parametrize("body", ["[]", "null", '"x"', "<html>", "", "[" * 5_000, '{"id_token": null}', '{"keys": 5}'])
 def test_an_answer_that_is_none_is_no_failure_of_this_server_and_is_not_kept(
     url: str, made_up: MadeUpProvider, path: str, body: str
 ) -> None:
+    made_up.claims, made_up.userinfo = ELSEWHERE, MIA
     made_up.answers[path] = lambda: Response(body, mimetype="application/json")
     assert told(made_up.sign_in(requests.Session(), url)) in (UNAVAILABLE, REFUSED)
     made_up.answers.clear()
