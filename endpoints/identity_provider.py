@@ -129,7 +129,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
         log_refusal("the provider does not say who it is")
         raise ValidationFailed("The sign-in provider does not say who you are.")
     email = email.strip()
-    if len(email) > _MOST_EMAIL or not _is_line(email):
+    if email and not _can_be_email(email):
         log_refusal("the provider tells an e-mail address that can't be one")
         raise ValidationFailed("What the sign-in provider says is your e-mail address can't be one.")
     return Identity(
@@ -139,6 +139,14 @@ def _identity(claims: dict[str, Any]) -> Identity:
         is_email_verified=claims.get("email_verified") in (True, "true"),
         name=name.encode(errors="replace").decode(),
     )
+
+
+def _can_be_email(text: str) -> bool:
+    """Whether `services.admission` can compare it: it has a domain, and no letter that becomes another's in lower case,
+    as the Kelvin sign (U+212A) becomes a k."""
+    name, _, domain = text.rpartition("@")
+    is_someones = any(not character.isascii() and character.lower().isascii() for character in text)
+    return bool(name and domain) and len(text) <= _MOST_EMAIL and _is_line(text) and not is_someones
 
 
 def _text(claim: object) -> str:

@@ -71,6 +71,16 @@ def test_an_id_token_is_for_this_server_for_this_sign_in_and_for_now(
     assert browser.get(f"{url}/api/auth/me").status_code == (200 if outcome == GETS_IN else 401)
 
 
+@pytest.mark.parametrize("email", ["example.org", "@example.org", "mia@", "mia@example.or\u212a"])
+def test_what_is_no_address_is_compared_with_no_list(
+    open_server: OpenServer, made_up: MadeUpProvider, email: str
+) -> None:
+    allowed = "@example.org,@example.ork"
+    with open_server(oidc_discovery_url=made_up.discovery_url, allowed_emails=allowed) as url:
+        made_up.claims = {"email": email}
+        assert told(made_up.sign_in(requests.Session(), url)) == REFUSED
+
+
 def test_a_token_that_is_signed_with_nothing_or_by_somebody_else_is_refused(url: str, made_up: MadeUpProvider) -> None:
     def signed_with_nothing() -> Response:
         header = urlsafe_b64encode(json.dumps({"alg": "none"}).encode()).rstrip(b"=").decode()
