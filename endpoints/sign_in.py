@@ -19,7 +19,7 @@ from endpoints.refusals import log_refusal
 from endpoints.requests_at_once import requests_at_once
 from services.audit import Doer
 from services.sessions import Browser
-from utils.errors import NotFound, ValidationFailed
+from utils.errors import AccountGone, NotFound, ValidationFailed
 
 sign_in = APIBlueprint("sign_in", __name__, url_prefix="/api/auth", tag="Sign-in")
 
@@ -108,5 +108,5 @@ def _sign_out_this_browser() -> None:
     services = app_services()
     if (cookie := request.cookies.get(cookie_name())) and (old := services.sessions.find(cookie)):
         by = Doer(actor=old.id, address=request.remote_addr or "")
-        with suppress(NotFound):  # another tab signs it out just now
+        with suppress(NotFound, AccountGone):  # another tab ends it just now
             services.sessions.revoke(old.session_id, old.id, by=by)
