@@ -1,21 +1,24 @@
-"""The ways to the sign-in provider that a browser has begun, in its signed cookie until it comes back from there.
+"""The ways to the sign-in provider that a browser has begun: a signed cookie each, until it comes back from there.
 
-Several: a browser that opens its tabs of yesterday begins one in each.
+Several: a browser that opens its tabs of yesterday begins one in each, all in the same moment.
 """
 
-import time
+import hashlib
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
-from flask import session
-from pydantic_core import to_json
+from flask import Response, after_this_request, current_app, request
+from itsdangerous import BadData, URLSafeTimedSerializer
 
-_KEY = "sign_ins"
+#: Begins the name of each. Behind https it says to browsers that no other host or path may set it.
+COOKIE_NAME = "netpilot_sign_in_"
+SECURE_COOKIE_NAME = f"__Host-{COOKIE_NAME}"
 
 #: How long somebody may stay at the provider, in seconds.
 _GOOD_FOR_S = 3_600
 
-#: Of more bytes than this, the ones begun first go: signed and in base64, browsers keep 4 KB of a cookie.
-MOST_BYTES = 2_700
+#: Characters of all of them together; of more, the ones begun first go. nginx takes 8 KB of cookies, usually.
+MOST_CHARACTERS = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,25 +32,53 @@ class BegunSignIn:
     next: str
 
 
-def keep_sign_in(begun: BegunSignIn) -> None:
-    """Until the browser comes back. Those that were given up long ago are forgotten."""
-    now = time.time()
-    kept = [one for one in session.get(_KEY, []) if now - one["at"] < _GOOD_FOR_S]
-    kept.append(asdict(begun) | {"at": int(now)})
-    while len(kept) > 1 and len(to_json(kept)) > MOST_BYTES:
-        del kept[0]
-    session[_KEY] = kept
+def keep_sign_in(begun: BegunSignIn, response: Response) -> None:
+    """Until the browser comes back."""
+    value = str(_serializer().dumps(asdict(begun)))
+    # Browsers name the one that they have had for longest first.
+    kept = {name: text for name, text in request.cookies.items() if name.startswith(_prefix())}
+    while kept and len(value) + sum(map(len, kept.values())) > MOST_CHARACTERS:
+        oldest = next(iter(kept))
+        del kept[oldest]
+        _forget(oldest, response)
+    _tell(response, _name(begun.state), value, max_age=_GOOD_FOR_S)
 
 
 def take_sign_in(state: str) -> BegunSignIn | None:
     """The one with ``state``, which is good for this return alone, however it ends; None: it was not begun here."""
-    kept = session.get(_KEY, [])
-    found = next((one for one in kept if one["state"] == state), None)
-    if found is None:
-        return None
-    session[_KEY] = [one for one in kept if one is not found]
-    if not session[_KEY]:
-        session.clear()
-    if time.time() - found.pop("at") >= _GOOD_FOR_S:
-        return None
-    return BegunSignIn(**found)
+    name = _name(state)
+
+    @after_this_request
+    def forget(response: Response) -> Response:
+        if name in request.cookies:
+            _forget(name, response)
+        return response
+
+    with suppress(BadData):
+        begun = BegunSignIn(**_serializer().loads(request.cookies.get(name, ""), max_age=_GOOD_FOR_S))
+        return begun if begun.state == state else None
+    return None
+
+
+def _name(state: str) -> str:
+    """One a state, so that none is lost of those which two tabs begin at once."""
+    return _prefix() + hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _prefix() -> str:
+    return SECURE_COOKIE_NAME if current_app.config["SESSION_COOKIE_SECURE"] else COOKIE_NAME
+
+
+def _forget(name: str, response: Response) -> None:
+    _tell(response, name, "", max_age=0)
+
+
+def _tell(response: Response, name: str, value: str, *, max_age: int) -> None:
+    is_secure = current_app.config["SESSION_COOKIE_SECURE"]
+    response.set_cookie(name, value, max_age=max_age, path="/", secure=is_secure, httponly=True, samesite="Lax")
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    """Signed with SHA-256; itsdangerous' own is SHA-1."""
+    how = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    return URLSafeTimedSerializer(str(current_app.secret_key), salt="sign-in", signer_kwargs=how)

@@ -61,8 +61,9 @@ def login(query: LoginQuery) -> Response:
         raise ValidationFailed(f"next {message}.", details={"next": [message]})
     requests_at_once().enter(_ALL_WHO_SIGN_IN)
     url, begun = provider.begin(path)
-    keep_sign_in(begun)
-    return cast(Response, redirect(url))
+    response = cast(Response, redirect(url))
+    keep_sign_in(begun, response)
+    return response
 
 
 @sign_in.get("/callback")
