@@ -34,6 +34,12 @@ _ODD_ANSWERS = (
     *(ValueError, LookupError, TypeError, AttributeError),
 )
 
+#: What it answers where it does not know this server, or not by that secret: nobody who comes back can help that.
+_NOT_KNOWN_THERE = ("invalid_client", "unauthorized_client")
+
+#: How this server says its secret, in order of preference. The first is what a provider that lists none takes.
+_WAYS_TO_SAY_IT = ("client_secret_basic", "client_secret_post")
+
 #: Characters of what identifies somebody, and of his e-mail address (RFC 5321: 64 and 255 around the @).
 _MOST_NAME, _MOST_EMAIL = 255, 320
 
@@ -78,6 +84,9 @@ class IdentityProvider:
             try:
                 claims = self._claims(begun, code)
             except (OAuthError, JoseError) as error:
+                if error.error in _NOT_KNOWN_THERE:
+                    logger.error("the sign-in provider takes GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET for wrong")
+                    raise SignInUnavailable from None
                 # A code that was used before or made up, or an ID token for something else.
                 log_refusal(f"no way back of a sign-in begun here: {type(error).__name__}")
                 if isinstance(error, JoseError):
@@ -90,6 +99,9 @@ class IdentityProvider:
         described = self._client.load_server_metadata()
         if not described.get("issuer"):
             raise ValueError("the issuer of the token would be compared with nothing")
+        taken = described.get("token_endpoint_auth_methods_supported") or _WAYS_TO_SAY_IT
+        way = next((one for one in _WAYS_TO_SAY_IT if one in taken), _WAYS_TO_SAY_IT[0])
+        described["token_endpoint_auth_method"] = way  # where authlib looks for it
         token = self._client.fetch_access_token(
             redirect_uri=self._callback_url, code=code, code_verifier=begun.code_verifier
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from flask import Response
+from flask import Response, request
 from joserfc.jwk import RSAKey
 
 from tests.endpoints.accounts.conftest import OpenServer
@@ -138,6 +138,43 @@ def test_an_address_and_that_it_was_verified_are_told_at_the_same_place(url: str
     made_up.claims = {"email": "boss@example.org", "email_verified": None}
     made_up.userinfo = MIA | {"email": None}
     assert told(made_up.sign_in(requests.Session(), url)) == (403, "SIGN_IN_REFUSED")
+
+
+# --- who this server is ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("taken", "is_in_body"),
+    [
+        (None, False),
+        (["client_secret_post", "client_secret_basic"], False),
+        (["client_secret_post"], True),
+        (["private_key_jwt"], False),
+    ],
+)
+def test_the_secret_is_said_as_the_provider_takes_it(
+    url: str, made_up: MadeUpProvider, taken: list[str] | None, is_in_body: bool
+) -> None:
+    said: list[bool] = []
+
+    def answer() -> Response:
+        said.append("client_secret" in request.form)
+        assert said[-1] is not ("Authorization" in request.headers)
+        return as_json({"access_token": "x", "id_token": made_up.id_token()})
+
+    methods = {} if taken is None else {"token_endpoint_auth_methods_supported": taken}
+    made_up.answers = {DESCRIPTION: lambda: as_json(made_up.description() | methods), "/token": answer}
+    assert told(made_up.sign_in(requests.Session(), url)) == GETS_IN
+    assert said == [is_in_body]
+
+
+def test_a_wrong_secret_of_this_server_is_for_who_runs_it(
+    url: str, made_up: MadeUpProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    for error, outcome in (("invalid_client", UNAVAILABLE), ("invalid_grant", REFUSED)):
+        made_up.answers["/token"] = lambda error=error: as_json({"error": error})  # type: ignore[misc]
+        assert told(made_up.sign_in(requests.Session(), url)) == outcome
+    assert "GOOGLE_CLIENT_SECRET" in caplog.text
 
 
 # --- answers that are none -------------------------------------------------------------------------------
