@@ -61,16 +61,17 @@ def list_audit(conn: Connection, session_id: str, *, limit: int, offset: int) ->
     return [AuditRecord(**dict(zip(names, row, strict=True))) for row in rows]
 
 
-def delete_audit_beyond(conn: Connection, session_id: str, *, newest: int) -> int:
-    """Those of an account but for the ``newest``; how many there were."""
+def delete_audit_beyond(conn: Connection, session_id: str, action: str, *, newest: int) -> int:
+    """Those of an account and action but for the ``newest``; how many there were."""
     return execute(
         conn,
         """
-        DELETE FROM audit_log WHERE session_id = %(session_id)s AND id <= (
-            SELECT id FROM audit_log WHERE session_id = %(session_id)s ORDER BY id DESC OFFSET %(newest)s LIMIT 1
+        DELETE FROM audit_log WHERE session_id = %(session_id)s AND action = %(action)s AND id <= (
+            SELECT id FROM audit_log WHERE session_id = %(session_id)s AND action = %(action)s
+            ORDER BY id DESC OFFSET %(newest)s LIMIT 1
         )
         """,
-        {"session_id": session_id, "newest": newest},
+        {"session_id": session_id, "action": action, "newest": newest},
     )
 
 

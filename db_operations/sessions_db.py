@@ -71,6 +71,16 @@ def list_sessions(
     return [_session(row) for row in rows]
 
 
+def has_session(conn: Connection, session_id: str, id: str) -> bool:
+    """Whether it was not ended; also one that has run out."""
+    row = fetch_one(
+        conn,
+        "SELECT 1 FROM sessions WHERE session_id = %(session_id)s AND id = %(id)s",
+        {"session_id": session_id, "id": id},
+    )
+    return row is not None
+
+
 def delete_session(conn: Connection, session_id: str, id: str) -> bool:
     return bool(
         execute(

@@ -77,11 +77,14 @@ def get_user(conn: Connection, session_id: str) -> UserRecord | None:
     return _user(row) if row else None
 
 
-def list_accounts(conn: Connection, *, email: str | None) -> list[str]:
-    """The ids of the accounts with that e-mail address (in lower case); None: of all."""
+def lock_accounts(conn: Connection, *, email: str | None) -> list[str]:
+    """`lock_user` of the accounts with that e-mail address (in lower case), None: of all; their ids."""
     rows = fetch_all(
         conn,
-        "SELECT session_id FROM users WHERE %(email)s::text IS NULL OR email = %(email)s ORDER BY session_id",
+        """
+        SELECT session_id FROM users WHERE %(email)s::text IS NULL OR email = %(email)s
+        ORDER BY session_id FOR NO KEY UPDATE
+        """,
         {"email": email},
     )
     return [session_id for (session_id,) in rows]

@@ -1,13 +1,11 @@
 """The web application: endpoints over the services, and around them what every request passes through, in order."""
 
-import hashlib
 from collections.abc import Iterable
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from apiflask import APIFlask
-from flask.sessions import SecureCookieSessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from endpoints.answers import register_error_handlers
@@ -93,25 +91,13 @@ def _only_addresses(application: "WSGIApplication") -> "WSGIApplication":
     return handle
 
 
-class SignInCookies(SecureCookieSessionInterface):
-    """Signed with SHA-256; Flask's own are signed with SHA-1."""
-
-    digest_method = staticmethod(hashlib.sha256)
-
-
 def _let_people_sign_in(app: APIFlask, config: Config) -> None:
     """Cookies and the provider. In the local mode nobody signs in."""
     app.config.update(
-        # Of the way to the provider and back alone; who is signed in has a cookie of another name.
-        SESSION_COOKIE_NAME="__Host-netpilot_sign_in" if config.is_https else "netpilot_sign_in",
-        SESSION_COOKIE_PATH="/",  # the prefix asks for it
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=config.is_https,
         PERMANENT_SESSION_LIFETIME=timedelta(days=config.session_max_days),
     )
     if config.has_sign_in and config.secret_key and config.google_client_secret:
-        app.session_interface = SignInCookies()
         app.secret_key = config.secret_key.get_secret_value()
         register_sign_in(
             app,

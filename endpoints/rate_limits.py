@@ -63,6 +63,8 @@ _DEAR: dict[str, tuple[str, RateLimitItem]] = {
     "device_usage.get_device_current": ("live", LIVE),
     "routers.register_router": ("router", ROUTER_CONTACT),
     "routers.test_router": ("router", ROUTER_CONTACT),
+    "routers.update_router": ("router", ROUTER_CONTACT),  # the collector contacts it within a second
+    "routers.accept_host_key": ("router", ROUTER_CONTACT),  # as above
     "export.export_csv": ("export", EXPORT),
     "export.export_json": ("export", EXPORT),
     "reports.generate_report": ("report", REPORT),

@@ -29,11 +29,14 @@ class RequestsAtOnce:
         self._lock = Lock()
 
     def enter(self, session_id: str) -> None:
-        """One more of the account, until this request ends. Raises RateLimited where it has as many as it may."""
+        """One more of the account, until this request ends. Raises RateLimited where it has as many as it may.
+
+        Those who sign in have no account yet, and are one together.
+        """
         with self._lock:
             theirs, free = self._served[session_id], WEB_THREADS - self._served.total()
             if self._is_limited and theirs >= min(MOST_AT_ONCE, max(1, free)):
-                message = f"{theirs} request(s) of yours are being served. Try again when one of them is done."
+                message = f"{theirs} request(s) like this one are being served. Try again when one of them is done."
                 raise RateLimited(message, retry_after_s=1)
             self._served[session_id] += 1
         g.served_account = session_id

@@ -99,6 +99,7 @@ class AccountService:
         with self._database.transaction() as conn:
             if users_db.get_user(conn, session_id) is None:
                 raise NotFound("There is no such account.")
+            users_db.lock_user(conn, session_id)  # who is making a token is let finish it, or finds himself signed out
             sessions_db.delete_sessions_of(conn, session_id)
             tokens_db.delete_tokens_of(conn, session_id)
 

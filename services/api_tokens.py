@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from db_operations import tokens_db, users_db
+from db_operations import sessions_db, tokens_db, users_db
 from db_operations.database import Database
 from db_operations.tokens_db import TokenRecord
 from services.admission import Admission
 from services.audit import THE_SERVER, AuditAction, Doer, write_down
 from services.secrets_at_rest import hash_of, is_id, new_id, new_secret
-from utils.errors import Conflict, NotFound
+from utils.errors import Conflict, CredentialsRefused, NotFound
 from utils.time import Clock
 
 __all__ = ["IssuedToken", "TokenRecord", "TokenScope", "TokenService"]
@@ -50,13 +50,17 @@ class TokenService:
     def create(
         self, session_id: str, *, name: str, scope: TokenScope, lifetime: timedelta, by: Doer = THE_SERVER
     ) -> IssuedToken:
-        """Raises Conflict where the account has MOST_TOKENS already, AccountGone."""
+        """Raises Conflict where the account has MOST_TOKENS already, CredentialsRefused where the browser that asks was
+        signed out meanwhile, AccountGone.
+        """
         now, secret = self._clock(), new_secret(PREFIX)
         record = TokenRecord(
             id=new_id(), session_id=session_id, name=name, scope=scope, created_at=now, expires_at=now + lifetime
         )
         with self._database.transaction() as conn:
-            users_db.lock_user(conn, session_id)  # of two at once the second counts the first
+            users_db.lock_user(conn, session_id)  # of two at once the second counts the first; so does who signs out
+            if by.actor and not sessions_db.has_session(conn, session_id, by.actor):
+                raise CredentialsRefused
             if tokens_db.count_tokens(conn, session_id) >= MOST_TOKENS:
                 raise Conflict(f"An account may have {MOST_TOKENS} tokens. Delete one that is no longer used.")
             tokens_db.insert_token(conn, record, secret.hash)

@@ -12,7 +12,8 @@ from utils.time import Clock
 
 __all__ = ["MOST_ENTRIES", "THE_SERVER", "AuditAction", "AuditLog", "AuditPage", "AuditRecord", "Doer", "write_down"]
 
-#: So many of an account are kept, the newest: a program gone wild fills no disk with what it does.
+#: So many of each action are kept of an account, the newest: a program gone wild fills no disk with what it does, and
+#: nobody can export on and on until it is forgotten who accepted a host key.
 MOST_ENTRIES = 10_000
 
 _MOST_SUBJECT = 255
@@ -57,7 +58,7 @@ def write_down(conn: Connection, session_id: str, action: AuditAction, subject: 
         session_id=session_id, at=at, action=action, subject=subject[:_MOST_SUBJECT], actor=by.actor, address=by.address
     )
     audit_db.insert_audit(conn, record)
-    audit_db.delete_audit_beyond(conn, session_id, newest=MOST_ENTRIES)
+    audit_db.delete_audit_beyond(conn, session_id, action, newest=MOST_ENTRIES)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -212,24 +212,27 @@ class RouterService:
     ) -> RouterRecord:
         """Change what ``changes`` names. Another address is another router: its host key is pinned anew.
 
-        Raises ValidationFailed where address or user change without the credentials being given again.
+        Raises ValidationFailed where address or user change without the credentials being given again, RouterNotFound.
         """
-        before = self.get(context)
-        moved = [name for name in _ADDRESS_FIELDS if name in changes and changes[name] != getattr(before, name)]
-        if moved and credentials is None:
-            raise ValidationFailed(
-                "To change where or as whom credentials are sent, enter them again.",
-                details={name: ["changing it needs password or privateKey in the same request"] for name in moved},
-            )
+        self.get(context)
         values = dict(changes)
         if credentials is not None:
             _check_private_key(credentials)
             values["credentials"] = self._vault.seal(credentials)
-        if "host" in moved or "port" in moved:
-            values["clear_host_key"] = True
         with self._database.transaction() as conn:
+            before = routers_db.lock_router(conn, context.session_id, context.router_id)
+            if before is None:  # deleted just now
+                raise RouterNotFound
+            moved = [name for name in _ADDRESS_FIELDS if name in changes and changes[name] != getattr(before, name)]
+            if moved and credentials is None:
+                raise ValidationFailed(
+                    "To change where or as whom credentials are sent, enter them again.",
+                    details={name: ["changing it needs password or privateKey in the same request"] for name in moved},
+                )
+            if "host" in moved or "port" in moved:
+                values["clear_host_key"] = True
             after = routers_db.update_router(conn, context.session_id, context.router_id, values)
-            if after is None:
+            if after is None:  # never: it is held
                 raise RouterNotFound
             subject = " ".join([after.id, *_changed_fields(before, changes, credentials)])
             write_down(conn, after.session_id, AuditAction.ROUTER_CHANGED, subject, by=by, at=self._clock())

@@ -100,16 +100,18 @@ class SessionService:
             return sessions_db.list_sessions(conn, session_id, alive_at=now, seen_since=now - self._idle)
 
     def revoke(self, session_id: str, id: str, *, by: Doer = THE_SERVER) -> None:
-        """Sign one browser out: ``by`` itself or another. Raises NotFound."""
+        """Sign one browser out: ``by`` itself or another. Raises NotFound, AccountGone."""
         action = AuditAction.SIGNED_OUT if by.actor == id else AuditAction.SESSION_REVOKED
         with self._database.transaction() as conn:
+            users_db.lock_user(conn, session_id)  # a token that it is just making is made before, or not at all
             if not is_id(id) or not sessions_db.delete_session(conn, session_id, id):
                 raise NotFound("No such browser is signed in.")
             write_down(conn, session_id, action, id, by=by, at=self._clock())
 
     def revoke_all(self, session_id: str, *, by: Doer = THE_SERVER) -> int:
-        """Sign out everywhere; how many browsers that were."""
+        """Sign out everywhere; how many browsers that were. Raises AccountGone."""
         with self._database.transaction() as conn:
+            users_db.lock_user(conn, session_id)  # as above
             count = sessions_db.delete_sessions_of(conn, session_id)
             write_down(conn, session_id, AuditAction.SIGNED_OUT_EVERYWHERE, str(count), by=by, at=self._clock())
         return count

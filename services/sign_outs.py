@@ -34,7 +34,7 @@ def sign_out(database: Database, email: str | None, *, at: datetime) -> SignOut:
     address = email.strip().lower() if email is not None else None
     browsers = tokens = 0
     with database.transaction(timeout_s=60) as conn:
-        accounts = users_db.list_accounts(conn, email=address)
+        accounts = users_db.lock_accounts(conn, email=address)
         for session_id in accounts:
             ended = sessions_db.delete_sessions_of(conn, session_id), tokens_db.delete_tokens_of(conn, session_id)
             if any(ended):

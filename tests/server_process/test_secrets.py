@@ -1,5 +1,6 @@
 """A whole walk through a server that logs all it can: no secret is in a log, an answer or the database."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -9,10 +10,9 @@ import requests
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from flask import Flask
+from itsdangerous import URLSafeTimedSerializer
 
 from db_operations.database import Database
-from endpoints.application import SignInCookies
 from simulator.clock import SystemClock
 from simulator.faults import Faults
 from simulator.home import empty_router
@@ -138,16 +138,10 @@ def walk(browser: BrowserOf, by_password: HostedRouter, by_key: HostedRouter, pr
 
 def code_verifier(browser: BrowserOf) -> str:
     """What proves to the provider that it is we who come back with its code: in the cookie of the way there."""
-    app = Flask("reader")
-    app.secret_key = SECRET_KEY
-    serializer = SignInCookies().get_signing_serializer(app)
-    assert serializer is not None
-    (state,) = [
-        kept["data"]
-        for name, kept in serializer.loads(browser.http.cookies["netpilot_sign_in"]).items()
-        if name.startswith("_state_")
-    ]
-    return str(state["code_verifier"])
+    (cookie,) = [one.value or "" for one in browser.http.cookies if one.name.startswith("netpilot_sign_in_")]
+    how = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    begun = URLSafeTimedSerializer(SECRET_KEY, salt="sign-in", signer_kwargs=how).loads(cookie)
+    return str(begun["code_verifier"])
 
 
 def found_in(text: str, secrets: dict[str, str]) -> list[str]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from commands_server_operations.router_address import NameLookup
+from db_operations import routers_db
 from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
@@ -16,8 +17,9 @@ from services.routers import RouterRegistration, target_of
 from simulator.clock import ManualClock
 from simulator.faults import Faults
 from simulator.ssh_server import HostedRouter
+from tests.endpoints.accounts.test_deleted_accounts import WAITING, until
 from tests.homes import ALICE, START, ask, register
-from utils.errors import Conflict, RouterAddressNotAllowed, RouterNotFound, RouterRequired
+from utils.errors import Conflict, RouterAddressNotAllowed, RouterNotFound, RouterRequired, ValidationFailed
 
 
 def registration(hosted: HostedRouter, **fields: object) -> RouterRegistration:
@@ -185,3 +187,18 @@ def test_an_account_has_so_many_routers_at_most_also_of_those_registered_at_once
     register(runtime, hosted, bob)
     runtime.routers.delete(RouterContext(ALICE, runtime.routers.list_all(ALICE)[0].id))
     assert add(9)
+
+
+def test_credentials_that_are_entered_just_now_are_not_sent_to_where_the_router_was_before(
+    runtime: Runtime, hosted: HostedRouter, database: Database
+) -> None:
+    """What says where it was as if nothing changed had to be looked at before; now it waits, and moves it back."""
+    context = register(runtime, hosted)
+    entered = {"host": "127.0.0.9", "credentials": runtime.vault.seal(Credentials(password="of 127.0.0.9"))}
+    with ThreadPoolExecutor() as pool:
+        with database.transaction() as conn:
+            routers_db.update_router(conn, ALICE, context.router_id, entered)
+            changing = pool.submit(runtime.routers.update, context, {"host": hosted.host})
+            until(database, WAITING)
+        assert isinstance(changing.exception(30), ValidationFailed)
+    assert runtime.routers.get(context).host == "127.0.0.9"

@@ -165,12 +165,13 @@ def test_a_change_that_can_not_be_written_down_is_not_made(
         assert dump(database) == before
 
 
-def test_the_newest_are_kept_of_each_account(
+def test_the_newest_are_kept_of_each_account_and_action(
     runtime: Runtime, bob: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit, "MOST_ENTRIES", 3)
     log = runtime.services.audit
     log.record(bob, AuditAction.EXPORTED, "of Bob", by=Doer())
+    log.record(ALICE, AuditAction.HOST_KEY_ACCEPTED, "a key", by=Doer())
     for number in range(5):
         log.record(ALICE, AuditAction.EXPORTED, str(number), by=Doer())
-    assert [subject for _, subject in written(database)] == ["of Bob", "2", "3", "4"]
+    assert [subject for _, subject in written(database)] == ["of Bob", "a key", "2", "3", "4"]

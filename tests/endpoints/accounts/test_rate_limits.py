@@ -74,6 +74,13 @@ def bearer(secret: str) -> dict[str, str]:
         ("GET", f"{BASE}/export/csv", {}, rate_limits.EXPORT.amount),
         ("POST", f"{BASE}/report/generate", {"json": {"period": "day"}}, rate_limits.REPORT.amount),
         ("POST", "/api/routers/nosuchrouter/test", {}, rate_limits.ROUTER_CONTACT.amount),
+        ("PUT", "/api/routers/nosuchrouter", {"json": {"name": "x"}}, rate_limits.ROUTER_CONTACT.amount),
+        (
+            "POST",
+            "/api/routers/nosuchrouter/host-key",
+            {"json": {"fingerprint": "x"}},
+            rate_limits.ROUTER_CONTACT.amount,
+        ),
         ("GET", "/api/auth/me", {}, rate_limits.ACCOUNT.amount),
     ],
 )
@@ -291,15 +298,19 @@ def test_every_dear_endpoint_is_one(app: APIFlask) -> None:
     assert set(rate_limits._DEAR) <= set(app.view_functions)
 
 
-def test_many_routers_of_one_account_share_the_limit_on_contacts(signed_in: Runtime, hosted: HostedRouter) -> None:
+@pytest.mark.parametrize("by_moving_one", [False, True])
+def test_many_routers_of_one_account_share_the_limit_on_contacts(
+    signed_in: Runtime, hosted: HostedRouter, by_moving_one: bool
+) -> None:
     app = create_app(signed_in)
     anna = tenant(signed_in, app, "anna")
-    register(signed_in, hosted, anna.account)
+    router_id = register(signed_in, hosted, anna.account).router_id
     client = as_browser(app, anna.secret)
     body = {"name": "x", "host": "127.0.0.1", "port": 1, "password": "x"}
 
     def scan() -> TestResponse:
         body["port"] += 1  # type: ignore[operator]
-        return client.post("/api/routers", json=body, headers={"X-CSRFToken": anna.csrf})
+        method, path = ("PUT", f"/api/routers/{router_id}") if by_moving_one else ("POST", "/api/routers")
+        return client.open(path, method=method, json=body, headers={"X-CSRFToken": anna.csrf})
 
     assert until_refused(scan, 100) == rate_limits.ROUTER_CONTACT.amount
