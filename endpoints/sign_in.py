@@ -19,7 +19,7 @@ from endpoints.refusals import log_refusal
 from endpoints.requests_at_once import requests_at_once
 from services.audit import Doer
 from services.sessions import Browser
-from utils.errors import AccountGone, NotFound, ValidationFailed
+from utils.errors import AccountGone, NotFound, SignInRefused, ValidationFailed
 
 sign_in = APIBlueprint("sign_in", __name__, url_prefix="/api/auth", tag="Sign-in")
 
@@ -32,6 +32,9 @@ _MOST_NEXT = 2_000
 
 #: A path of this server: no other host, and nothing that a browser might read as one.
 _OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+
+#: Of OAuth 2 (RFC 6749, 4.1.2.1) and OpenID Connect: access_denied, login_required, … Others' words are not repeated.
+_ERROR_CODE = re.compile("[a-z_]{1,40}")
 
 
 def register_sign_in(app: Flask, *, client_id: str, client_secret: str, discovery_url: str, public_url: str) -> None:
@@ -71,10 +74,13 @@ def login(query: LoginQuery) -> Response:
 def callback() -> Response:
     """Where the provider sends people back to. Signs the browser in and goes on to where it wanted to go."""
     provider = _provider()
-    begun, code = take_sign_in(request.args.get("state", "")), request.args.get("code")
-    if begun is None or not code:
-        # Begun in another browser, used before, refused, or made up: all the same to who comes back.
-        log_refusal("no way back of a sign-in begun here" if begun is None else "the provider sends back no code")
+    begun = take_sign_in(request.args.get("state", ""))
+    code, error = request.args.get("code"), request.args.get("error")
+    if begun and error:
+        reason = error if _ERROR_CODE.fullmatch(error) else "no reason told"
+        raise SignInRefused(f"The sign-in provider did not sign you in ({reason}). Begin it again.")
+    if begun is None or not code:  # begun in another browser, used before, or made up: all the same to who comes back
+        log_refusal("no way back of a sign-in begun here")
         raise NotBegunHere
     requests_at_once().enter(_ALL_WHO_SIGN_IN)
     who = provider.identify(begun, code)
