@@ -29,6 +29,12 @@ from utils.time import parse_zone
 
 CollectInterval = Literal[5, 15, 30, 60]
 
+#: What is wrong with a DATABASE_URL; libpq's own words may quote the password.
+NO_DATABASE_URL = (
+    "not a URL such as postgresql://user:password@host:5432/database; "
+    "in a user or password write @ as %40, / as %2F and % as %25, and behind a ? only parameters of libpq"
+)
+
 #: How often a router may be collected, in minutes.
 COLLECT_INTERVALS: tuple[CollectInterval, ...] = (5, 15, 30, 60)
 
@@ -253,10 +259,12 @@ class Config(BaseSettings):
             try:
                 parts = urlsplit(value.get_secret_value())
                 is_url = parts.scheme in ("postgresql", "postgres") and (parts.port or 1) > 0
+                # libpq would take what is behind the first @ of a password for the host, and name it in its errors.
+                is_url = is_url and parts.netloc.count("@") <= 1 and "@" not in parts.path
             except ValueError:  # a port that is no number; the message would show the URL
                 is_url = False
             if not is_url:
-                raise ValueError("not a URL such as postgresql://user:password@host:5432/database")
+                raise ValueError(NO_DATABASE_URL)
         return value
 
     @field_validator("router_key_file")
