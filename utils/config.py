@@ -5,7 +5,6 @@ each variable for people; a test keeps the two in step.
 """
 
 import re
-from base64 import urlsafe_b64decode
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -26,6 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from utils.time import parse_zone
+from utils.weak_secrets import is_guessable_key, is_guessable_text, is_placeholder
 
 CollectInterval = Literal[5, 15, 30, 60]
 
@@ -126,32 +126,22 @@ def _interval(value: object) -> object:
     return int(str(value))
 
 
-#: 32 random bytes have about 30 different ones; AAAA… and the like have few.
-_DISTINCT_BYTES = 12
-
-
 def _fernet_key(value: SecretStr) -> SecretStr:
     try:
         Fernet(value.get_secret_value())
-        is_random = len(set(urlsafe_b64decode(value.get_secret_value()))) >= _DISTINCT_BYTES
+        is_random = not is_guessable_key(value.get_secret_value())
     except ValueError:
         is_random = False
     if not is_random:
         raise ValueError(
-            "not a key; make one with: python -c "
+            "not a random key; make one with: python -c "
             "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
         )
     return value
 
 
-#: What examples and people who are in a hurry write; in 48 random characters one in many millions has one of them.
-_PLACEHOLDERS = ("secret", "change", "password", "default", "example", "insecure")
-
-
 def _strong_secret(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    is_repeated = text in (text + text)[1:-1]
-    if len(text) < 32 or len(set(text)) < 10 or is_repeated or any(word in text.lower() for word in _PLACEHOLDERS):
+    if is_guessable_text(value.get_secret_value()):
         raise ValueError(
             "too weak, at least 32 random characters; make one with: python -c "
             "'import secrets; print(secrets.token_urlsafe(48))'"
@@ -306,6 +296,9 @@ class Config(BaseSettings):
                 "ROUTER_HOST: only for AUTH_MODE=local, whose one account gets that router; "
                 "where people sign in, each registers his own"
             )
+        database = urlsplit(self.database_url.get_secret_value()) if self.database_url else None
+        if database and is_placeholder(database.password or ""):
+            raise ValueError("DATABASE_URL: its password looks like an example's; choose another one")
         parts = urlsplit(self.public_url or "")
         if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
             raise ValueError("PUBLIC_URL: must begin with https:// where people sign in over a network")
