@@ -53,10 +53,15 @@ def account_for(data: Path) -> ServerAccount | None:
 
 
 def hand_over(directory: Path, account: ServerAccount) -> None:
-    """Give `directory` and all below it to the account. Links are changed, never followed."""
-    for folder, folders, files in os.walk(directory):
-        for name in (".", *folders, *files):
+    """Give `directory` and all below it to the account. Links are changed, never followed.
+
+    `directory` itself comes last: until then only its present owner gets in. Whoever runs as the account could else put
+    a link in the place of a directory on the way, and be given what it points to.
+    """
+    for folder, folders, files in os.walk(directory, topdown=False):
+        for name in (*folders, *files):
             os.chown(os.path.join(folder, name), account.uid, account.gid, follow_symlinks=False)
+    os.chown(directory, account.uid, account.gid, follow_symlinks=False)
 
 
 def grant_search(directories: Iterable[Path], account: ServerAccount) -> None:
