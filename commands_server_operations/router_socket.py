@@ -17,9 +17,9 @@ _MOST_BEFORE_SIGN_IN = 1024 * 1024
 #: else is read all the same, as long as it costs no more than a second.
 _MOST_BESIDE_OUTPUT = 64 * 1024 * 1024
 
-#: Reads of the socket: two a packet, and one for each piece that a large one comes in. Each takes this process as much time
-#: as some kilobytes do, so that a router that sends packets of a byte would keep a core busy with few bytes. A sign-in
-#: needs some dozens.
+#: Reads of the socket: two a packet, and one for each piece that a large one comes in. Each takes this process as much
+#: time as some kilobytes do, so that a router that sends packets of a byte would keep a core busy with few bytes. A
+#: sign-in needs some dozens.
 _MOST_READS_BEFORE_SIGN_IN = 1024
 _MOST_READS_BESIDE_OUTPUT = 16 * 1024
 
