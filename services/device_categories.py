@@ -19,8 +19,16 @@ class DeviceCategory(StrEnum):
 
 
 def _any_of(*words: str) -> re.Pattern[str]:
-    """Words that begin where no letter is before them; what ends with $ ends there too."""
-    return re.compile("|".join(f"(?<![a-z])(?:{word.replace('$', '(?![a-z])')})" for word in words))
+    """Words that begin where no letter is before them; what begins with * begins anywhere, what ends with $ ends there.
+
+    None repeats anything: a name that a stranger made up takes no longer than others.
+    """
+    return re.compile("|".join(_word(word) for word in words))
+
+
+def _word(word: str) -> str:
+    begin = "" if word.startswith("*") else "(?<![a-z])"
+    return f"{begin}(?:{word.removeprefix('*').replace('$', '(?![a-z])')})"
 
 
 #: In names that devices give themselves, in order: "Samsung-TV-Kamera" is asked for a camera first.
@@ -32,7 +40,7 @@ _NAMES = (
             "printer",
             "drucker",
             "打印机",
-            r"\w*jet$",
+            "*jet$",
             "epson",
             "brother$",
             "br[nw][0-9a-f]{6}",
@@ -46,9 +54,7 @@ _NAMES = (
     (DeviceCategory.CONSOLE, _any_of("playstation", r"ps[2-5]$", "xbox", "nintendo", "steam-?deck", "wii$", "wiiu$")),
     (
         DeviceCategory.TV,
-        _any_of(
-            "tv$", "[a-z]*tv$", "bravia", "chromecast", "roku", "fire-?stick", "webos", "projector", "fernseher", "电视"
-        ),
+        _any_of("*tv$", "bravia", "chromecast", "roku", "fire-?stick", "webos", "projector", "fernseher", "电视"),
     ),
     (
         DeviceCategory.PHONE,
@@ -88,7 +94,7 @@ _NAMES = (
             "thinkpad",
             "surface",
             "pc$",
-            r"\w*book$",
+            "*book$",
             "win(?:dows|\\d)",
             "diskstation",
             "synology",
@@ -123,7 +129,7 @@ _NAMES = (
         DeviceCategory.IOT,
         _any_of(
             "hue$",
-            r"\w*-hue$",
+            "*-hue$",
             "shelly",
             "esp$",
             r"esp[-_]?\d",

@@ -35,7 +35,10 @@ class Rotation:
         """What was done and what is left to do, a sentence a line."""
         lines = [f"{self.resealed} stored credentials were encrypted anew."]
         if self.unreadable:
-            lines.append(f"None of the keys opens those of router {', '.join(self.unreadable)}.")
+            lines.append(
+                f"None of the keys opens those of router {', '.join(self.unreadable)}. "
+                "Is an older key missing in CREDENTIALS_KEYS? If it is lost, their passwords have to be entered again."
+            )
         if not self.is_complete:
             lines.append(
                 "Some are being changed all the time, by a server with another newest key perhaps. Run it again."

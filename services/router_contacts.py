@@ -14,6 +14,7 @@ from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.audit import THE_SERVER, AuditAction, write_down
 from services.context import RouterContext
+from services.credentials import CredentialsUnreadable
 from services.given_up_bases import give_up_replaced_base
 from services.schedule import next_retry_at
 from utils.errors import (
@@ -109,6 +110,8 @@ def pin_host_key(database: Database, target: RouterTarget, presented: str, *, at
 def next_sign_in_at(router: RouterRecord) -> datetime | None:
     """When credentials that the router refused are sent again; None where it refused none."""
     if router.consecutive_failures == 0 or router.last_error_code != RouterAuthFailed.code:
+        return None
+    if router.last_error_message == CredentialsUnreadable().message:  # it was not asked, so it refused nothing
         return None
     if router.last_error_at is None:
         return None

@@ -120,7 +120,8 @@ class ReadingTaker:
         )
         # Stamped when the answer is here: the wait for a router that is busy belongs to the time before.
         read_at = self._clock()
-        with room_for(answer.usage_json, previous.usage_json if previous else b""):
+        told = (answer.usage_json, answer.devices.leases, answer.devices.neighbours)
+        with room_for(*told, previous.usage_json if previous else None):
             return self._account(router, target, previous, answer, read_at=read_at, started=started)
 
     def _account(

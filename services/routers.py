@@ -319,10 +319,11 @@ class RouterService:
         checks = [signed_in, Check(check="nlbwmon", ok=status.running, message=status.message, fix=fix)]
         try:
             answer = get_device_list(self._connections, target)
+            with room_for(answer.leases, answer.neighbours):
+                leases, neighbours = parse_leases(answer.leases or ""), parse_neighbours(answer.neighbours or "")
         except RouterError as error:
             checks.append(Check(check="devices", ok=False, message=error.message))
         else:
-            leases, neighbours = parse_leases(answer.leases or ""), parse_neighbours(answer.neighbours or "")
             message = f"{len(leases)} DHCP lease(s), {len(neighbours)} neighbour(s)."
             checks.append(Check(check="devices", ok=bool(leases or neighbours), message=message))
         return checks + self._diagnose(router, target, rows)

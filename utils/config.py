@@ -5,7 +5,6 @@ each variable for people; a test keeps the two in step.
 """
 
 import re
-from base64 import urlsafe_b64decode
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -26,8 +25,15 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from utils.time import parse_zone
+from utils.weak_secrets import is_guessable_key, is_guessable_text, is_placeholder
 
 CollectInterval = Literal[5, 15, 30, 60]
+
+#: What is wrong with a DATABASE_URL; libpq's own words may quote the password.
+NO_DATABASE_URL = (
+    "not a URL such as postgresql://user:password@host:5432/database; "
+    "in a user or password write @ as %40, / as %2F and % as %25, and behind a ? only parameters of libpq"
+)
 
 #: How often a router may be collected, in minutes.
 COLLECT_INTERVALS: tuple[CollectInterval, ...] = (5, 15, 30, 60)
@@ -120,32 +126,22 @@ def _interval(value: object) -> object:
     return int(str(value))
 
 
-#: 32 random bytes have about 30 different ones; AAAA… and the like have few.
-_DISTINCT_BYTES = 12
-
-
 def _fernet_key(value: SecretStr) -> SecretStr:
     try:
         Fernet(value.get_secret_value())
-        is_random = len(set(urlsafe_b64decode(value.get_secret_value()))) >= _DISTINCT_BYTES
+        is_random = not is_guessable_key(value.get_secret_value())
     except ValueError:
         is_random = False
     if not is_random:
         raise ValueError(
-            "not a key; make one with: python -c "
+            "not a random key; make one with: python -c "
             "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
         )
     return value
 
 
-#: What examples and people who are in a hurry write; in 48 random characters one in many millions has one of them.
-_PLACEHOLDERS = ("secret", "change", "password", "default", "example", "insecure")
-
-
 def _strong_secret(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    is_repeated = text in (text + text)[1:-1]
-    if len(text) < 32 or len(set(text)) < 10 or is_repeated or any(word in text.lower() for word in _PLACEHOLDERS):
+    if is_guessable_text(value.get_secret_value()):
         raise ValueError(
             "too weak, at least 32 random characters; make one with: python -c "
             "'import secrets; print(secrets.token_urlsafe(48))'"
@@ -253,10 +249,12 @@ class Config(BaseSettings):
             try:
                 parts = urlsplit(value.get_secret_value())
                 is_url = parts.scheme in ("postgresql", "postgres") and (parts.port or 1) > 0
+                # libpq would take what is behind the first @ of a password for the host, and name it in its errors.
+                is_url = is_url and parts.netloc.count("@") <= 1 and "@" not in parts.path
             except ValueError:  # a port that is no number; the message would show the URL
                 is_url = False
             if not is_url:
-                raise ValueError("not a URL such as postgresql://user:password@host:5432/database")
+                raise ValueError(NO_DATABASE_URL)
         return value
 
     @field_validator("router_key_file")
@@ -298,6 +296,9 @@ class Config(BaseSettings):
                 "ROUTER_HOST: only for AUTH_MODE=local, whose one account gets that router; "
                 "where people sign in, each registers his own"
             )
+        database = urlsplit(self.database_url.get_secret_value()) if self.database_url else None
+        if database and is_placeholder(database.password or ""):
+            raise ValueError("DATABASE_URL: its password looks like an example's; choose another one")
         parts = urlsplit(self.public_url or "")
         if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
             raise ValueError("PUBLIC_URL: must begin with https:// where people sign in over a network")

@@ -11,6 +11,9 @@ from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 
 Clock = Callable[[], datetime]
 
+#: The longest one has 32 characters; the database takes 64.
+_LONGEST_NAME = 64
+
 _FIXED_OFFSET = re.compile(r"UTC(?P<sign>[+-])(?P<hours>\d{2}):(?P<minutes>[0-5]\d)")
 
 
@@ -42,8 +45,8 @@ def parse_zone(name: str) -> Zone:
             raise ValueError(f"{name!r} is further from UTC than any place on earth")
         return Zone(key, timezone(-offset if match["sign"] == "-" else offset))
     try:
-        # ZoneInfo looks for files: keep it away from anything that isn't a plain name.
-        if not re.fullmatch(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", key):
+        # ZoneInfo looks for files: keep it away from anything that isn't a plain name. It recurses along a path.
+        if len(key) > _LONGEST_NAME or not re.fullmatch(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", key):
             raise ZoneInfoNotFoundError
         return Zone(key, ZoneInfo(key))
     except (ZoneInfoNotFoundError, ValueError, OSError):

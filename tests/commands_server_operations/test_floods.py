@@ -110,10 +110,25 @@ def test_a_router_that_complains_for_megabytes_is_read_all_the_same(
     assert manager(max_output_bytes=MIB).run(target(server.port), "cmd").stdout == b"fine"
 
 
-def ignored() -> paramiko.Message:
+def test_an_answer_in_the_pieces_that_programs_write_is_no_flood(
+    manager: Callable[..., RouterConnectionManager],
+    router: Callable[..., ParamikoRouter],
+    target: Callable[..., RouterTarget],
+) -> None:
+    piece = os.urandom(1024)
+
+    def in_pieces(channel: paramiko.Channel, command: str) -> None:
+        for _ in range(4 * MIB // len(piece) - 1):
+            channel.sendall(piece)
+        says(piece)(channel, command)
+
+    assert len(manager(max_output_bytes=4 * MIB).run(target(router(in_pieces).port), "cmd").stdout) == 4 * MIB
+
+
+def ignored(size: int) -> paramiko.Message:
     message = paramiko.Message()
     message.add_byte(bytes([MSG_IGNORE]))
-    message.add_string(b"x" * 30_000)
+    message.add_string(b"x" * size)
     return message
 
 
@@ -121,9 +136,12 @@ def ignored() -> paramiko.Message:
     "send",
     [
         lambda channel: channel.sendall_stderr(CHUNK),
-        lambda channel: channel.get_transport()._send_user_message(ignored()),
+        lambda channel: channel.sendall_stderr(b"x"),
+        lambda channel: channel.sendall(b"x"),
+        lambda channel: channel.get_transport()._send_user_message(ignored(30_000)),
+        lambda channel: channel.get_transport()._send_user_message(ignored(0)),
     ],
-    ids=["errors", "messages to be ignored"],
+    ids=["errors", "errors of a byte", "an answer of bytes", "messages to be ignored", "small ones"],
 )
 def test_a_flood_of_what_nobody_reads_is_given_up_long_before_the_deadline(
     manager: Callable[..., RouterConnectionManager],
@@ -139,10 +157,12 @@ def test_a_flood_of_what_nobody_reads_is_given_up_long_before_the_deadline(
         manager(command_timeout_s=100, max_output_bytes=MIB).run(target(router(flood).port), "cmd")
 
 
+@pytest.mark.parametrize("size", [30_000, 0])
 def test_a_flood_on_a_connection_that_is_kept_for_the_next_command_ends_it(
     manager: Callable[..., RouterConnectionManager],
     router: Callable[..., ParamikoRouter],
     target: Callable[..., RouterTarget],
+    size: int,
 ) -> None:
     ended = threading.Event()
 
@@ -151,7 +171,7 @@ def test_a_flood_on_a_connection_that_is_kept_for_the_next_command_ends_it(
         says(b"fine")(channel, command)
         try:
             while transport.is_active():
-                transport._send_user_message(ignored())
+                transport._send_user_message(ignored(size))
         finally:
             ended.set()
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from commands_server_operations import ssh_keys
 from commands_server_operations.ssh_keys import check_private_key, load_private_key
 
 BOTH = pytest.mark.parametrize("read", [check_private_key, load_private_key])
@@ -70,6 +71,14 @@ def test_a_damaged_rsa_key_is_refused_when_it_is_stored() -> None:
 
 @BOTH
 def test_a_text_that_is_far_too_long_is_refused(read: Callable[[str], object]) -> None:
+    with pytest.raises(ValueError, match="can't be read"):
+        read("-----BEGIN PRIVATE KEY-----\n" * 100_000)
+
+
+@BOTH
+def test_many_beginnings_cost_no_more_than_one(read: Callable[[str], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each of them is followed to the end of the text, these take hours."""
+    monkeypatch.setattr(ssh_keys, "_LONGEST_TEXT", 10**8)
     with pytest.raises(ValueError, match="can't be read"):
         read("-----BEGIN PRIVATE KEY-----\n" * 100_000)
 

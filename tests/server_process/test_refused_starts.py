@@ -84,6 +84,17 @@ def test_a_database_that_does_not_answer_is_said(start: Callable[..., Server]) -
     assert "Traceback" not in server.output
 
 
+@pytest.mark.parametrize("password", ["hun@ter2", "12/hun@ter2", "hun%zzter2", "ter2%00", "x@127.0.0.1/x?hunter2"])
+def test_a_password_that_is_not_written_as_in_a_url_is_quoted_in_no_error(
+    start: Callable[..., Server], password: str
+) -> None:
+    server = start("migrate", DATABASE_URL=f"postgresql://user:{password}@127.0.0.1:{free_port()}/x")
+    assert server.wait() == 2, server.output
+    assert "DATABASE_URL: not a URL such as" in server.output
+    assert "ter2" not in server.output
+    assert "Traceback" not in server.output
+
+
 SIGN_IN = {
     "AUTH_MODE": "google",
     "PUBLIC_URL": "http://127.0.0.1:5000",

@@ -37,7 +37,8 @@ def test_a_key_is_changed_while_two_servers_run(
 
     assert rotate(NEW) == (
         1,
-        f"0 stored credentials were encrypted anew.\nNone of the keys opens those of router {id_}.\n",
+        f"0 stored credentials were encrypted anew.\nNone of the keys opens those of router {id_}. "
+        "Is an older key missing in CREDENTIALS_KEYS? If it is lost, their passwords have to be entered again.\n",
     )
     both_get_in()
     assert rotate(f"{NEW},{OLD}") == (0, "1 stored credentials were encrypted anew.\n")

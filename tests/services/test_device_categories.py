@@ -91,3 +91,9 @@ def test_a_made_up_address_has_no_maker_whatever_the_table_says() -> None:
 def test_makers_of_small_blocks_are_told_apart() -> None:
     """The IEEE sells blocks of 28 and 36 bits too; their first 24 belong to nobody by themselves."""
     assert vendor_of("70:b3:d5:00:10:01") == "SOREDI touch systems GmbH"
+
+
+@pytest.mark.parametrize("character", ["1", "_", "ä", "m"])
+def test_a_long_name_costs_no_more_than_its_length(character: str) -> None:
+    """Where a pattern begins anew at each of its characters and runs to the end, these take minutes."""
+    assert guess_category(hostname=character * 100_000, vendor=None, is_router=False) is DeviceCategory.OTHER

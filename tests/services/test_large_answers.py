@@ -4,8 +4,11 @@ import threading
 
 import pytest
 
+from server import Runtime
 from services import large_answers
+from services.context import RouterContext
 from services.large_answers import LARGE, room_for
+from simulator.router import SimulatedRouter
 from utils.errors import ReadingPutOff, TooManyLargeAnswers
 
 HALF = b"x" * (LARGE // 2 + 1)
@@ -50,3 +53,20 @@ def test_who_waits_for_too_long_is_put_off(monkeypatch: pytest.MonkeyPatch) -> N
     assert issubclass(TooManyLargeAnswers, ReadingPutOff)
     with room_for(HALF, HALF):
         pass  # given back, also after an error
+
+
+def test_long_lists_of_devices_need_room_too(
+    runtime: Runtime, context: RouterContext, router: SimulatedRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        router.add_host(f"02:11:22:33:44:{number:02x}", f"192.168.1.{number + 2}", "x" * 60)
+    monkeypatch.setattr(large_answers, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(large_answers, "LARGE", 1_500)
+    with room_for(HALF), room_for(HALF):
+        with pytest.raises(TooManyLargeAnswers):
+            runtime.collector.collect(context)
+        failed = [check for check in runtime.routers.test(context) if not check.ok]
+        assert [check.check for check in failed] == ["devices"]
+        assert failed[0].message == TooManyLargeAnswers().message
+    runtime.collector.collect(context)
+    assert all(check.ok for check in runtime.routers.test(context))

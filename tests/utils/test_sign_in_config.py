@@ -54,6 +54,16 @@ def test_all_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -
     assert problem().startswith(f"AUTH_MODE=google needs {', '.join(NEEDED)};")
 
 
+@pytest.mark.parametrize("password", ["password", "change-me"])
+def test_a_password_of_the_examples_is_refused(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://netpilot:{password}@127.0.0.1:5432/netpilot")
+
+    assert problem() == "DATABASE_URL: its password looks like an example's; choose another one"
+    monkeypatch.setenv("AUTH_MODE", "local")
+    monkeypatch.setenv("HOST", "127.0.0.1")
+    assert load_config().database_url is not None
+
+
 @pytest.mark.parametrize(
     "url", ["http://netpilot.example.org", "http://192.168.1.5:5000", "http://127.0.0.1.example.org", "http://0.0.0.0"]
 )

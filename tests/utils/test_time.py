@@ -42,6 +42,8 @@ def test_a_zone_is_stored_under_its_name_and_found_again(name: str, key: str) ->
         "../../etc/passwd",
         "/etc/localtime",
         "Europe//Berlin",
+        "a" * 65,
+        "a/" * 9_000 + "a",  # as deep as a router may print; each part would be a call within a call
         "Europe/Berlin\0",
         "CET-1CEST,M3.5.0,M10.5.0/3",
         "UTC+14:01",

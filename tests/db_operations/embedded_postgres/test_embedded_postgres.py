@@ -5,6 +5,7 @@ import stat
 import time
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from db_operations.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
@@ -45,6 +46,29 @@ def test_it_is_durable_unless_told_otherwise(tmp_path: Path) -> None:
 def test_it_does_not_hear_the_ctrl_c_of_our_terminal(home: Path, server: EmbeddedPostgres) -> None:
     server.start()
     assert os.getsid(postmaster(home)) != os.getsid(0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="Linux tells what a process was given")
+def test_it_is_given_no_secret_of_ours(home: Path, server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_KEYS", "a key to every router")
+    monkeypatch.setenv("PGPASSWORD", "a password")
+    server.start()
+    given = Path(f"/proc/{postmaster(home)}/environ").read_bytes()
+    assert b"PATH=" in given
+    assert b"a key" not in given
+    assert b"a password" not in given
+
+
+def test_its_log_quotes_no_statement_and_no_row(home: Path, server: EmbeddedPostgres) -> None:
+    url = server.start()
+    query(url, "CREATE TABLE named (name text PRIMARY KEY)")
+    query(url, "INSERT INTO named VALUES ('Annas-iPhone')")
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        query(url, "INSERT INTO named VALUES ('Annas-iPhone')")
+    server.stop()
+    log = (home / "postgres.log").read_text()
+    assert "duplicate key value" in log
+    assert "Annas" not in log
 
 
 def test_start_and_stop_may_be_repeated(home: Path, server: EmbeddedPostgres) -> None:

@@ -10,6 +10,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from db_operations.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from db_operations.server_account import ServerAccount, hand_over
 from tests.db_operations.embedded_postgres.processes import postmaster, query
 from tests.postgres import FAST
 
@@ -86,3 +87,16 @@ def test_as_root_it_takes_data_that_root_has_put_back(home: Path, server: Embedd
     server.stop()
     subprocess.run(["chown", "-R", "root:root", str(home / "postgres")], check=True)
     assert query(server.start(), "SELECT n FROM kept_3") == 7
+
+
+def test_what_is_handed_over_is_out_of_reach_until_all_below_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who owns a directory can replace what is in it by links: nothing behind it must be looked up by its path then."""
+    (tmp_path / "base" / "1").mkdir(parents=True)
+    (tmp_path / "base" / "1" / "file").touch()
+    changed: list[Path] = []
+    monkeypatch.setattr(os, "chown", lambda path, *_, **__: changed.append(Path(path)))
+    hand_over(tmp_path, ServerAccount("nobody", 65534, 65534))
+    below = [tmp_path / "base" / "1" / "file", tmp_path / "base" / "1", tmp_path / "base"]
+    assert changed == [*below, tmp_path]

@@ -7,6 +7,7 @@ from typing import Any
 
 import paramiko
 import pytest
+from cryptography.fernet import Fernet
 
 from db_operations.database import Database
 from server import Runtime, create_app
@@ -314,3 +315,21 @@ def test_a_doctor_who_gets_in_knows_nothing_of_what_comes_after_the_sign_in(
     hosted.drop_connections()
     runtime.routers.test(read_once)
     assert runtime.routers.get(read_once) == failing
+
+
+def test_who_is_given_the_missing_key_need_not_wait(
+    make_runtime: Callable[..., Runtime], runtime: Runtime, read_once: RouterContext, clock: ManualClock
+) -> None:
+    """A server was started without the key that the password is encrypted with; then it is put back."""
+    without = make_runtime(credentials_keys=Fernet.generate_key().decode())
+    for _ in range(4):
+        error = refresh(without, read_once)
+        assert isinstance(error, RouterAuthFailed)
+        assert "can't be opened" in error.message
+        clock.advance(MINUTE)
+        run_due(without)
+    assert runtime.routers.get(read_once).last_error_code == "ROUTER_AUTH_FAILED"
+    next_try = runtime.routers.get(read_once).next_collect_at
+    assert next_try is not None
+    assert next_try <= clock.now() + 5 * MINUTE
+    assert refresh(runtime, read_once) is None
