@@ -5,7 +5,7 @@ import logging
 import signal
 from threading import Thread
 
-from services.credentials import CredentialVault, load_or_create_keys, stored_keys
+from services.routers.credentials import CredentialVault, load_or_create_keys, stored_keys
 from utils.config import Config, ConfigurationError, load_config
 
 logger = logging.getLogger("netpilot")

@@ -15,12 +15,12 @@ from pathlib import Path
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from db_operations import readings_db
 from db_operations.database import Database
-from services.accounts import LOCAL_SESSION_ID
+from services.accounts.accounts import LOCAL_SESSION_ID
 from services.context import RouterContext
-from services.credentials import Credentials, CredentialVault
 from services.device_usage_collector import DeviceUsageCollector
-from services.router_readings import ReadingTaker
-from services.routers import RouterRegistration, RouterService
+from services.readings.router_readings import ReadingTaker
+from services.routers.credentials import Credentials, CredentialVault
+from services.routers.routers import RouterRegistration, RouterService
 from simulator.home import typical_home
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer

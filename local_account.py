@@ -2,9 +2,9 @@
 
 import logging
 
-from services.accounts import LOCAL_SESSION_ID
-from services.credentials import Credentials
-from services.routers import RouterRegistration, RouterService
+from services.accounts.accounts import LOCAL_SESSION_ID
+from services.routers.credentials import Credentials
+from services.routers.routers import RouterRegistration, RouterService
 from utils.config import Config
 from utils.errors import NetPilotError
 

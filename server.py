@@ -30,34 +30,34 @@ from endpoints.app_services import AppServices
 from endpoints.application import make_application
 from endpoints.web_server import MAX_PER_ADDRESS, AddressInUse, WebServer, check_address_is_free
 from local_account import register_configured_router, welcome
-from services.accounts import LOCAL_SESSION_ID, AccountService, ensure_local_user
-from services.admission import Admission
+from services.accounts.accounts import LOCAL_SESSION_ID, AccountService, ensure_local_user
+from services.accounts.admission import Admission
+from services.accounts.api_tokens import TokenService
+from services.accounts.sessions import SessionService
+from services.accounts.sign_outs import sign_out
 from services.anomalies import AnomalyService
-from services.api_tokens import TokenService
 from services.audit import AuditLog
-from services.backfill import ArchiveBackfill
 from services.comparisons import ComparisonService
-from services.credentials import CredentialVault
 from services.device_usage_collector import DeviceUsageCollector
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
-from services.devices import DeviceService
+from services.devices.devices import DeviceService
+from services.devices.merged_devices import MergedDeviceService
 from services.events import EventService
-from services.key_rotation import rotate_keys
-from services.merged_devices import MergedDeviceService
 from services.people import PeopleService
 from services.periods import PeriodService
 from services.protocols import ProtocolService
 from services.readiness import Readiness
-from services.reading_limits import LimitedTaker, ReadingLimits
-from services.reports import UsageReportService
+from services.readings.backfill import ArchiveBackfill
+from services.readings.reading_limits import LimitedTaker, ReadingLimits
+from services.readings.router_readings import ReadingTaker
+from services.reports.reports import UsageReportService
 from services.retention import RetentionService
-from services.router_contacts import RouterContacts, pin_host_key
-from services.router_readings import ReadingTaker
-from services.routers import RouterService
+from services.routers.credentials import CredentialVault
+from services.routers.key_rotation import rotate_keys
+from services.routers.router_contacts import RouterContacts, pin_host_key
+from services.routers.routers import RouterService
 from services.scheduler import make_scheduler
-from services.sessions import SessionService
-from services.sign_outs import sign_out
 from services.status import StatusService
 from services.trends import TrendService
 from services.usage_history import UsageHistoryService

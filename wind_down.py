@@ -6,8 +6,8 @@ from threading import Thread
 
 from commands_server_operations.router_connection_manager import RouterConnectionManager
 from endpoints.web_server import WebServer
-from services.backfill import ArchiveBackfill
 from services.device_usage_collector import DeviceUsageCollector
+from services.readings.backfill import ArchiveBackfill
 
 #: How long a stopping server waits for collections and requests that run before it cuts them off from their routers.
 STOP_GRACE_S = 5.0

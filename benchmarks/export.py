@@ -24,7 +24,7 @@ from benchmarks.temporary_database import migrated_database, temporary_home
 from db_operations import partitions_db
 from db_operations.database import Database
 from db_operations.export_db import RowFormat, copy_statement
-from services.accounts import LOCAL_SESSION_ID, ensure_local_user
+from services.accounts.accounts import LOCAL_SESSION_ID, ensure_local_user
 from services.context import RouterContext
 from services.export_selection import ExportedGranularity, ExportRequest, select
 

@@ -19,7 +19,7 @@ from benchmarks.temporary_database import running_postgres
 from db_operations.database import Database
 from db_operations.migrations import migrate
 from db_operations.routers_db import RouterRecord
-from services.accounts import LOCAL_SESSION_ID, ensure_local_user
+from services.accounts.accounts import LOCAL_SESSION_ID, ensure_local_user
 from services.buckets import Granularity
 from services.context import RouterContext
 from services.device_usage_service import DeviceUsageService

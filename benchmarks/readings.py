@@ -10,8 +10,8 @@ import msgspec
 from services.accounting.account import account, compare
 from services.accounting.counters import Reading
 from services.accounting.periods import AccountingPeriod
-from services.protocol_rollups import protocol_names
-from services.router_readings import TakenReading
+from services.readings.protocol_rollups import protocol_names
+from services.readings.router_readings import TakenReading
 from utils.nlbwmon_parser import CounterRow, normalize_device_data, parse_nlbw_json
 from utils.time import parse_zone
 

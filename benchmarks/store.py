@@ -20,9 +20,9 @@ from benchmarks.temporary_database import migrated_database
 from db_operations import readings_db, routers_db
 from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
-from services.accounts import LOCAL_SESSION_ID, ensure_local_user
-from services.protocol_rollups import protocol_batches
-from services.reading_store import ReadingStore
+from services.accounts.accounts import LOCAL_SESSION_ID, ensure_local_user
+from services.readings.protocol_rollups import protocol_batches
+from services.readings.reading_store import ReadingStore
 
 _SNAPSHOT = (
     "session_id, router_id, timestamp, device_mac, device_name, bytes_downloaded, bytes_uploaded, total_bytes, "

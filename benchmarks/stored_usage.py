@@ -14,8 +14,8 @@ from benchmarks.readings import OFFICE, taken_reading
 from db_operations import partitions_db, routers_db, snapshot_days_db
 from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
-from services.accounts import LOCAL_SESSION_ID
-from services.reading_store import ReadingStore
+from services.accounts.accounts import LOCAL_SESSION_ID
+from services.readings.reading_store import ReadingStore
 from utils.nlbwmon_parser import parse_nlbw_json
 
 DEVICES = 250

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from endpoints.common_schemas import RouterFreshness, Warned
 from endpoints.refusals import RefusalLog, route
-from services.freshness import Freshness
+from services.routers.freshness import Freshness
 from utils.errors import (
     DatabaseUnavailable,
     MethodNotAllowed,

@@ -6,22 +6,22 @@ from typing import cast
 
 from flask import current_app
 
-from services.accounts import AccountService
+from services.accounts.accounts import AccountService
+from services.accounts.api_tokens import TokenService
+from services.accounts.sessions import SessionService
 from services.anomalies import AnomalyService
-from services.api_tokens import TokenService
 from services.audit import AuditLog
 from services.comparisons import ComparisonService
 from services.device_usage_export import UsageExportService
 from services.device_usage_service import DeviceUsageService
-from services.devices import DeviceService
+from services.devices.devices import DeviceService
+from services.devices.merged_devices import MergedDeviceService
 from services.events import EventService
-from services.merged_devices import MergedDeviceService
 from services.people import PeopleService
 from services.periods import PeriodService
 from services.protocols import ProtocolService
-from services.reports import UsageReportService
-from services.routers import RouterService
-from services.sessions import SessionService
+from services.reports.reports import UsageReportService
+from services.routers.routers import RouterService
 from services.status import StatusService
 from services.trends import TrendService
 from services.usage_history import UsageHistoryService

@@ -11,7 +11,7 @@ from endpoints.app_services import app_services
 from endpoints.callers import cookie_name, doer, require_recent_sign_in, verify_session
 from endpoints.common_schemas import In
 from endpoints.refusals import request_in_words
-from services.api_tokens import TokenScope
+from services.accounts.api_tokens import TokenScope
 from utils.errors import InsufficientScope, ValidationFailed
 from utils.responses import pagination_of
 

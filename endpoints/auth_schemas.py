@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from endpoints.common_schemas import Body, Out, Paged
-from services.api_tokens import TokenScope
+from services.accounts.api_tokens import TokenScope
 from services.audit import AuditAction
 
 _MOST_DAYS = 365

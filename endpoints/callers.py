@@ -10,7 +10,7 @@ from flask import current_app, g, request
 from endpoints.app_services import app_services
 from endpoints.rate_limits import rate_limits
 from endpoints.requests_at_once import requests_at_once
-from services.api_tokens import TokenScope
+from services.accounts.api_tokens import TokenScope
 from services.audit import AuditAction, Doer
 from utils.errors import CredentialsRefused, CsrfFailed, InsufficientScope, SignedInTooLongAgo, Unauthenticated
 

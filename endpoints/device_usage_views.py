@@ -6,8 +6,8 @@ from typing import Any
 from endpoints import device_usage_schemas as out
 from services.device_usage_collector import Collection
 from services.device_usage_service import CurrentDevice, CurrentUsage, ProtocolUsage
-from services.freshness import Freshness, warning_of
 from services.history_range import BucketUsage
+from services.routers.freshness import Freshness, warning_of
 from services.status import MonitoringStatus
 from services.usage_history import History
 from services.usage_quality import Trust, overall

@@ -8,10 +8,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from endpoints.common_schemas import Body, Mac, Out, PageQuery, RouterQuery
 from endpoints.device_usage_schemas import SearchText, UsageOrNothingOut, usage_out
-from services.device_categories import DeviceCategory
-from services.device_identity import Device, as_device
-from services.devices import DeviceInfo, DevicePage
-from services.merge_suggestions import MergeSuggestion
+from services.devices.device_categories import DeviceCategory
+from services.devices.device_identity import Device, as_device
+from services.devices.devices import DeviceInfo, DevicePage
+from services.devices.merge_suggestions import MergeSuggestion
 from services.people import NOBODY
 
 # --- what people may write -------------------------------------------------------------------------------

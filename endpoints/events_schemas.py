@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from endpoints.common_schemas import IsoDate, Mac, Out, PageQuery
 from services.accounting.notes import NoteKind
-from services.device_events import DeviceEventKind
+from services.devices.device_events import DeviceEventKind
 from services.events import Event, EventPage
 
 EVENT_TYPES = [*map(str, NoteKind), *map(str, DeviceEventKind)]

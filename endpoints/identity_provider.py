@@ -18,7 +18,7 @@ from joserfc.errors import JoseError
 
 from endpoints.begun_sign_ins import BegunSignIn
 from endpoints.refusals import log_refusal
-from services.accounts import Identity
+from services.accounts.accounts import Identity
 from utils.errors import SignInUnavailable, ValidationFailed
 
 logger = logging.getLogger(__name__)
@@ -154,8 +154,8 @@ def _identity(claims: dict[str, Any]) -> Identity:
 
 
 def _can_be_email(text: str) -> bool:
-    """Whether `services.admission` can compare it: it has a domain, and no letter that becomes another's in lower case,
-    as the Kelvin sign (U+212A) becomes a k."""
+    """Whether `services.accounts.admission` can compare it: it has a domain, and no letter that becomes another's in
+    lower case, as the Kelvin sign (U+212A) becomes a k."""
     name, _, domain = text.rpartition("@")
     is_someones = any(not character.isascii() and character.lower().isascii() for character in text)
     return bool(name and domain) and len(text) <= _MOST_EMAIL and _is_line(text) and not is_someones

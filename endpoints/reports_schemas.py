@@ -11,8 +11,8 @@ from endpoints.comparison_schemas import ComparedPeriodOut, ComparisonOut, compa
 from endpoints.device_usage_schemas import BucketOut, NamedOut, Reasons, SpanOut, UsageOut, UsageQuality, usage_out
 from services.buckets import Granularity
 from services.history_range import BucketUsage
-from services.report_period import ReportPeriod, ReportRequest
-from services.reports import PeriodReport
+from services.reports.report_period import ReportPeriod, ReportRequest
+from services.reports.reports import PeriodReport
 from utils.errors import ValidationFailed
 from utils.nlbwmon_parser import DeviceTotals
 

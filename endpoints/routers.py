@@ -11,7 +11,7 @@ from endpoints.app_services import app_services
 from endpoints.callers import doer, verify_session
 from endpoints.common_schemas import In, Warned
 from services.context import RouterContext
-from services.routers import (
+from services.routers.routers import (
     RegisteredRouter,
     RouterRegistration,
     host_key_fingerprint,

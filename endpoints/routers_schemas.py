@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from endpoints.common_schemas import Body, In, Out, Paged, Warned
-from services.credentials import Credentials
+from services.routers.credentials import Credentials
 from utils.config import COLLECT_INTERVALS, checked_host, checked_username
 from utils.time import parse_zone
 

@@ -17,8 +17,8 @@ from endpoints.identity_provider import IdentityProvider, NotBegunHere
 from endpoints.rate_limits import rate_limits
 from endpoints.refusals import log_refusal
 from endpoints.requests_at_once import requests_at_once
+from services.accounts.sessions import Browser
 from services.audit import Doer
-from services.sessions import Browser
 from utils.errors import AccountGone, NotFound, SignInRefused, ValidationFailed
 
 sign_in = APIBlueprint("sign_in", __name__, url_prefix="/api/auth", tag="Sign-in")

@@ -18,8 +18,8 @@ from services.context import RouterContext
 from services.device_series import names_of, rows_by_mac, series_of
 from services.device_usage_analytics import detect_anomalies
 from services.device_usage_service import check_is_shown
+from services.devices.merged_devices import shown_as
 from services.history_range import HistoryRange, devices_by_mac, load_range, zone_of
-from services.merged_devices import shown_as
 from services.usage_quality import WELL_OBSERVED
 from utils.mac import ZERO_MAC
 from utils.time import Clock, Zone

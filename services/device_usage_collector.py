@@ -17,12 +17,12 @@ from db_operations import due_routers_db, routers_db
 from db_operations.database import Database
 from db_operations.routers_db import RouterRecord
 from services.context import RouterContext
-from services.device_events import VANISHED_AFTER
-from services.freshness import stamped_ahead
+from services.devices.device_events import VANISHED_AFTER
 from services.given_up_bases import give_up_base_ahead
-from services.reading_store import MOST_DEVICES, MOST_SNAPSHOTS_A_DAY, ReadingStore, StaleBase, StoredReading
-from services.router_contacts import record_failure
-from services.router_readings import ReadingTaker, TakenReading
+from services.readings.reading_store import MOST_DEVICES, MOST_SNAPSHOTS_A_DAY, ReadingStore, StaleBase, StoredReading
+from services.readings.router_readings import ReadingTaker, TakenReading
+from services.routers.freshness import stamped_ahead
+from services.routers.router_contacts import record_failure
 from services.schedule import LONGEST_WAIT
 from services.single_flight import SingleFlight
 from utils.errors import Conflict, DatabaseUnavailable, NetPilotError, ReadingPutOff, RouterNotFound

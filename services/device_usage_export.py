@@ -13,9 +13,9 @@ from db_operations.database import Database
 from db_operations.export_db import RowFormat, copy_usage
 from services.context import RouterContext
 from services.export_selection import ExportRequest, UsageSelection, select
-from services.pdf_report import render_pdf
-from services.report_page import report_page
-from services.reports import PeriodReport
+from services.reports.pdf_report import render_pdf
+from services.reports.report_page import report_page
+from services.reports.reports import PeriodReport
 from utils.errors import NetPilotError
 from utils.file_names import file_name_part
 from utils.spreadsheets import inert_cell

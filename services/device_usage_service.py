@@ -1,7 +1,7 @@
 """What a router's devices use now, and reading the router at a person's word.
 
-Who the devices are is services/devices.py's, histories and summaries are services/usage_history.py's, storing is the
-collector's.
+Who the devices are is services/devices/devices.py's, histories and summaries are services/usage_history.py's, storing
+is the collector's.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,9 +14,9 @@ from db_operations.devices_db import DeviceRecord
 from db_operations.routers_db import RouterRecord
 from services.context import RouterContext
 from services.device_usage_collector import Collection, DeviceUsageCollector
-from services.freshness import has_failed
-from services.merged_devices import shown_totals
-from services.router_readings import ReadingTaker, TakenReading
+from services.devices.merged_devices import shown_totals
+from services.readings.router_readings import ReadingTaker, TakenReading
+from services.routers.freshness import has_failed
 from services.single_flight import SingleFlight
 from utils.errors import DeviceNotFound, RouterError, RouterNotFound, RowsFrozen
 from utils.mac import ZERO_MAC

@@ -10,8 +10,8 @@ from db_operations.devices_db import DeviceRecord
 from db_operations.events_db import EventRecord
 from services.context import RouterContext
 from services.device_usage_service import display_name
+from services.devices.merged_devices import shown_as
 from services.history_range import devices_by_mac, zone_of
-from services.merged_devices import shown_as
 from utils.errors import ValidationFailed
 from utils.time import Clock, Zone
 

@@ -15,8 +15,8 @@ from services.buckets import Granularity, buckets_between
 from services.chosen_days import Days, chosen_days
 from services.context import RouterContext
 from services.device_usage_service import check_is_shown, display_name
+from services.devices.merged_devices import shown_as
 from services.history_range import devices_by_mac
-from services.merged_devices import shown_as
 from utils.errors import RouterNotFound
 from utils.file_names import file_name_part
 from utils.mac import ZERO_MAC

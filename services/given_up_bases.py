@@ -1,7 +1,7 @@
 """Giving up the base, the stored reading that usage is counted from, where the next reading can't start from it.
 
 The next reading is a first one then, and a gap says what is unknown; it lasts until that reading, whose storing
-(services/reading_store.py) says so. Host keys and the collector call it.
+(services/readings/reading_store.py) says so. Host keys and the collector call it.
 """
 
 import logging

@@ -19,8 +19,8 @@ from services.accounting.periods import AccountingPeriod, PeriodRule
 from services.accounting.quarantine import IMPLAUSIBLE_RATE
 from services.accounting.usage import UsagePart
 from services.buckets import Span
-from services.past_periods import FinishedPeriod
-from services.protocol_rollups import protocol_batches, protocol_names
+from services.readings.past_periods import FinishedPeriod
+from services.readings.protocol_rollups import protocol_batches, protocol_names
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import CounterTable, DeviceTotals, parse_nlbw_json
 from utils.time import Zone

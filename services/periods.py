@@ -12,8 +12,8 @@ from db_operations.periods_db import PeriodTotalRow
 from db_operations.readings_db import ReadingRecord
 from services.context import RouterContext
 from services.device_usage_service import display_name
+from services.devices.merged_devices import shown_totals
 from services.history_range import devices_by_mac
-from services.merged_devices import shown_totals
 from utils.errors import ValidationFailed
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import parse_nlbw_json

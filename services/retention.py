@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from db_operations import audit_db
 from db_operations.database import Database
 from db_operations.device_usage_db import CleanupResult, cleanup_old_data
-from services.sessions import SessionService
+from services.accounts.sessions import SessionService
 from utils.time import Clock
 
 logger = logging.getLogger(__name__)

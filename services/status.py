@@ -12,9 +12,9 @@ from db_operations.routers_db import RouterRecord
 from db_operations.snapshots_db import StoredSnapshots
 from services.buckets import Span, covered_share
 from services.context import RouterContext
-from services.freshness import has_failed, odd_reading
-from services.router_doctor import RouterFacts, diagnose
-from services.router_facts import with_standstill
+from services.routers.freshness import has_failed, odd_reading
+from services.routers.router_doctor import RouterFacts, diagnose
+from services.routers.router_facts import with_standstill
 from utils.errors import (
     HostKeyChanged,
     NlbwmonDown,

@@ -19,10 +19,10 @@ from db_operations.database import Database
 from db_operations.statements import fetch_all
 from endpoints.web_server import WebServer
 from server import Runtime
-from services.accounts import LOCAL_SESSION_ID
+from services.accounts.accounts import LOCAL_SESSION_ID
 from services.context import RouterContext
-from services.credentials import Credentials
-from services.routers import RouterRegistration
+from services.routers.credentials import Credentials
+from services.routers.routers import RouterRegistration
 from simulator.clock import ManualClock
 from simulator.ledger import Usage
 from simulator.ssh_server import HostedRouter

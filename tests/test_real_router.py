@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from server import Runtime, create_app
-from services.credentials import Credentials
-from services.routers import RouterRegistration
+from services.routers.credentials import Credentials
+from services.routers.routers import RouterRegistration
 from tests.dropbear import FIXTURES, Home
 from tests.homes import ALICE, LAPTOP, PHONE, Api
 from utils.time import utc_now

@@ -7,10 +7,10 @@ from commands_server_operations.router_target import RouterTarget
 from endpoints.callers import Caller
 from endpoints.routers_schemas import RouterIn
 from server import Runtime
-from services.api_tokens import TokenScope
-from services.credentials import Credentials, CredentialVault
-from services.routers import RouterRegistration
-from services.secrets_at_rest import new_secret
+from services.accounts.api_tokens import TokenScope
+from services.accounts.secrets_at_rest import new_secret
+from services.routers.credentials import Credentials, CredentialVault
+from services.routers.routers import RouterRegistration
 from tests.homes import ALICE, KEY
 
 SECRET = "kZ3v8Qh1xY7cW5rT9uB2nM4pL6sD0fGjAeHi"

@@ -1,7 +1,7 @@
 """What a byte of usage is: nlbwmon's running totals, turned into usage between two readings.
 
 Pure: `(previous reading, this reading, what was fetched besides) -> usage per row, gaps, notes`. No I/O, no clock, so
-that property tests can drive it through anything a router may do. services/router_readings.py calls it;
+that property tests can drive it through anything a router may do. services/readings/router_readings.py calls it;
 docs/accounting.md explains it to users, with the same numbers as the tests.
 
 Some cases need the router's older files: `wanted_files` names them, and `account` is called when they were fetched.

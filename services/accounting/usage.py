@@ -1,6 +1,6 @@
 """Usage between two readings as the accounting gives it: parts, each with its span and how far it is to be trusted.
 
-Pure. Made by `account`, stored by services/reading_store.py.
+Pure. Made by `account`, stored by services/readings/reading_store.py.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -26,10 +26,10 @@ from schemathesis.specs.openapi.checks import (
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from server import Runtime, create_app
-from services.accounts import Identity
-from services.api_tokens import TokenScope
+from services.accounts.accounts import Identity
+from services.accounts.api_tokens import TokenScope
+from services.accounts.sessions import Browser
 from services.context import RouterContext
-from services.sessions import Browser
 from simulator.clock import ManualClock
 from simulator.home import empty_router
 from simulator.router import SimulatedRouter

@@ -7,9 +7,9 @@ import pytest
 from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
-from services.credentials import Credentials
-from services.router_fixes import set_sysctl
-from services.routers import RouterRegistration
+from services.routers.credentials import Credentials
+from services.routers.router_fixes import set_sysctl
+from services.routers.routers import RouterRegistration
 from simulator.clock import ManualClock
 from simulator.faults import Faults
 from simulator.home import empty_router

@@ -6,7 +6,7 @@ import pytest
 from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
-from services.credentials import Credentials
+from services.routers.credentials import Credentials
 from simulator.faults import Faults
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter, SshServer

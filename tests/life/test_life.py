@@ -8,8 +8,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from commands_server_operations.nlbw_answers import Connections
 from commands_server_operations.router_connection_manager import RouterConnectionManager
-from services.credentials import Credentials
-from services.router_contacts import pin_host_key
+from services.routers.credentials import Credentials
+from services.routers.router_contacts import pin_host_key
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import SshServer
 from tests.homes import make_config

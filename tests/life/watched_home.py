@@ -10,13 +10,13 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from commands_server_operations.nlbw_answers import Connections
-from services.accounts import ensure_local_user
+from services.accounts.accounts import ensure_local_user
 from services.context import RouterContext
-from services.credentials import Credentials, CredentialVault
 from services.device_usage_collector import DeviceUsageCollector
-from services.reading_store import ReadingStore, StaleBase
-from services.router_readings import ReadingTaker, TakenReading
-from services.routers import RouterRegistration, RouterService
+from services.readings.reading_store import ReadingStore, StaleBase
+from services.readings.router_readings import ReadingTaker, TakenReading
+from services.routers.credentials import Credentials, CredentialVault
+from services.routers.routers import RouterRegistration, RouterService
 from simulator.clock import ManualClock, to_us
 from simulator.nlbwmon import NlbwmonSettings
 from simulator.periods import parse_interval

@@ -8,7 +8,7 @@ import pytest
 from db_operations.database import Database
 from server import Runtime
 from services.context import RouterContext
-from services.unreadable_files import PUT_OFF_FOR
+from services.readings.unreadable_files import PUT_OFF_FOR
 from simulator.clock import ManualClock
 from simulator.faults import Faults
 from simulator.home import empty_router

@@ -12,8 +12,8 @@ from db_operations.periods_db import NamedPeriod
 from db_operations.rollups_db import RollupRow
 from db_operations.statements import Connection, fetch_all
 from services.accounting.periods import AccountingPeriod
-from services.past_periods import FinishedPeriod
 from services.period_totals import record_finished_periods, store_archive
+from services.readings.past_periods import FinishedPeriod
 from tests.db_operations.usage_rows import ALICE, AT, BOB, MAC, OTHER_MAC, add_router, reading_at
 from utils.mac import ZERO_MAC
 from utils.nlbwmon_parser import CounterTable, DeviceTotals, parse_nlbw_json

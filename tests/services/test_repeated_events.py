@@ -14,7 +14,7 @@ from services.accounting import notes
 from services.accounting.notes import Note, Quality
 from services.buckets import Span
 from services.context import RouterContext
-from services.reading_store import _store_note
+from services.readings.reading_store import _store_note
 from services.usage_quality import Doubt, judge
 from simulator.clock import ManualClock
 from simulator.router import SimulatedRouter

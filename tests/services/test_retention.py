@@ -7,8 +7,8 @@ import pytest
 
 from db_operations.database import Database
 from server import Runtime
+from services.accounts.sessions import Browser
 from services.audit import AuditAction, Doer
-from services.sessions import Browser
 from simulator.clock import ManualClock
 from simulator.router import SimulatedRouter
 from simulator.ssh_server import HostedRouter

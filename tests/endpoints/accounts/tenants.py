@@ -6,8 +6,8 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from server import Runtime
-from services.accounts import Identity
-from services.sessions import Browser
+from services.accounts.accounts import Identity
+from services.accounts.sessions import Browser
 
 
 @dataclass

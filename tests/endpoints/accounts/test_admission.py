@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from server import Runtime, create_app
-from services.api_tokens import TokenScope
-from services.sessions import Browser
+from services.accounts.api_tokens import TokenScope
+from services.accounts.sessions import Browser
 from tests.endpoints.accounts.conftest import OpenServer
 from tests.endpoints.accounts.provider import ANNA, BrowserOf
 from tests.endpoints.accounts.test_tokens import call, make

@@ -11,10 +11,10 @@ from db_operations import audit_db
 from db_operations.database import Database
 from server import Runtime
 from services import audit
-from services.api_tokens import TokenScope
+from services.accounts.api_tokens import TokenScope
 from services.audit import AuditAction, Doer
-from services.credentials import Credentials
-from services.routers import RouterRegistration, host_key_fingerprint
+from services.routers.credentials import Credentials
+from services.routers.routers import RouterRegistration, host_key_fingerprint
 from simulator.clock import ManualClock
 from simulator.faults import Faults
 from simulator.home import empty_router

@@ -14,11 +14,11 @@ from db_operations import routers_db
 from db_operations.database import Database
 from db_operations.statements import Connection, execute
 from server import Runtime
-from services.accounts import Identity
-from services.api_tokens import TokenScope
+from services.accounts.accounts import Identity
+from services.accounts.api_tokens import TokenScope
+from services.accounts.sessions import Browser
 from services.audit import AuditAction, Doer
 from services.context import RouterContext
-from services.sessions import Browser
 from simulator.clock import ManualClock
 from simulator.home import empty_router
 from simulator.router import SimulatedRouter

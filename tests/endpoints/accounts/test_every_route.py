@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from db_operations.database import Database
 from endpoints import rate_limits
 from server import Runtime
-from services.api_tokens import TokenScope
+from services.accounts.api_tokens import TokenScope
 from services.context import RouterContext
 from simulator.clock import ManualClock
 from simulator.router import SimulatedRouter

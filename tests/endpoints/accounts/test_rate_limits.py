@@ -22,7 +22,7 @@ from werkzeug.test import TestResponse
 
 from endpoints import rate_limit_sweep, rate_limits
 from server import Runtime, create_app
-from services.api_tokens import TokenScope
+from services.accounts.api_tokens import TokenScope
 from services.context import RouterContext
 from simulator.ssh_server import HostedRouter
 from tests.endpoints.accounts.provider import ANNA, BrowserOf

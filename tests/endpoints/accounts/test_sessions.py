@@ -8,7 +8,7 @@ import requests
 from apiflask import APIFlask
 
 from server import Runtime, create_app
-from services.sessions import Browser
+from services.accounts.sessions import Browser
 from simulator.clock import ManualClock
 from tests.endpoints.accounts.provider import ANNA, BrowserOf
 from tests.endpoints.accounts.tenants import tenant

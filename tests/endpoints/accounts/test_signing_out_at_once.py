@@ -11,7 +11,7 @@ from db_operations import sessions_db, tokens_db, users_db
 from db_operations.database import Database
 from db_operations.tokens_db import TokenRecord
 from server import Runtime
-from services.sign_outs import sign_out
+from services.accounts.sign_outs import sign_out
 from simulator.clock import ManualClock
 from tests.endpoints.accounts.tenants import as_browser, tenant
 from tests.endpoints.accounts.test_deleted_accounts import WAITING, until

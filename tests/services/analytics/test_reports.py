@@ -6,7 +6,7 @@ from db_operations.database import Database
 from server import Runtime
 from services.buckets import Granularity
 from services.context import RouterContext
-from services.report_period import ReportPeriod, ReportRequest
+from services.reports.report_period import ReportPeriod, ReportRequest
 from tests.homes import LAPTOP, PHONE, TV
 from tests.services.analytics.watched import DAY, HOUR, NOW, Use, spread_evenly
 from utils.mac import ZERO_MAC
