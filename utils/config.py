@@ -126,10 +126,13 @@ def _interval(value: object) -> object:
     return int(str(value))
 
 
-def _fernet_key(value: SecretStr) -> SecretStr:
+def _fernet_keys(values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    """The older ones may be such as can be guessed: somebody changes to a better one."""
+    keys = [value.get_secret_value() for value in values]
     try:
-        Fernet(value.get_secret_value())
-        is_random = not is_guessable_key(value.get_secret_value())
+        for key in keys:
+            Fernet(key)
+        is_random = not keys or not is_guessable_key(keys[0])
     except ValueError:
         is_random = False
     if not is_random:
@@ -137,7 +140,7 @@ def _fernet_key(value: SecretStr) -> SecretStr:
             "not a random key; make one with: python -c "
             "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
         )
-    return value
+    return values
 
 
 def _strong_secret(value: SecretStr) -> SecretStr:
@@ -197,9 +200,7 @@ class Config(BaseSettings):
     secret_key: Annotated[SecretStr, AfterValidator(_strong_secret)] | None = None
     session_idle_hours: Annotated[float, Field(gt=0, le=8_760)] = 168
     session_max_days: Annotated[float, Field(gt=0, le=365)] = 30
-    credentials_keys: Annotated[
-        tuple[Annotated[SecretStr, AfterValidator(_fernet_key)], ...], NoDecode, CommaSeparated
-    ] = ()
+    credentials_keys: Annotated[tuple[SecretStr, ...], AfterValidator(_fernet_keys), NoDecode, CommaSeparated] = ()
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated] = ()
     ratelimit_enabled: bool = True
     ratelimit_storage_uri: Annotated[SecretStr, AfterValidator(_limit_storage)] = SecretStr("memory://")

@@ -4,6 +4,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from utils.config import COLLECT_INTERVALS, Config, ConfigurationError, is_loopback, load_config
@@ -204,6 +205,14 @@ def test_the_four_intervals_are_taken(monkeypatch: pytest.MonkeyPatch, minutes: 
 )
 def test_a_complaint_does_not_repeat_a_secret(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
     assert "hunter2" not in problem_with(monkeypatch, **environment)
+
+
+def test_the_new_key_has_to_be_random_and_the_old_one_need_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    new, old = Fernet.generate_key().decode(), "A" * 43 + "="
+    monkeypatch.setenv("CREDENTIALS_KEYS", f"{new},{old}")
+    assert [key.get_secret_value() for key in load_config().credentials_keys] == [new, old]
+    assert problem_with(monkeypatch, CREDENTIALS_KEYS=f"{old},{new}").startswith("CREDENTIALS_KEYS: not a random key")
+    assert problem_with(monkeypatch, CREDENTIALS_KEYS=f"{new},hunter2").startswith("CREDENTIALS_KEYS: not a random key")
 
 
 def test_printing_the_configuration_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
