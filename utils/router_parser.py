@@ -70,7 +70,7 @@ class Board:
 def parse_leases(text: str) -> list[Lease]:
     """The DHCP server's lease file: ``EXPIRY MAC IP HOSTNAME CLIENTID`` a line."""
     leases = []
-    for line in text.splitlines():
+    for line in text.split("\n"):  # a name may hold what Python takes for ends of lines besides
         words = line.split(" ")
         if len(words) < 4:
             continue

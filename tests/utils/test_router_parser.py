@@ -41,6 +41,12 @@ def hostname_of(written: str) -> str | None:
 # -- leases ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("end", ["\v", "\f", "\x1c", "\x85", "\u2028", "\r"])
+def test_a_name_begins_no_line_of_its_own(end: str) -> None:
+    text = f"0 {MAC} 192.168.1.101 tv{end}0 02:00:00:00:00:99 192.168.1.1 router 01:{MAC}\n"
+    assert [(lease.mac, lease.ip) for lease in parse_leases(text)] == [(MAC, "192.168.1.101")]
+
+
 def test_leases_are_read_line_by_line() -> None:
     text = (
         "1793500000 02:11:22:33:44:01 192.168.1.101 Annas-iPhone 01:02:11:22:33:44:01\n"
