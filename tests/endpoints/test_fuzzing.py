@@ -299,7 +299,7 @@ def test_what_is_made_by_one_request_is_what_the_next_ones_are_about(
     run_state_machine_as_test(
         Walk,
         settings=settings(
-            max_examples=10 * SOAK,
+            max_examples=40 * SOAK,
             stateful_step_count=8,
             derandomize=True,
             database=None,
