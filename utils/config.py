@@ -319,9 +319,13 @@ class Config(BaseSettings):
     @property
     def doubts(self) -> list[str]:
         """What can be meant, but is more often forgotten: said at start."""
+        doubts = [
+            f"{path} has secrets in it that other accounts of this machine can read: chmod 600 {path}"
+            for path in self._files_with_secrets
+            if _is_open_to_others(path)
+        ]
         if not self.has_sign_in:
-            return []
-        doubts = []
+            return doubts
         if not self.allowed_emails:
             doubts.append("ALLOWED_EMAILS is empty: everybody who has an account at the sign-in provider gets in")
         if self.is_https and not self.trusted_proxies:
@@ -331,10 +335,24 @@ class Config(BaseSettings):
         return doubts
 
     @property
+    def _files_with_secrets(self) -> list[Path]:
+        """Where they may be; not each of the files is there."""
+        secrets = (self.router_password, self.secret_key, self.google_client_secret, self.database_url)
+        env = [Path(".env")] if any((*secrets, self.credentials_keys)) else []
+        return env + [self.data_dir / "credentials.key"] + ([self.router_key_file] if self.router_key_file else [])
+
+    @property
     def base_url(self) -> str:
         """Where people reach the server, without a slash at its end."""
         host = self.host.strip("[]")
         return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def _is_open_to_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except OSError:  # it isn't there
+        return False
 
 
 def is_loopback(host: str) -> bool:

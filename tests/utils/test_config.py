@@ -279,6 +279,26 @@ def test_the_file_env_is_read_and_the_environment_goes_before_it(monkeypatch: py
     assert (config.port, config.log_format, config.router_host) == (7000, "json", None)
 
 
+def test_a_file_of_secrets_that_others_can_read_is_a_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [Path(".env"), Path("data/credentials.key"), Path("router_key")]
+    Path("data").mkdir()
+    monkeypatch.setenv("ROUTER_KEY_FILE", "router_key")
+    for file in files:
+        file.write_text("PORT=6000")
+        file.chmod(0o640)
+
+    def doubted() -> list[str]:
+        return [doubt.split(" has secrets")[0] for doubt in load_config().doubts]
+
+    assert doubted() == ["data/credentials.key", "router_key"], "there is no secret in that .env"
+    files[0].write_text("ROUTER_PASSWORD=hunter2")
+    assert doubted() == [".env", "data/credentials.key", "router_key"]
+    assert "hunter2" not in "".join(load_config().doubts)
+    for file in files:
+        file.chmod(0o600)
+    assert doubted() == []
+
+
 def test_a_dotenv_in_another_encoding_is_refused_and_not_quoted() -> None:
     Path(".env").write_bytes("ROUTER_PASSWORD=käse\n".encode("latin-1"))
 
