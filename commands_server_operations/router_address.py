@@ -56,10 +56,10 @@ class NameLookup:
         with self._lock:
             answer = self._running.get(host)
             if answer is None:
-                answer = self._running[host] = Future()
-                threading.Thread(
-                    target=self._look_up, args=(host, answer), name="router-name-lookup", daemon=True
-                ).start()
+                answer = Future()
+                looking = (host, answer)
+                threading.Thread(target=self._look_up, args=looking, name="router-name-lookup", daemon=True).start()
+                self._running[host] = answer  # not before: where no thread can be started, nobody waits for it
         try:
             return answer.result(timeout=max(0.0, deadline - time.monotonic()))
         except FutureTimeout:

@@ -235,3 +235,16 @@ def test_of_a_name_with_a_forbidden_address_beside_an_allowed_one_only_that_is_k
     with pytest.raises(RouterUnreachable):
         connections.run(target(22, host="both.example"), "cmd")
     assert knocked == ["127.0.0.1"]
+
+
+def test_a_name_that_no_thread_could_look_up_is_looked_up_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    lookup = NameLookup(lambda name: ["192.168.1.1"])
+
+    def no_thread(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(RuntimeError):
+            lookup.addresses("router.test", time.monotonic() + 5)
+    assert lookup.addresses("router.test", time.monotonic() + 5) == ["192.168.1.1"]
