@@ -62,7 +62,7 @@ from services.status import StatusService
 from services.trends import TrendService
 from services.usage_history import UsageHistoryService
 from services.usage_summary import UsageSummaryService
-from utils.allocator import give_back_freed_memory
+from utils.allocator import give_back_freed_memory, give_back_holes
 from utils.config import Config, ConfigurationError, load_config
 from utils.errors import DatabaseUnavailable
 from utils.interpreter import look_for_garbage_seldom, take_short_turns
@@ -296,8 +296,8 @@ def end_sign_ins(config: Config, email: str | None) -> int:
 
 
 def _start_clockwork(runtime: Runtime, embedded: EmbeddedPostgres | None) -> BackgroundScheduler:
-    """What runs by itself: collecting, closing idle connections, keeping the embedded server up, cleaning up."""
-    jobs: list[Callable[[], object]] = [runtime.connections.close_idle]
+    """What runs by itself: collecting, closing idle connections, keeping memory and database in order, cleaning up."""
+    jobs: list[Callable[[], object]] = [runtime.connections.close_idle, give_back_holes]
     if embedded is not None:
         jobs.append(embedded.ensure_running)
     scheduler = make_scheduler(
