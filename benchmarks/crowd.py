@@ -71,9 +71,12 @@ def crowd(options: Options) -> Iterator[Result | Memory | Count]:
             accounts = _settle(server, url, routers.routers, seen)
             routers.fall_ill()
             gauge = _Gauge(server.process.pid, every_s=seconds / 60)
+            taken_before = _taken_by_others_s()
             with _light_footed():
                 _visit(server, accounts, seen, seconds)
             gauge.stop()
+            taken = (_taken_by_others_s() - taken_before) / seconds
+            print(f"  {taken:.2f} processors were taken by others of the host meanwhile", file=sys.stderr)
             time.sleep(_QUIET_S)
             threads_left = gauge.look()[1]
         seen.close()
@@ -270,6 +273,11 @@ def _count_secrets(home: Path, place: str, handed_out: Sequence[str]) -> int:
     command = ["grep", "--text", "--count", "--fixed-strings", f"--file={home / 'secrets'}", str(home / place)]
     found = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
     return int(found.stdout)
+
+
+def _taken_by_others_s() -> float:
+    """Processor time since boot in which this machine would have worked and another one of its host did ("steal")."""
+    return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def _tell(seen: Seen) -> None:
